@@ -1,0 +1,1 @@
+"""The serving process: reads the compacted outputs to their end, then answers Prometheus."""
