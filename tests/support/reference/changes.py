@@ -1,0 +1,82 @@
+"""Section 3: which change a commit belongs to, and when the change began."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from schemas.values import EventValue, Micros
+from tests.support.reference.known import earliest
+
+ChangeKey = tuple[str, str]
+"""Service and change id."""
+
+
+class Commits(NamedTuple):
+    """The `commit_created` events of one service, in event order."""
+
+    service: str
+    events: Sequence[EventValue]
+
+    def of(self, sha: str) -> list[EventValue]:
+        """The reports of one commit."""
+        return [event for event in self.events if event["commit_sha"] == sha]
+
+    def shas(self) -> set[str]:
+        """Every commit reported."""
+        return {sha for event in self.events if (sha := event["commit_sha"]) is not None}
+
+
+def commits_of(service: str, events: Sequence[EventValue]) -> Commits:
+    """The commits of one service."""
+    mine = [e for e in events if e["service"] == service and e["event_type"] == "commit_created"]
+    return Commits(service, mine)
+
+
+def request_of(commits: Commits, sha: str) -> str | None:
+    """The request a commit was itself reported under: of the earliest report that names one, then the smallest id."""
+    named = [
+        (event["occurred_at"], change_id)
+        for event in commits.of(sha)
+        if (change_id := event["change_id"]) is not None and change_id != sha
+    ]
+    return min(named)[1] if named else None
+
+
+def merge_sha_of(commits: Commits, sha: str) -> str | None:
+    """The squash or merge commit that a commit went into."""
+    return earliest(commits.of(sha), lambda event: event["commit"]["merge_sha"] if event["commit"] else None)
+
+
+def merged_from(commits: Commits, merge_sha: str) -> str | None:
+    """The commit that says it went into `merge_sha`; of several, the one that says so first."""
+
+    def says(event: EventValue) -> str | None:
+        sha = event["commit_sha"]
+        commit = event["commit"]
+        if sha is None or sha == merge_sha or commit is None or commit["merge_sha"] != merge_sha:
+            return None
+        return sha if merge_sha_of(commits, sha) == merge_sha else None
+
+    return earliest(commits.events, says)
+
+
+def change_of(commits: Commits, sha: str) -> str:
+    """The id of the change a commit belongs to: its request, else that of the commit merged by it, else itself."""
+    seen: list[str] = []
+    at: str | None = sha
+    while at is not None and at not in seen:
+        request = request_of(commits, at)
+        if request is not None:
+            return request
+        seen.append(at)
+        at = merged_from(commits, at)
+    return seen[-1] if at is None else min(seen)
+
+
+def first_commits(commits: Commits) -> dict[ChangeKey, Micros]:
+    """When each change began: the smallest time of the reports of its commits."""
+    began: dict[ChangeKey, Micros] = {}
+    for sha in commits.shas():
+        change = commits.service, change_of(commits, sha)
+        reported = min(event["occurred_at"] for event in commits.of(sha))
+        began[change] = min(reported, began.get(change, reported))
+    return began

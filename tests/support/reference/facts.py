@@ -1,0 +1,87 @@
+"""All facts at one moment, from the set of all events, each time from scratch."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from schemas.values import EventValue, Micros
+from streams.core.settings import Settings
+from tests.support.reference.changes import commits_of, first_commits
+from tests.support.reference.deployments import (
+    Deployment,
+    DeploymentKey,
+    carrier,
+    deployments_of,
+    finish,
+    own_changes,
+    rollbacks_of,
+)
+from tests.support.reference.incidents import Attribution, Incident, World, attribution, incidents_of
+from tests.support.reference.known import known
+from tests.support.reference.verdicts import Verdict, failures, judge
+
+
+class Promotion(NamedTuple):
+    """The first time a change reached an env, by the deployment it came with."""
+
+    service: str
+    env: str
+    change_id: str
+    promoted_at: Micros
+    first_commit_at: Micros | None
+
+    @property
+    def lead_time(self) -> Micros | None:
+        """From first commit to 100 %; nothing without a known commit."""
+        return None if self.first_commit_at is None else self.promoted_at - self.first_commit_at
+
+
+class Facts(NamedTuple):
+    """What is true of a set of events at one moment."""
+
+    envs: set[tuple[str, str]]
+    deployments: dict[DeploymentKey, Deployment]
+    verdicts: dict[DeploymentKey, Verdict]
+    incidents: list[tuple[Incident, Attribution]]
+    promotions: list[Promotion]
+
+
+def failing(incident: Incident, settings: Settings) -> bool:
+    """Whether an incident is bad enough to fail a deployment."""
+    return incident.severity in settings.failing_severities
+
+
+def promotions_of(
+    events: Sequence[EventValue], deployments: Sequence[Deployment], finished_at: dict[DeploymentKey, Micros | None]
+) -> list[Promotion]:
+    """Section 7: the earliest promotion of every change to every env."""
+    arrived: dict[tuple[str, str, str], list[Micros]] = {}
+    commits = {one.service: commits_of(one.service, events) for one in deployments}
+    for deployment in deployments:
+        with_ = carrier(deployment, deployments, finished_at[deployment.key] is not None)
+        if with_ is None or with_.promoted_at is None:
+            continue
+        for change_id in own_changes(deployment, commits[deployment.service]):
+            arrived.setdefault((deployment.service, deployment.env, change_id), []).append(with_.promoted_at)
+    began = {key: at for one in commits.values() for key, at in first_commits(one).items()}
+    return [
+        Promotion(service, env, change_id, min(times), began.get((service, change_id)))
+        for (service, env, change_id), times in arrived.items()
+    ]
+
+
+def facts(events: Iterable[EventValue], at: Micros, settings: Settings) -> Facts:
+    """What is true at a moment: nothing is remembered, everything is derived."""
+    ours = known(events, at + settings.max_future)
+    deployments = deployments_of(ours)
+    rollbacks = rollbacks_of(ours, deployments)
+    finished_at = {one.key: finish(one, rollbacks[one.key]) for one in deployments}
+    world = World(deployments, finished_at, settings.failure_window, settings.canary_timeout)
+    incidents = [(incident, attribution(incident, world)) for incident in incidents_of(ours)]
+    verdicts: dict[DeploymentKey, Verdict] = {}
+    for one in deployments:
+        blamed = [incident for incident, put in incidents if put.hit == one and failing(incident, settings)]
+        went_wrong = failures(one, rollbacks[one.key], blamed)
+        verdicts[one.key] = judge(one, deployments, finished_at[one.key], went_wrong, at, settings)
+    envs = {(one.service, one.env) for one in deployments} | {(one.service, one.env) for one, _ in incidents}
+    promotions = promotions_of(ours, deployments, finished_at)
+    return Facts(envs, {one.key: one for one in deployments}, verdicts, incidents, promotions)

@@ -1,0 +1,61 @@
+"""Sections 1 and 2: which events count, and in which order."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from schemas.fingerprint import fingerprint
+from schemas.values import EventValue, Micros
+
+Fact = TypeVar("Fact")
+
+
+def event_order(event: EventValue) -> tuple[Micros, bytes]:
+    """Earlier first; of one moment, by canonical bytes."""
+    return event["occurred_at"], fingerprint(event)
+
+
+def moments(event: EventValue) -> list[Micros]:
+    """Every time an event claims that may not lie in the future."""
+    incident = event["incident"]
+    claimed = [event["occurred_at"]]
+    if incident is not None:
+        claimed += [at for at in (incident["slo_met_at"], incident["alert_cleared_at"]) if at is not None]
+    return claimed
+
+
+def accepted(events: Iterable[EventValue], latest: Micros) -> list[EventValue]:
+    """Without the events that claim a time after `latest`."""
+    return [event for event in events if max(moments(event)) <= latest]
+
+
+def versions(events: Iterable[EventValue]) -> dict[str, dict[bytes, EventValue]]:
+    """By event id, the different contents that came under it."""
+    found: dict[str, dict[bytes, EventValue]] = {}
+    for event in events:
+        found.setdefault(event["event_id"], {})[fingerprint(event)] = event
+    return found
+
+
+def conflicts(events: Iterable[EventValue]) -> int:
+    """How many contents lost against another one under the same event id."""
+    return sum(len(contents) - 1 for contents in versions(events).values())
+
+
+def one_per_id(events: Iterable[EventValue]) -> list[EventValue]:
+    """The content that counts of every event id, in event order."""
+    return sorted((min(contents.values(), key=event_order) for contents in versions(events).values()), key=event_order)
+
+
+def in_earnest(events: Iterable[EventValue]) -> list[EventValue]:
+    """Without rehearsals and synthetic traffic, which enter no number."""
+    return [event for event in events if event["lane"] not in {"rehearsal", "synthetic"}]
+
+
+def known(events: Iterable[EventValue], latest: Micros) -> list[EventValue]:
+    """The events that enter the numbers, in event order."""
+    return in_earnest(one_per_id(accepted(events, latest)))
+
+
+def earliest(events: Sequence[EventValue], read: Callable[[EventValue], Fact | None]) -> Fact | None:
+    """What the earliest of the events (given in event order) that reports a fact says of it."""
+    return next((fact for event in events if (fact := read(event)) is not None), None)
