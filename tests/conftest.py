@@ -1,0 +1,45 @@
+"""Fixtures for all tests, and the last lines of a test run: what was not run, and how to get it."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import schemas
+from tests.support import missing
+from tests.support.kafka import kafka, unique
+from tests.support.processes import processes
+from tests.support.prometheus import prometheus
+
+__all__ = ["kafka", "processes", "prometheus", "unique"]
+
+PACKAGES: Final = Path(schemas.__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--installed", action="store_true", help="refuse to test packages that are not the installed ones")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--installed") and PACKAGES.name != "site-packages":
+        raise pytest.UsageError(f"--installed: the packages come from {PACKAGES}; run `make test`")
+
+
+def pytest_report_header() -> str:
+    return f"candora under test: {PACKAGES}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n N --dist loadgroup` all tests that want the broker go to one worker, so there is one broker."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("kafka"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.getreports("skipped"), *terminalreporter.getreports("failed")]
+    lines = missing.summary([report.longreprtext for report in reports])
+    if lines:
+        terminalreporter.section("NOT EVERYTHING WAS RUN", sep="!", red=True, bold=True)
+        for line in lines:
+            terminalreporter.line(line)
