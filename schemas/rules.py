@@ -1,0 +1,281 @@
+"""The rules of an event that a schema cannot say: what each type needs, and how names, ids and hashes are written.
+
+Written as tables, run by `check_event`: on the producer before sending, on the worker for every message.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from math import isfinite
+from operator import itemgetter
+from typing import Any, Final
+
+from schemas.errors import FutureTimestamp, InvalidEvent
+from schemas.values import DAY, EventValue, Micros
+
+EARLIEST: Final[Micros] = 946_684_800_000_000
+"""2000-01-01T00:00:00Z. A time before it is a zero, or seconds taken for microseconds."""
+LATEST: Final[Micros] = 253_402_300_799_999_999
+"""The end of the year 9999: no later time can be shown as a date."""
+
+MAX_ENTRIES: Final = 10_000
+MAX_ATTRIBUTES: Final = 256
+MAX_ATTRIBUTE_BYTES: Final = 1024
+
+_SERVICE_HINT: Final = "use 1 to 200 letters, digits and . _ / -, beginning with a letter or digit"
+_ENV_HINT: Final = "use 1 to 63 letters, digits and . _ -, beginning with a letter or digit"
+_SHA_HINT: Final = "give the full hash: 40 or 64 lower-case hexadecimal digits"
+_SHA256_HINT: Final = "give 64 lower-case hexadecimal digits without a prefix"
+_ID_HINT: Final = "use 1 to 256 characters, none of them a control character"
+_UUID_HINT: Final = "give a lower-case UUID such as 1ca7beda-8189-5879-88f0-921bb32c06b2"
+
+_Match = Callable[[str], object]
+_UUID: Final[_Match] = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_SERVICE: Final[_Match] = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}").fullmatch
+_ENV: Final[_Match] = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}").fullmatch
+_SHA: Final[_Match] = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?").fullmatch
+_SHA256: Final[_Match] = re.compile(r"[0-9a-f]{64}").fullmatch
+_ID: Final[_Match] = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,256}").fullmatch
+_SEVERITY: Final[_Match] = re.compile(r"sev[1-5]").fullmatch
+
+REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
+    "commit_created": ("commit_sha",),
+    "artifact_built": ("commit_sha",),
+    "tests_passed": ("commit_sha",),
+    "security_scanned": ("commit_sha",),
+    "policy_passed": ("commit_sha",),
+    "canary_started": ("env", "deployment_id|commit_sha"),
+    "canary_promoted": ("env", "deployment_id|commit_sha"),
+    "rollback_triggered": ("env",),
+    "incident_opened": ("env", "incident_id"),
+    "incident_resolved": ("incident_id",),
+    "clock_tick": (),
+    "cause_linked": ("env", "incident_id", "incident"),
+}
+"""What an event of each type cannot do without, besides its id, time and service; "a|b": at least one of them."""
+
+_FORMATS: Final[tuple[tuple[str, _Match, str, str], ...]] = (
+    ("env", _ENV, "is not the name of an environment", _ENV_HINT),
+    ("commit_sha", _SHA, "is not a full commit hash", _SHA_HINT),
+    ("deployment_id", _ID, "is not an id", _ID_HINT),
+    ("change_id", _ID, "is not an id", _ID_HINT),
+    ("incident_id", _ID, "is not an id", _ID_HINT),
+    ("artifact_digest", _ID, "is not a digest", _ID_HINT),
+)
+"""The formats of the nullable fields of the envelope."""
+
+_Check = Callable[[Any, str], None]
+"""Looks at a value that is not null; raises InvalidEvent with the path given."""
+
+
+def _text(match: _Match, problem: str, hint: str) -> _Check:
+    def check(value: str, path: str) -> None:
+        if not match(value):
+            raise InvalidEvent(problem, path=path, hint=hint)
+
+    return check
+
+
+def _not_negative(value: float, path: str) -> None:
+    if not (value >= 0 and isfinite(value)):
+        raise InvalidEvent("is not a number from 0 up", path=path, hint="leave out what is not known")
+
+
+def _finite(value: float, path: str) -> None:
+    if not isfinite(value):
+        raise InvalidEvent("is not a finite number", path=path, hint="leave out what is not known")
+
+
+def _weight(value: int, path: str) -> None:
+    if not 0 <= value <= 100:  # noqa: PLR2004 - per cent
+        raise InvalidEvent("is not a share of the traffic", path=path, hint="give a whole per cent from 0 to 100")
+
+
+def _time(value: Micros, path: str) -> None:
+    if not EARLIEST < value <= LATEST:
+        raise InvalidEvent(
+            "is not a time after 2000-01-01 and before the year 10000", path=path, hint="check the unit: microseconds"
+        )
+
+
+def _each(check: _Check | None = None) -> _Check:
+    """Return the check of a list that is not too long, and of its entries."""
+
+    def check_all(values: list[Any], path: str) -> None:
+        if len(values) > MAX_ENTRIES:
+            raise InvalidEvent(f"has {len(values)} entries, more than {MAX_ENTRIES}", path=path)
+        if check is not None:
+            for position, value in enumerate(values):
+                check(value, f"{path}[{position}]")
+
+    return check_all
+
+
+def _fields(**checks: _Check) -> _Check:
+    """Return the check of a record by its fields; null fields are not looked at."""
+    table = tuple(checks.items())
+
+    def check_fields(record: Mapping[str, Any], path: str) -> None:
+        for name, check in table:
+            value = record[name]
+            if value is not None:
+                check(value, f"{path}.{name}")
+
+    return check_fields
+
+
+_service = _text(_SERVICE, "is not the name of a service", _SERVICE_HINT)
+_sha = _text(_SHA, "is not a full commit hash", _SHA_HINT)
+_sha256 = _text(_SHA256, "is not a SHA-256", _SHA256_HINT)
+_id = _text(_ID, "is not an id", _ID_HINT)
+_severity = _text(_SEVERITY, "is not a severity", "use sev1 (worst) to sev5")
+
+_PARTS: Final[tuple[tuple[str, _Check], ...]] = (
+    ("source", _fields(attempt=_not_negative)),
+    ("commit", _fields(merge_sha=_sha, parents=_each(_sha), critical_modules=_each())),
+    ("artifact", _fields(slsa_level=_not_negative, provenance_sha256=_sha256, sbom_sha256=_sha256)),
+    (
+        "tests",
+        _fields(
+            suites=_each(_fields(executed=_not_negative, passed=_not_negative, skipped=_not_negative)),
+            coverage=_each(_fields(line=_not_negative, threshold=_not_negative)),
+            mutation=_not_negative,
+        ),
+    ),
+    (
+        "scan",
+        _fields(
+            db_updated_at=_time,
+            counts=_fields(
+                critical=_not_negative,
+                high=_not_negative,
+                medium=_not_negative,
+                low=_not_negative,
+                unknown=_not_negative,
+            ),
+            kev=_each(),
+            licences_denied=_each(),
+        ),
+    ),
+    (
+        "policy",
+        _fields(
+            bundle_sha256=_sha256,
+            rules=_each(_fields(evaluated=_not_negative, failures=_not_negative, exceptions=_not_negative)),
+        ),
+    ),
+    (
+        "canary",
+        _fields(
+            included_shas=_each(_sha),
+            weight=_weight,
+            analysis=_each(_fields(value=_finite, threshold=_finite, n=_not_negative)),
+        ),
+    ),
+    ("rollback", _fields(to_sha=_sha, path_sha256=_sha256)),
+    (
+        "incident",
+        _fields(
+            severity=_severity,
+            slo_met_at=_time,
+            alert_cleared_at=_time,
+            cause=_fields(service=_service, deployment_id=_id, commit_sha=_sha),
+            escaped_gates=_each(),
+        ),
+    ),
+)
+"""The checks inside the sub-records, by field of the envelope."""
+
+_FORMAT_VALUES: Final = itemgetter(*(name for name, *_ in _FORMATS))
+_FORMAT_MATCHES: Final = tuple(match for _, match, *_ in _FORMATS)
+_PART_VALUES: Final = itemgetter(*(name for name, _ in _PARTS))
+
+
+def check_event(event: EventValue) -> None:
+    """Raise InvalidEvent, with the path of the field, if a decoded event breaks a rule of the contract.
+
+    Types are taken for granted: the codec and the models see to them. Times are compared with the clock of the broker
+    by `check_time`.
+    """
+    kind = event["event_type"]
+    required = REQUIRED.get(kind)
+    if required is None:
+        raise InvalidEvent(
+            f"this reader does not know the event type {kind}", path="event_type", hint="upgrade the reader"
+        )
+    for name in required:
+        if event.get(name) is None:
+            _check_required(event, name)
+    if not _UUID(event["event_id"]):
+        raise InvalidEvent("is not a canonical UUID", path="event_id", hint=_UUID_HINT)
+    if not EARLIEST < event["occurred_at"] <= LATEST:
+        _time(event["occurred_at"], "occurred_at")
+    # A tick belongs to a partition, not to a service.
+    if not _SERVICE(event["service"]) and (kind != "clock_tick" or event["service"]):
+        _service(event["service"], "service")
+    for value, match in zip(_FORMAT_VALUES(event), _FORMAT_MATCHES, strict=True):
+        if value is not None and not match(value):
+            _check_formats(event)
+    if event["emitted_at"] is not None:
+        _time(event["emitted_at"], "emitted_at")
+    if any(_PART_VALUES(event)):
+        _check_parts(event)
+    if event["attributes"]:
+        _check_attributes(event["attributes"])
+
+
+def _check_required(event: EventValue, name: str) -> None:
+    names = name.split("|")
+    if all(event.get(each) is None for each in names):
+        raise InvalidEvent(
+            f"{event['event_type']} needs {' or '.join(names)}",
+            path=names[0],
+            hint=f"set {' or '.join(names)}",
+        )
+
+
+def _check_formats(event: EventValue) -> None:
+    for name, match, problem, hint in _FORMATS:
+        value = event.get(name)
+        if isinstance(value, str) and not match(value):
+            raise InvalidEvent(problem, path=name, hint=hint)
+
+
+def _check_parts(event: EventValue) -> None:
+    for (name, check), value in zip(_PARTS, _PART_VALUES(event), strict=True):
+        if value is not None:
+            check(value, name)
+
+
+def _check_attributes(attributes: Mapping[str, str]) -> None:
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise InvalidEvent(f"has {len(attributes)} entries, more than {MAX_ATTRIBUTES}", path="attributes")
+    for name, value in attributes.items():
+        size = len(name.encode()) + len(value.encode())
+        if size > MAX_ATTRIBUTE_BYTES:
+            raise InvalidEvent(
+                f"name and value have {size} bytes, more than {MAX_ATTRIBUTE_BYTES}",
+                path=f"attributes.{name[:40]}",
+                hint="keep large values elsewhere and give their address",
+            )
+
+
+def check_time(event: EventValue, append_time: Micros, max_future: Micros) -> None:
+    """Raise FutureTimestamp if the event says of a time more than `max_future` after its broker received it."""
+    limit = append_time + max_future
+    if event["occurred_at"] > limit:
+        _refuse_future("occurred_at", event["occurred_at"], append_time)
+    incident = event["incident"]
+    if incident is not None:
+        for name, time in (("slo_met_at", incident["slo_met_at"]), ("alert_cleared_at", incident["alert_cleared_at"])):
+            if time is not None and time > limit:
+                _refuse_future(f"incident.{name}", time, append_time)
+
+
+def _refuse_future(path: str, time: Micros, append_time: Micros) -> None:
+    ahead = (time - append_time) / 1e6
+    span = f"{ahead:.0f} s" if ahead < DAY / 1e6 else f"{ahead * 1e6 / DAY:.0f} days"
+    raise FutureTimestamp(
+        f"is {span} after the broker received the event",
+        path=path,
+        hint="set the clock of the producer, and send the event again with the right time",
+    )
