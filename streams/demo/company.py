@@ -1,0 +1,367 @@
+"""Ninety days of a simulated company. Pure: the same seed and end give the same events, byte for byte.
+
+Each service is worked on at its own `_Desk`, which writes down the events as its team would cause them. The last hours
+are scripted, so that every run ends with work in flight, a release failing and an incident open.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from random import Random
+from typing import Final, Literal
+
+from schemas.values import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    CauseValue,
+    EventTypeName,
+    EventValue,
+    LaneName,
+    Micros,
+)
+from streams.demo import facts
+from streams.demo.facts import PROD, STAGING, around, fact, spread
+from streams.demo.habits import COMPANY, Cadence, Habits
+
+_QUIET_BEFORE_END: Final = 7 * HOUR
+_SEVERITIES: Final = ("sev1", "sev2", "sev3", "sev4")
+_SEVERITY_WEIGHTS: Final = (2, 7, 6, 3)
+_URGENT: Final = ("sev1", "sev2")
+_REHEARSAL_EVERY: Final = 19
+_INFRA_TITLES: Final = ("zone outage", "expired certificate", "full disk on the queue", "provider refuses connections")
+_BUG_TITLES: Final = ("error rate above SLO", "latency above SLO", "jobs stuck", "wrong totals shown")
+_TUESDAY, _FRIDAY, _SATURDAY = 1, 4, 5
+
+OPEN_INCIDENT: Final = ("notifications", "inc-notifications-open")
+"""Service and id of the incident that is open when the history ends."""
+
+
+def history(seed: int, end: Micros, days: int = 90) -> Iterator[EventValue]:
+    """All events of the company's last `days` days in event-time order; the last one happens at `end`."""
+    begin = end - days * DAY
+    desks = {
+        habits.service: _Desk(habits, Random(f"{seed}/{habits.service}"), begin, end - _QUIET_BEFORE_END)
+        for habits in COMPANY
+    }
+    for desk in desks.values():
+        desk.work()
+    _last_hours(desks, end)
+    told = [event for desk in desks.values() for event in desk.events]
+    told = [event for event in told if begin <= event["occurred_at"] and _latest_time(event) <= end]
+    told.sort(key=lambda event: (event["occurred_at"], event["event_id"]))
+    yield from told
+
+
+def _latest_time(event: EventValue) -> Micros:
+    """When all that the event tells of has happened: nobody reports the future."""
+    incident = event["incident"]
+    later = (incident["slo_met_at"], incident["alert_cleared_at"]) if incident else ()
+    return max(event["occurred_at"], *(at for at in later if at is not None), 0)
+
+
+def _last_hours(desks: Mapping[str, "_Desk"], end: Micros) -> None:
+    """What every run ends with: releases fine so far, one in its canary, one just undone, an incident that is open."""
+    for desk in desks.values():
+        desk.end, desk.busy_until = end, 0
+    for service, ago, fate in (
+        ("notifications", 5 * HOUR, Fate.PROMOTED),
+        ("web-shop", 4 * HOUR, Fate.PROMOTED),
+        ("search", 150 * MINUTE, Fate.ROLLED_BACK),
+        ("payments", 70 * MINUTE, Fate.UNFINISHED),
+    ):
+        desks[service].merge(end - ago - 10 * MINUTE)
+        desks[service].release(end - ago, fate=fate)
+    service, name = OPEN_INCIDENT
+    said = facts.incident(severity="sev2", title="messages delayed")
+    desks[service].tell("incident_opened", end - 25 * MINUTE, {"env": PROD, "incident_id": name, "incident": said})
+    desks["identity"].push(end)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A deployment to production: its id, the SHA it is of, all SHAs it brings, when it began, and its lane."""
+
+    deployment_id: str
+    sha: str
+    shas: tuple[str, ...]
+    begun: Micros
+    lane: LaneName
+
+
+class Fate(StrEnum):
+    """What becomes of a release in production."""
+
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled back"
+    UNFINISHED = "unfinished"
+
+
+@dataclass(slots=True)
+class _Desk:
+    """One service at work: what is merged but not shipped, what ran well last, and the events so far."""
+
+    habits: Habits
+    rng: Random
+    begin: Micros
+    end: Micros
+    events: list[EventValue] = field(default_factory=list)
+    backlog: list[tuple[Micros, str]] = field(default_factory=list)
+    """When each SHA was merged, and the SHA, of what is not shipped."""
+    good: str | None = None
+    busy_until: Micros = 0
+    requests: int = 100
+    runs: int = 1000
+    incidents: int = 0
+
+    def tell(self, event_type: EventTypeName, at: Micros, about: facts.Facts, service: str | None = None) -> None:
+        """Write down one event, of the desk's service unless another is named."""
+        self.events.append(fact(event_type, at, service or self.habits.service, about))
+
+    def work(self) -> None:
+        """Live through the days, one after the other, from the first local midnight on."""
+        offset = self.habits.utc_offset
+        midnight = -(-(self.begin + offset) // DAY) * DAY - offset
+        rehearsal_day = self.rng.randrange(_REHEARSAL_EVERY)
+        for day, today in enumerate(range(midnight, self.end, DAY)):
+            weekday = datetime.fromtimestamp((today + offset) // SECOND, UTC).weekday()
+            if weekday < _SATURDAY:
+                self._working_day(today, weekday)
+            if self.habits.rehearses and day % _REHEARSAL_EVERY == rehearsal_day:
+                self._rehearse(today + spread(self.rng, 10 * HOUR, 16 * HOUR))
+            if self.rng.random() < self.habits.infra_incidents_a_month / 30:
+                self._infra_incident(today + spread(self.rng, 0, DAY))
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+    def _working_day(self, today: Micros, weekday: int) -> None:
+        merges = sorted(
+            today + spread(self.rng, 10 * HOUR, 17 * HOUR) for _ in range(_count(self.rng, self.habits.merges_a_day))
+        )
+        if self.rng.random() < self.habits.lone_commits:
+            self.push(today + spread(self.rng, 9 * HOUR, 18 * HOUR))
+        for merged_at in merges:
+            self.merge(merged_at)
+            if self.habits.cadence is Cadence.EVERY_MERGE:
+                self.release(merged_at + spread(self.rng, 2 * MINUTE, 20 * MINUTE), friday=weekday == _FRIDAY)
+        if self.habits.cadence is Cadence.DAILY or (self.habits.cadence is Cadence.WEEKLY and weekday == _TUESDAY):
+            self.release(today + self.habits.release_at + spread(self.rng, 0, 40 * MINUTE), friday=weekday == _FRIDAY)
+
+    def push(self, at: Micros) -> None:
+        """One commit straight to the main branch, without a pull request."""
+        sha = facts.new_sha(self.rng)
+        self.tell("commit_created", at, {"commit_sha": sha, "commit": facts.commit(self._person(), "main")})
+        self.backlog.append((at, sha))
+
+    def merge(self, merged_at: Micros, *, writing: Micros | None = None) -> None:
+        """One pull request: commits over the hours before, then a squash, or (one in five) its commits as they are."""
+        self.requests += 1
+        change = f"{self.habits.service}#{self.requests}"
+        author, branch = self._person(), f"topic-{self.requests}"
+        merge_sha = facts.new_sha(self.rng) if self.rng.random() > 1 / 5 else None
+        first = max(self.begin, merged_at - around(self.rng, writing or self.habits.writing, sigma=0.9))
+        later = [spread(self.rng, first, merged_at) for _ in range(self.rng.randrange(4))]
+        critical = (self.habits.critical_module,) if self.rng.random() < 1 / 4 else ()
+        shas = []
+        for at in sorted([first, *later]):
+            shas.append(facts.new_sha(self.rng))
+            said = facts.commit(author, branch, merge_sha=merge_sha, critical=critical)
+            self.tell("commit_created", at, {"commit_sha": shas[-1], "change_id": change, "commit": said})
+        self.backlog += [(merged_at, sha) for sha in ([merge_sha] if merge_sha else shas)]
+
+    # --- releasing ----------------------------------------------------------------------------------------------------
+    def release(self, at: Micros, lane: LaneName = "normal", *, fate: Fate | None = None, friday: bool = False) -> None:
+        """Ship the backlog: pipeline, staging, then production, where `fate` or the dice decide."""
+        at = max(at, self.busy_until + 5 * MINUTE)
+        shas = tuple(sha for merged_at, sha in self.backlog if merged_at <= at)
+        if not shas or at > self.end:
+            return
+        self.runs += 1
+        staged = self._pipeline(at, shas, lane)
+        begun = staged + spread(self.rng, 6 * MINUTE, 30 * MINUTE)
+        release = Release(f"{self.habits.service}-{self.runs}", shas[-1], shas, begun, lane)
+        if not self.habits.canaries:
+            self._promote(release, begun)
+            return
+        self._tell_of(release, "canary_started", begun, {"canary": facts.canary(shas, 10)})
+        match fate or self._fate(friday=friday):
+            case Fate.ROLLED_BACK:
+                self._undo_canary(release)
+                if fate is None:
+                    self._fix()
+            case Fate.UNFINISHED:
+                self.busy_until = begun + 2 * HOUR
+            case Fate.PROMOTED:
+                self._promote(release, begun + spread(self.rng, 25 * MINUTE, 70 * MINUTE), calm=fate is not None)
+
+    def _fate(self, *, friday: bool) -> Fate:
+        """On Fridays canaries are left alone more often."""
+        stalls = self.habits.canary_stalls * (4 if friday else 1)
+        dice = self.rng.random()
+        if dice < self.habits.canary_fails:
+            return Fate.ROLLED_BACK
+        return Fate.UNFINISHED if dice < self.habits.canary_fails + stalls else Fate.PROMOTED
+
+    def _pipeline(self, at: Micros, shas: Sequence[str], lane: LaneName) -> Micros:
+        """Build, test, scan, judge by policy and put on staging; returns when that was done."""
+        habits, rng = self.habits, self.rng
+        tested = at + around(rng, 9 * MINUTE, sigma=0.3)
+        scanned = tested + around(rng, 2 * MINUTE, sigma=0.3)
+        staged = scanned + spread(rng, 4 * MINUTE, 10 * MINUTE)
+        about: facts.Facts = {
+            "commit_sha": shas[-1],
+            "source": facts.source("github-actions", self.runs, self._person()),
+            "lane": lane,
+        }
+        made = facts.artifact(rng, habits.service, 3 if habits.thorough else None)
+        digest = f"sha256:{rng.randbytes(32).hex()}"
+        self.tell("artifact_built", at, {**about, "artifact": made, "artifact_digest": digest})
+        done = facts.tests(rng, habits.critical_module, thorough=habits.thorough)
+        self.tell("tests_passed", tested, {**about, "tests": done})
+        self.tell("security_scanned", scanned, {**about, "scan": facts.scan(rng, scanned, thorough=habits.thorough)})
+        self.tell("policy_passed", scanned + MINUTE, {**about, "policy": facts.policy(rng, thorough=habits.thorough)})
+        name, shipped = f"{habits.service}-{self.runs}", facts.canary(shas, 100, by="pipeline")
+        self.tell("canary_promoted", staged, {**about, "env": STAGING, "deployment_id": name, "canary": shipped})
+        return staged
+
+    def _promote(self, release: Release, at: Micros, *, calm: bool = False) -> None:
+        by = "analysis" if self.habits.canaries else self._person()
+        self._tell_of(release, "canary_promoted", at, {"canary": facts.canary(release.shas, 100, by=by)})
+        previous, self.good = self.good, release.sha
+        self.backlog = [(merged_at, sha) for merged_at, sha in self.backlog if sha not in release.shas]
+        self.busy_until = at
+        habits, dice = self.habits, self.rng.random()
+        if calm:
+            return
+        if dice < habits.breaks:
+            self._break(release, at, previous)
+        elif dice < habits.breaks + habits.quietly_undone:
+            self._undo(release, at + around(self.rng, 2 * HOUR), previous, "wrong totals, found by hand")
+        elif dice < habits.breaks + habits.quietly_undone + habits.breaks_elsewhere:
+            self._break_elsewhere(release, at)
+
+    def _undo_canary(self, release: Release) -> None:
+        """Rolled back before 100 %, one time in six by a person; the backlog stays."""
+        at = release.begun + spread(self.rng, 6 * MINUTE, 30 * MINUTE)
+        trigger: Literal["auto", "manual"] = "manual" if self.rng.random() < 1 / 6 else "auto"
+        undone = facts.rollback(trigger, self.good, "error-rate above threshold")
+        analysis = facts.canary([], 10, healthy=False)
+        self._tell_of(release, "rollback_triggered", at, {"rollback": undone, "canary": analysis})
+        self.busy_until = at
+
+    def _fix(self) -> None:
+        """A quick pull request, shipped at once by most."""
+        fixed = self.busy_until + around(self.rng, 80 * MINUTE, sigma=0.4)
+        self.merge(fixed, writing=30 * MINUTE)
+        if self.rng.random() < 2 / 3:
+            self.release(fixed + 10 * MINUTE)
+
+    def _undo(self, release: Release, at: Micros, to_sha: str | None, reason: str) -> None:
+        """Rolled back after 100 %: what it brought has to be shipped again."""
+        self._tell_of(release, "rollback_triggered", at, {"rollback": facts.rollback("manual", to_sha, reason)})
+        self.good = to_sha
+        self.backlog = [*((release.begun, sha) for sha in release.shas), *self.backlog]
+        self.busy_until = max(self.busy_until, at)
+
+    def _rehearse(self, at: Micros) -> None:
+        done = facts.rollback("manual", self.good, "rehearsal", path=self.rng.randbytes(32).hex())
+        self.tell(
+            "rollback_triggered", at, {"env": STAGING, "commit_sha": self.good, "rollback": done, "lane": "rehearsal"}
+        )
+
+    # --- breaking -----------------------------------------------------------------------------------------------------
+    def _break(self, release: Release, promoted: Micros, previous: str | None) -> None:
+        """An incident of this release; what names the release differs, and one in three is rolled back at once."""
+        opened = promoted + around(self.rng, 70 * MINUTE, sigma=1.2)
+        ended = opened + around(self.rng, self.habits.restoring)
+        named = self.rng.choice(("by the review", "by its id", "by its SHA", "not at all"))
+        severity = self.rng.choices(_SEVERITIES, _SEVERITY_WEIGHTS)[0]
+        self._incident(
+            _Trouble(
+                opened,
+                ended,
+                severity,
+                self.rng.choice(_BUG_TITLES),
+                found=facts.cause("change", deployment=release.deployment_id) if named == "by the review" else None,
+                deployment_id=release.deployment_id if named == "by its id" else None,
+                sha=release.sha if named == "by its SHA" else None,
+            )
+        )
+        if severity not in _URGENT:
+            return
+        if self.rng.random() < 1 / 3:
+            self._undo(release, spread(self.rng, opened, ended), previous, "incident")
+        self.merge(ended + 20 * MINUTE, writing=40 * MINUTE)
+        self.release(ended + 30 * MINUTE, "hotfix")
+
+    def _break_elsewhere(self, release: Release, promoted: Micros) -> None:
+        """The release hurts another service, whose review names it as the cause."""
+        opened = promoted + around(self.rng, 40 * MINUTE)
+        ended = opened + around(self.rng, self.habits.restoring)
+        found = facts.cause("change", service=self.habits.service, deployment=release.deployment_id)
+        trouble = _Trouble(opened, ended, "sev2", "sign-in fails", found=found, service=self.habits.dependent)
+        self._incident(trouble)
+
+    def _infra_incident(self, opened: Micros) -> None:
+        ended = opened + around(self.rng, self.habits.restoring)
+        severity = self.rng.choices(_SEVERITIES, _SEVERITY_WEIGHTS)[0]
+        title = self.rng.choice(_INFRA_TITLES)
+        self._incident(_Trouble(opened, ended, severity, title, found=facts.cause("infra")))
+
+    def _incident(self, trouble: "_Trouble") -> None:
+        """Opened, resolved, with some teams often opened again."""
+        self.incidents += 1
+        name, where, ended = f"inc-{self.habits.service}-{self.incidents}", trouble.service, trouble.ended
+        said = facts.incident(severity=trouble.severity, title=trouble.title)
+        about: facts.Facts = {"env": PROD, "incident_id": name, "incident": said}
+        names: facts.Facts = {"deployment_id": trouble.deployment_id, "commit_sha": trouble.sha}
+        self.tell("incident_opened", trouble.opened, {**about, **names}, where)
+        if self.rng.random() < self.habits.reopens:
+            self._resolve(where, name, ended, None)
+            again = ended + spread(self.rng, 20 * MINUTE, 90 * MINUTE)
+            self.tell("incident_opened", again, about, where)
+            ended = again + around(self.rng, self.habits.restoring // 2)
+        self._resolve(where, name, ended, trouble.found)
+
+    def _resolve(self, service: str | None, name: str, at: Micros, found: CauseValue | None) -> None:
+        """The pager says resolved; the SLO is often met, or the alert clear, only minutes later."""
+        slo = at + spread(self.rng, 2 * MINUTE, 15 * MINUTE) if self.rng.random() < 1 / 3 else None
+        alert = at + MINUTE if self.rng.random() < 1 / 2 else None
+        test = f"tests/regress/{name}" if found and found["kind"] == "change" else None
+        closed = facts.incident(slo_met_at=slo, alert_cleared_at=alert, found=found, regression_test=test)
+        self.tell("incident_resolved", at, {"env": PROD, "incident_id": name, "incident": closed}, service)
+
+    # --- telling ------------------------------------------------------------------------------------------------------
+    def _tell_of(self, release: Release, event_type: EventTypeName, at: Micros, more: facts.Facts) -> None:
+        about: facts.Facts = {
+            "env": PROD,
+            "commit_sha": release.sha,
+            "deployment_id": release.deployment_id,
+            "source": facts.source("argo-rollouts" if self.habits.canaries else "jenkins", self.runs, None),
+            "lane": release.lane,
+        }
+        self.tell(event_type, at, {**about, **more})
+
+    def _person(self) -> str:
+        return self.rng.choice(self.habits.people)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """An incident as it will have been: when, how bad, what names a deployment, and what the review finds."""
+
+    opened: Micros
+    ended: Micros
+    severity: str
+    title: str
+    found: CauseValue | None = None
+    deployment_id: str | None = None
+    sha: str | None = None
+    service: str | None = None
+
+
+def _count(rng: Random, mean: float) -> int:
+    """A whole number whose average is `mean`: the heads of two coins per expected one."""
+    tosses = max(1, round(mean * 2))
+    return sum(rng.random() < mean / tosses for _ in range(tosses))
