@@ -1,0 +1,116 @@
+"""What the command line and the environment say about an event, as assignments to its fields. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from producers.build_event import Assigned
+from producers.errors import UsageError
+from producers.flags import Flag, Kind, all_flags
+
+_YES_NO: Final = {"yes": True, "true": True, "no": False, "false": False}
+
+
+def assignments(
+    event_type: str,
+    given: Mapping[str, str | Sequence[str] | None],
+    *,
+    sets: Sequence[str],
+    attributes: Sequence[str],
+    environ: Mapping[str, str],
+    now: datetime,
+) -> list[Assigned]:
+    """The fields of one event: flags, `--set` and `--attribute` first, then the environment, then the defaults.
+
+    `given` holds the text of each flag by its `dest`, None where it is not given.
+
+    Raises:
+        UsageError: a value is not of its flag's kind, or an assignment has no "=".
+    """
+    found = [Assigned("event_type", event_type, "argument EVENT_TYPE")]
+    for flag in all_flags():
+        text = given.get(flag.dest)
+        if text is not None:
+            found.append(Assigned(flag.path, _value(flag, text, flag.name), flag.name))
+    found += [_set(text) for text in sets]
+    found += [_attribute(text) for text in attributes]
+    found += [entry for entry in _from_environ(environ) if not _covered(entry.path, found)]
+    if any(entry.path.startswith("source.") for entry in found):
+        found += _missing(Assigned("source.system", "candora-ci", "default"), found)
+    found += _missing(Assigned("occurred_at", now.isoformat(), "default: now"), found)
+    found += _missing(Assigned("emitted_at", now.isoformat(), "default: now"), found)
+    return found
+
+
+def _from_environ(environ: Mapping[str, str]) -> Iterable[Assigned]:
+    for flag in all_flags():
+        if flag.environ and (text := environ.get(flag.environ, "").strip()):
+            origin = f"environment {flag.environ}"
+            yield Assigned(flag.path, _value(flag, text, origin), origin)
+
+
+def _set(text: str) -> Assigned:
+    path, equals, value = text.partition("=")
+    if not equals or not path or not all(path.split(".")):
+        raise UsageError(f"--set {text}: expected FIELD=VALUE, e.g. --set tests.mutation=0.8")
+    origin = f"--set {path}"
+    if path.startswith("attributes."):
+        return Assigned(path, value, origin)
+    flag = next((flag for flag in all_flags() if flag.path == path), None)
+    if flag is not None and not (flag.kind is Kind.TEXTS and value.startswith("[")):
+        return Assigned(path, _value(flag, value, origin), origin)
+    return Assigned(path, _json(value), origin)
+
+
+def _attribute(text: str) -> Assigned:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--attribute {text}: expected NAME=VALUE")
+    return Assigned(f"attributes.{name}", value, "--attribute")
+
+
+def _value(flag: Flag, text: str | Sequence[str], origin: str) -> object:
+    if not "".join(text).isascii():
+        _check_utf8(text, origin)
+    if not isinstance(text, str):
+        return list(text)
+    match flag.kind:
+        case Kind.TEXT:
+            return text
+        case Kind.TEXTS:
+            return [text]
+        case Kind.YES_NO:
+            if text.lower() in _YES_NO:
+                return _YES_NO[text.lower()]
+            raise UsageError(f"{origin}: {flag.path}: expected yes or no, got {text!r}")
+        case Kind.INTEGER | Kind.NUMBER:
+            try:
+                return int(text) if flag.kind is Kind.INTEGER else float(text)
+            except ValueError:
+                wanted = "a whole number" if flag.kind is Kind.INTEGER else "a number"
+                raise UsageError(f"{origin}: {flag.path}: expected {wanted}, got {text!r}") from None
+
+
+def _check_utf8(text: str | Sequence[str], origin: str) -> None:
+    try:
+        "".join(text).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{origin}: the text is not UTF-8") from error
+
+
+def _json(text: str) -> object:
+    """The value that the text is in JSON; the text itself if it is not JSON, so that words need no quotes twice."""
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+def _covered(path: str, found: Iterable[Assigned]) -> bool:
+    return any(path == entry.path or path.startswith(f"{entry.path}.") for entry in found)
+
+
+def _missing(entry: Assigned, found: Iterable[Assigned]) -> list[Assigned]:
+    return [] if _covered(entry.path, found) else [entry]

@@ -1,0 +1,124 @@
+"""From what a caller says, field by field, to an event of the contract. Pure: the time is an argument."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from producers.natural_key import natural_key
+from schemas.errors import InvalidEvent
+from schemas.events import DeployEvent, new_event_id, parse_event
+from schemas.models import to_micros
+from schemas.rules import check_time
+from schemas.values import MINUTE, EventTypeName, EventValue, Micros
+
+MAX_FUTURE: Final[Micros] = 5 * MINUTE
+"""As the worker's default: it refuses an event that happened later than this after its arrival."""
+
+INTERNAL: Final[frozenset[EventTypeName]] = frozenset({"clock_tick", "cause_linked"})
+"""Types that the worker writes for itself; from outside they would only confuse it."""
+
+_NO_ID: Final = "00000000-0000-0000-0000-000000000000"
+
+
+class Assigned(NamedTuple):
+    """A value for a field, and where it comes from: "--sha", "environment CANDORA_SHA", "default"."""
+
+    path: str
+    value: object
+    """As JSON has it: text, number, boolean, list or object."""
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An event that the contract takes, and where its values come from."""
+
+    event: DeployEvent
+    value: EventValue
+    origins: Mapping[str, str]
+
+    def explained(self) -> Iterable[tuple[str, object, str]]:
+        """Each field that has a value: its path, the value as in JSON, its origin."""
+        for path, value in _leaves(json.loads(as_json(self.event)), ""):
+            yield path, value, self._origin(path)
+
+    def _origin(self, path: str) -> str:
+        known = (o for at, o in self.origins.items() if path == at or path.startswith((f"{at}.", f"{at}[")))
+        return next(known, "default of the contract")
+
+
+def build_event(assigned: Sequence[Assigned], now: datetime) -> Built:
+    """Make the event that the assignments describe.
+
+    Raises:
+        InvalidEvent: the contract refuses it, or two assignments are for one field. The path names the field.
+    """
+    return event_from(_tree(assigned), now, {entry.path: entry.origin for entry in assigned})
+
+
+def event_from(data: Mapping[str, Any], now: datetime, origins: Mapping[str, str] | None = None) -> Built:
+    """Make the event of a JSON object; without an `event_id` it gets one that follows from its content.
+
+    Raises:
+        InvalidEvent: the contract refuses it. The path names the field.
+        FutureTimestamp: a time in it is still to come.
+    """
+    origins = dict(origins or {})
+    derive = data.get("event_id") is None
+    # As JSON text, for what JSON cannot say (half a surrogate pair) is refused there.
+    event = parse_event(json.dumps({**data, "event_id": _NO_ID} if derive else data))
+    value = event.to_value()
+    if value["event_type"] in INTERNAL:
+        raise InvalidEvent(
+            f"{value['event_type']} is written by the worker only", path="event_type", hint="leave the event out"
+        )
+    check_time(value, to_micros(now), MAX_FUTURE)
+    if derive:
+        key = natural_key(value)
+        origins["event_id"] = f"derived from {key}"
+        event = event.model_copy(update={"event_id": new_event_id(key)})
+        value["event_id"] = str(event.event_id)
+    return Built(event, value, origins)
+
+
+def as_json(event: DeployEvent) -> str:
+    """The event on one line, as `--file` reads it, without the fields that are null."""
+    return event.model_dump_json(exclude_none=True)
+
+
+def _tree(assigned: Iterable[Assigned]) -> dict[str, Any]:
+    root: dict[str, Any] = {}
+    owners: dict[str, str] = {}
+    for path, value, origin in assigned:
+        *parents, name = _names(path)
+        node, at = root, ""
+        for parent in parents:
+            at = f"{at}.{parent}" if at else parent
+            if at in owners:
+                raise _set_twice(path, owners[at], origin)
+            node = node.setdefault(parent, {})
+        if name in node:
+            raise _set_twice(path, owners.get(path, "one of its parts"), origin)
+        node[name] = value
+        owners[path] = origin
+    return root
+
+
+def _names(path: str) -> list[str]:
+    """The names on the way to a field. The name of an attribute may have dots itself."""
+    head, _, rest = path.partition(".")
+    return [head, rest] if head == "attributes" and rest else path.split(".")
+
+
+def _set_twice(path: str, first: str, second: str) -> InvalidEvent:
+    return InvalidEvent(f"is set twice: by {first} and by {second}", path=path, hint="leave one out")
+
+
+def _leaves(node: object, path: str) -> Iterable[tuple[str, object]]:
+    if isinstance(node, dict) and node:
+        for name, value in node.items():
+            yield from _leaves(value, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, node

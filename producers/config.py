@@ -1,0 +1,84 @@
+"""The settings of a producer, from flags and the environment. Cheap to import: a CI job pays for it on every event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from producers.errors import UsageError
+from schemas.duration import parse_duration
+from schemas.kafka_env import kafka_settings
+from schemas.values import SECOND
+
+SERVERS: Final = "CANDORA_KAFKA_BOOTSTRAP_SERVERS"
+TOPIC_PREFIX: Final = "CANDORA_TOPIC_PREFIX"
+REGISTRY: Final = "CANDORA_SCHEMA_REGISTRY_URL"
+TIMEOUT: Final = "CANDORA_TIMEOUT"
+STRICT: Final = "CANDORA_STRICT"
+ALLOW_FAILURE: Final = "CANDORA_ALLOW_FAILURE"
+
+DEFAULT_TIMEOUT: Final = "10s"
+SHORTEST_TIMEOUT: Final = 2.0
+"""Seconds. With less, a first connection over TLS is cut off before it is made."""
+
+_YES: Final = frozenset({"1", "true", "yes", "on"})
+_NO: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Where events go, and how hard to try."""
+
+    servers: str | None
+    """`host:port,...`; None: nobody said where Kafka is."""
+    topic_prefix: str = ""
+    registry_url: str | None = None
+    timeout: float = 10.0
+    """Seconds without an acknowledgement after which an event counts as not sent."""
+    strict: bool = False
+    allow_failure: bool = False
+    kafka: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Security settings of the client. They hold secrets and are never shown."""
+
+
+def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, str]) -> Config:
+    """The settings: a flag before its variable; an empty variable (a secret that CI does not hand out) counts as unset.
+
+    `flags` holds `servers`, `topic_prefix`, `registry`, `timeout` (text or None), `strict` and `allow_failure`.
+
+    Raises:
+        UsageError: a value cannot be read; the message names the flag or the variable.
+    """
+
+    def text(name: str, variable: str) -> str | None:
+        value = flags.get(name)
+        return str(value) if value else environ.get(variable, "").strip() or None
+
+    return Config(
+        servers=text("servers", SERVERS),
+        topic_prefix=text("topic_prefix", TOPIC_PREFIX) or "",
+        registry_url=text("registry", REGISTRY),
+        timeout=_seconds(text("timeout", TIMEOUT) or DEFAULT_TIMEOUT, "--timeout" if flags.get("timeout") else TIMEOUT),
+        strict=bool(flags.get("strict")) or switch(environ, STRICT),
+        allow_failure=bool(flags.get("allow_failure")) or switch(environ, ALLOW_FAILURE),
+        kafka=kafka_settings(environ),
+    )
+
+
+def switch(environ: Mapping[str, str], variable: str) -> bool:
+    """Whether a yes-or-no variable says yes."""
+    value = environ.get(variable, "").strip().lower()
+    if value in _YES:
+        return True
+    if value in _NO:
+        return False
+    raise UsageError(f"{variable}: expected 1 or 0, got {value!r}")
+
+
+def _seconds(text: str, origin: str) -> float:
+    try:
+        seconds = parse_duration(text) / SECOND
+    except ValueError as error:
+        raise UsageError(f"{origin}: {error}") from error
+    if seconds < SHORTEST_TIMEOUT:
+        raise UsageError(f"{origin}: {text} is too short; give at least {SHORTEST_TIMEOUT:g}s")
+    return seconds

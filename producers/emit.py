@@ -1,0 +1,145 @@
+"""`candora-ci emit`: check, then send, then say what became of it. Everything from outside is handed in."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Final
+
+from producers.build_event import Assigned, Built, as_json, build_event
+from producers.config import SERVERS
+from producers.console import Console
+from producers.errors import ExitCode, UsageError
+from producers.event_file import BadLine, Outbox, read_events
+from producers.flags import all_flags
+from producers.publisher import Failure, Message, Publisher
+from producers.tally import Tally
+from schemas.errors import ContractError
+from schemas.values import EventValue
+
+SHOWN: Final = 20
+"""Bad lines that are told one by one; the others are counted."""
+
+Encode = Callable[[EventValue], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to do with the events."""
+
+    dry_run: bool = False
+    explain: bool = False
+    json: bool = False
+    skip_invalid: bool = False
+
+
+class Emitter:
+    """One run of the command. The exit codes returned are those of a strict run.
+
+    `publisher` is None when nobody said where Kafka is, or for a dry run. `no_schema`: the registry did not give the
+    id to write with, so that nothing can be sent, while everything is still checked.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        console: Console,
+        publisher: Publisher | None,
+        encode: Encode,
+        now: datetime,
+        *,
+        no_schema: Failure | None = None,
+    ) -> None:
+        self._options = options
+        self._console = console
+        self._publisher = publisher
+        self._encode = encode
+        self._no_schema = no_schema
+        self.now: Final = now
+
+    def emit_one(self, assigned: Sequence[Assigned]) -> ExitCode:
+        """Check one event and send it.
+
+        Raises:
+            UsageError: the contract refuses the event.
+        """
+        with Outbox() as outbox:
+            try:
+                built = build_event(assigned, self.now)
+                self._take(built, 1, outbox)
+            except ContractError as error:
+                raise UsageError(_with_origin(error, assigned)) from error
+            value = built.value
+            return self._send(outbox, f"{value['event_type']} of {value['service']} (event {value['event_id']})")
+
+    def emit_file(self, stream: BinaryIO) -> ExitCode:
+        """Check every line and send them all, or, if one is bad, none; with `skip_invalid` the good ones.
+
+        Raises:
+            UsageError: a line is bad, and nothing was sent.
+        """
+        with Outbox() as outbox:
+            bad = self._take_lines(stream, outbox)
+            for line, error in bad[:SHOWN]:
+                self._console.error(f"line {line}: {error}")
+            if len(bad) > SHOWN:
+                self._console.error(f"... and {len(bad) - SHOWN} bad lines more")
+            tally = f"{len(bad)} bad, {outbox.count} good"
+            if bad and not self._options.skip_invalid:
+                raise UsageError(f"nothing sent, because of bad lines ({tally}); --skip-invalid sends the good ones")
+            code = self._send(outbox, f"{outbox.count} events") if outbox.count else ExitCode.OK
+            return ExitCode.USAGE if bad else code
+
+    def _take_lines(self, stream: BinaryIO, outbox: Outbox) -> list[BadLine]:
+        bad = []
+        for read in read_events(stream, self.now):
+            if isinstance(read, BadLine):
+                bad.append(read)
+                continue
+            line, built = read
+            try:
+                self._take(built, line, outbox)
+            except ContractError as error:
+                bad.append(BadLine(line, error))
+            self._console.progress(f"{line:,} lines read")
+        return bad
+
+    def _take(self, built: Built, line: int, outbox: Outbox) -> None:
+        """Show the event as far as asked to, and put it with those to be sent."""
+        value = built.value
+        outbox.add(Message(value["event_id"], value["service"].encode(), self._encode(value), line))
+        if self._options.explain:
+            for path, part, origin in built.explained():
+                self._console.info(f"{path} = {json.dumps(part)}  ({origin})")
+        if self._options.dry_run:
+            self._console.data(as_json(built.event))
+
+    def _send(self, outbox: Outbox, name: str) -> ExitCode:
+        if self._options.dry_run:
+            return ExitCode.OK
+        tally = Tally(self._console, outbox.count, as_json=self._options.json)
+        messages: Iterator[Message] = iter(outbox)
+        if self._publisher is None:
+            problem = f"Kafka is not configured: set {SERVERS}"
+            for message in messages:
+                tally.skip(message, problem)
+            self._console.warning(f"not sent: {name}: {problem} (or --bootstrap-servers)")
+            return ExitCode.NOT_CONFIGURED
+        if self._no_schema is not None:
+            for message in messages:
+                tally.report(message, self._no_schema)
+        else:
+            self._publisher.publish(messages, tally.report)
+            for message in messages:
+                tally.leave(message)
+        return tally.conclude(name)
+
+
+def _with_origin(error: ContractError, assigned: Sequence[Assigned]) -> str:
+    """The refusal, with the flag or variable that the value comes from, or that is not given."""
+    path = error.path or ""
+    origins = [o for at, _, o in assigned if path == at or path.startswith((f"{at}.", f"{at}["))]
+    if origins:
+        return f"{error} (given by {origins[0]})"
+    missing = [flag.name for flag in all_flags() if flag.path == path]
+    return f"{error} ({missing[0]})" if missing else str(error)

@@ -1,0 +1,74 @@
+"""What became of the messages of one run: counted, told to programs one by one, summed up for people."""
+
+import json
+from collections import Counter
+from typing import Final
+
+from producers.console import Console
+from producers.errors import ExitCode
+from producers.publisher import Cause, Delivered, Failure, Message, Outcome
+
+_CODES: Final = {
+    Cause.MESSAGE: ExitCode.USAGE,
+    Cause.CREDENTIALS: ExitCode.CREDENTIALS,
+    Cause.UNREACHABLE: ExitCode.NOT_DELIVERED,
+}
+"""In the order in which they decide the exit code when several happened."""
+
+
+class Tally:
+    """Collects the outcome of every message. `as_json`: also print one object per message."""
+
+    def __init__(self, console: Console, total: int, *, as_json: bool) -> None:
+        self._console = console
+        self._total = total
+        self._as_json = as_json
+        self._failures: dict[Cause, Failure] = {}
+        self._last: Delivered | None = None
+        self._counts: Counter[str] = Counter()
+
+    def report(self, message: Message, outcome: Outcome) -> None:
+        """Take what a publisher says of a message."""
+        if isinstance(outcome, Delivered):
+            self._last = outcome
+            place: dict[str, str | int] = {
+                "topic": outcome.topic,
+                "partition": outcome.partition,
+                "offset": outcome.offset,
+            }
+            self._note(message, "delivered", place)
+        else:
+            self._failures.setdefault(outcome.cause, outcome)
+            self._note(message, "not_sent", {"problem": outcome.problem})
+
+    def skip(self, message: Message, problem: str) -> None:
+        """Take a message that there is nowhere to send to."""
+        self._note(message, "skipped", {"problem": problem})
+
+    def leave(self, message: Message) -> None:
+        """Take a message that the publisher did not take any more."""
+        self._note(message, "not_sent", {"problem": "not tried: an earlier event could not be delivered"})
+
+    def conclude(self, name: str) -> ExitCode:
+        """Sum up for people; `name` says what was to be sent. Return the exit code of a strict run."""
+        delivered = self._counts["delivered"]
+        if self._last is not None and not self._failures:
+            place = f"{self._last.topic}[{self._last.partition}]"
+            where = f"{place} at offset {self._last.offset}" if self._total == 1 else self._last.topic
+            self._console.info(f"delivered {name} to {where}")
+            return ExitCode.OK
+        for cause, code in _CODES.items():
+            if cause in self._failures:
+                amount = "" if self._total == 1 else f"{self._total - delivered} of "
+                text = f"not sent: {amount}{name}: {self._failures[cause].problem}"
+                (self._console.warning if cause is Cause.UNREACHABLE else self._console.error)(text)
+                return code
+        return ExitCode.OK
+
+    def _note(self, message: Message, status: str, more: dict[str, str | int]) -> None:
+        self._counts[status] += 1
+        done = self._counts.total()
+        self._console.progress(f"{done:,} of {self._total:,} events")
+        if self._as_json:
+            record = {"line": message.line, "event_id": message.event_id, "status": status, **more}
+            self._console.data(json.dumps(record))
