@@ -1,0 +1,102 @@
+"""The HTTP side: /metrics, /healthz, /readyz and a page that links them.
+
+A large answer takes a second to render, so it is rendered in a thread: health checks are answered meanwhile.
+"""
+
+import asyncio
+import gzip
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+from streams.serving.board import Board
+from streams.serving.collector import Scrape, ScrapeCollector
+
+RETRY_AFTER: Final = "5"
+"""Seconds, for whoever is told 503."""
+_NEVER: Final = re.compile(r"q\s*=\s*0(\.0*)?")
+GZIP_LEVEL: Final = 1
+"""Text of labels packs well at any level; the higher ones take twenty times as long."""
+INDEX: Final = """<!doctype html>
+<html lang="en"><title>candora</title>
+<h1>candora: delivery metrics</h1>
+<ul>
+<li><a href="/metrics">/metrics</a>: for Prometheus
+<li><a href="/readyz">/readyz</a>: whether everything is read and Kafka answers
+<li><a href="/healthz">/healthz</a>: whether this process runs
+</ul>
+"""
+
+
+class Answer(NamedTuple):
+    """A rendered scrape."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+Render = Callable[[Scrape, str, str], Answer]
+
+
+def render(scrape: Scrape, accept: str, accept_encoding: str) -> Answer:
+    """Render in the format and encoding that the headers ask for: OpenMetrics or the older text, gzip or plain."""
+    encode, content_type = choose_encoder(accept)
+    body = encode(ScrapeCollector(scrape))
+    headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+    if accepts_gzip(accept_encoding):
+        body = gzip.compress(body, compresslevel=GZIP_LEVEL, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Answer(body, headers)
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether an Accept-Encoding header names gzip without forbidding it (`q=0`)."""
+    for offer in accept_encoding.lower().split(","):
+        name, *parameters = (part.strip() for part in offer.split(";"))
+        if name == "gzip":
+            return all(
+                parameter.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000") for parameter in parameters
+            )
+    return False
+
+
+def create_app(board: Board, render: Render = render) -> web.Application:
+    """The web application over a board."""
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        problem = board.not_complete()
+        if problem is not None:
+            return _unavailable(problem)
+        scraper = f"{request.remote} {request.headers.get('User-Agent', '')}"
+        scrape = board.scrape(scraper)
+        accept, encoding = request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", "")
+        body, headers = await asyncio.to_thread(render, scrape, accept, encoding)
+        response = web.Response(body=body, headers=headers)
+        await response.prepare(request)
+        await response.write_eof()
+        board.answered(scraper, scrape)
+        return response
+
+    async def readyz(_: web.Request) -> web.Response:
+        problem = board.not_ready()
+        return web.Response(text="ready\n") if problem is None else _unavailable(problem)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def index(_: web.Request) -> web.Response:
+        return web.Response(text=INDEX, content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", index)
+    app.router.add_get("/metrics", metrics, allow_head=False)  # a HEAD shows nobody anything
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/healthz", healthz)
+    return app
+
+
+def _unavailable(problem: str) -> web.Response:
+    return web.Response(status=503, text=f"not ready: {problem}\n", headers={"Retry-After": RETRY_AFTER})
