@@ -1,0 +1,308 @@
+"""The book of one service: every fact of it, and every number that follows (semantics.md, 1 to 9).
+
+Facts merge in any order and any number of times. What the book counts, it counts once, when the clock says that it is
+due, and marks that on the record itself; what is learned later makes a revision. Nothing here knows a broker, a table
+or the time of day: the clock is an argument.
+"""
+
+import heapq
+from collections.abc import Iterable
+from itertools import count
+
+from schemas.values import EventValue, Micros, VerdictName
+from streams.core.change import Change
+from streams.core.counting import count_lead_times, count_restores, count_stored, count_verdicts
+from streams.core.deployment import JUDGED, Deployment, Mark, VerdictMark
+from streams.core.environment import Environment, Judged
+from streams.core.facts import FOR_EVER, AnyFact, Canary, Link, Report, Rollback, fact_of, owner_of
+from streams.core.incident import Incident, LengthMark
+from streams.core.joins import Counted, Entity, Joins, Taken
+from streams.core.settings import Settings
+
+
+class Book:
+    """All that is known of one service.
+
+    `apply` merges one event and `advance` moves the clock; both settle what is due and answer the keys of the records
+    that changed: `d/ENV/DEPLOYMENT`, `i/INCIDENT`, `c/CHANGE`, and `m/ENV` for a snapshot (`m/` is the service's own).
+    """
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        self.service = service
+        self.settings = settings
+        self.clock: Micros = FOR_EVER
+        self.offset = -1
+        self.joins = Joins(service, settings)
+        self.environments: dict[str, Environment] = {}
+        self.snapshots: dict[str, Environment] = {}
+        """Environments whose snapshot is to be published again."""
+        self._touched: dict[str, Environment] = {}
+        self._agenda: list[tuple[Micros, int, Counted | Environment]] = []
+        self._tickets = count()
+
+    def apply(self, event: EventValue, clock: Micros, offset: int | None = None) -> set[str]:
+        """Merge one valid event that was read at this clock; answer the keys of the records that changed.
+
+        `offset` is its place in the log; without one, events are numbered as they come. A clock before the book's
+        own does not move it.
+        """
+        self._move(clock, self.offset + 1 if offset is None else offset)
+        self._take(owner_of(event), fact_of(event, self.clock, self.offset))
+        return self._settle()
+
+    def advance(self, clock: Micros, offset: int | None = None) -> set[str]:
+        """Move the clock and settle what came due; answer the keys of the records that changed."""
+        self._move(clock, self.offset if offset is None else offset)
+        return self._settle()
+
+    @property
+    def next_due(self) -> Micros | None:
+        """When the clock alone may next change something (it may turn out that nothing does)."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def restore(self, facts: Iterable[tuple[str, AnyFact]], clock: Micros, offset: int) -> None:
+        """Merge stored facts as they stood at this clock; nothing is counted and nothing is to be published.
+
+        The marks that were stored with them are set on the records before `restored` is called.
+        """
+        for key, fact in sorted(facts, key=lambda item: item[1].at):
+            self._take(key, fact)
+        self._move(clock, offset)
+
+    def restored(self) -> None:
+        """Count what the stored marks say was counted, and settle at the restored clock."""
+        for entity in self.joins.entities.values():
+            if isinstance(entity, Deployment):
+                count_stored(self.environment(entity.env).counters, entity)
+            elif isinstance(entity, Change):
+                for env, history in entity.history.items():
+                    count_lead_times(self.environment(env).counters, history, 0)
+            elif isinstance(entity, Incident):
+                for env, history in entity.history.items():
+                    count_restores(self.environment(env).counters, history, 0)
+        self._settle()
+        self.take_changes()
+
+    def take_changes(self) -> tuple[list[Counted], list[Environment], list[EventValue], list[Entity]]:
+        """Records and snapshots to publish, links to send and records to save, since they were last taken."""
+        joins = self.joins
+        taken = (list(joins.changed.values()), list(self.snapshots.values()), joins.links, list(joins.unsaved.values()))
+        joins.changed, self.snapshots, joins.links, joins.unsaved = {}, {}, [], {}
+        return taken
+
+    def environment(self, name: str) -> Environment:
+        """The service in this environment; from the start it shows zeros. Its snapshot is published again."""
+        environment = self.environments.get(name)
+        if environment is None:
+            environment = self.environments[name] = Environment(name, self.settings, self.clock)
+        self._touched[name] = environment
+        return environment
+
+    # --- merging ------------------------------------------------------------------------------------------------
+
+    def _move(self, clock: Micros, offset: int) -> None:
+        self.clock = max(self.clock, clock)
+        self.offset = max(self.offset, offset)
+
+    def _take(self, key: str, fact: AnyFact) -> None:
+        taken = self.joins.take(key, fact)
+        if taken in (Taken.BEATEN, Taken.REPLACING):
+            self.environment("").counters.conflicts += 1
+        if taken is Taken.NEW:
+            self._note(key, fact)
+        elif taken is Taken.REPLACING:
+            for environment in self.environments.values():
+                environment.last_event_at = environment.rehearsed_at = None
+            for entity in self.joins.entities.values():
+                for one in entity.facts:
+                    self._note(entity.key, one)
+
+    def _note(self, key: str, fact: AnyFact) -> None:
+        """Keep when the last event happened, and when a rollback was last rehearsed."""
+        body = fact.body
+        if isinstance(body, Link):
+            return
+        if isinstance(body, Canary):
+            environment = self.environment(key.split("/", 2)[1])
+        else:
+            environment = self.environment((body.env or "") if isinstance(body, Rollback | Report) else "")
+        if fact.counts:
+            environment.last_event_at = max(fact.at, environment.last_event_at or fact.at)
+        if isinstance(body, Rollback) and fact.lane == "rehearsal" and body.succeeded is not False:
+            environment.rehearsed_at = max(fact.at, environment.rehearsed_at or fact.at)
+
+    def _settle(self) -> set[str]:
+        """Agree on what follows from the facts, then count what is due. Answers the keys of what changed."""
+        joins, agenda = self.joins, self._agenda
+        while agenda and agenda[0][0] <= self.clock:
+            due, _, entry = heapq.heappop(agenda)
+            if entry.due != due:
+                continue
+            entry.due = None
+            if isinstance(entry, Environment):
+                self._touched[entry.name] = entry
+            else:
+                joins.due[entry.key] = entry
+        joins.agree()
+        changed = set(joins.changed)
+        for entity in joins.due.values():
+            if isinstance(entity, Deployment):
+                self._judge(entity)
+            elif isinstance(entity, Incident):
+                self._observe_incident(entity)
+            else:
+                self._observe_change(entity)
+        joins.due = {}
+        for environment in self._touched.values():
+            environment.advance(self.clock)
+            self._schedule(environment, environment.next_change())
+        self.snapshots.update(self._touched)
+        changed.update(joins.changed)
+        changed.update(f"m/{name}" for name in self._touched)
+        self._touched = {}
+        return changed
+
+    def _schedule(self, entry: Counted | Environment, due: Micros | None) -> None:
+        if due is not None and entry.due != due:
+            heapq.heappush(self._agenda, (due, next(self._tickets), entry))
+        entry.due = due
+
+    # --- counting -----------------------------------------------------------------------------------------------
+
+    def _mark(self, value: str) -> Mark:
+        return Mark(value, self.clock, self.offset)
+
+    def _save(self, entity: Counted) -> None:
+        self.joins.unsaved[entity.key] = self.joins.changed[entity.key] = entity
+
+    def _judge(self, deployment: Deployment) -> None:
+        """Settle what is due of a deployment: its verdict, its failure, and whether its commits are known."""
+        shown = (deployment.verdict, deployment.failing, deployment.failure, deployment.late)
+        deployment.read_failure(self.settings)
+        due = deployment.judge(self.clock, self.settings, newer=self.joins.superseded(deployment))
+        environment = self.environment(deployment.env)
+        counters, verdict, history = environment.counters, deployment.verdict, deployment.history
+        if (verdict in JUDGED) if not history else (history[-1].value != verdict):
+            deployment.history = (*history, VerdictMark(verdict, self.clock, self.offset))
+            count_verdicts(counters, deployment.history, len(history))
+            self._save(deployment)
+        if verdict in ("pending", *JUDGED):
+            self._count_failure(environment, deployment)
+        if deployment.promoted_at is not None and deployment.commits_mark is None:
+            known = max(deployment.promoted_at, deployment.promoted_seen) + self.settings.lateness
+            if self.clock < known:
+                due = known if due is None else min(due, known)
+            else:
+                deployment.commits_mark = self._mark("known" if deployment.carried else "unknown")
+                counters.without_commits += not deployment.carried
+                self._save(deployment)
+        if shown != (verdict, deployment.failing, deployment.failure, deployment.late):
+            self.joins.changed[deployment.key] = deployment
+        self._place(environment, deployment, verdict)
+        self._schedule(deployment, due)
+
+    def _count_failure(self, environment: Environment, deployment: Deployment) -> None:
+        """A failure counts at once, judged or not; so does one that came too late to be a verdict."""
+        if deployment.failed_mark is None and deployment.failure is not None:
+            deployment.failed_mark = self._mark(deployment.failure.reason)
+            environment.counters.failures[deployment.failure.reason] += 1
+            self._save(deployment)
+        if deployment.late_mark is None and deployment.late:
+            deployment.late_mark = self._mark("late")
+            environment.counters.late_failures += 1
+            self._save(deployment)
+
+    def _place(self, environment: Environment, deployment: Deployment, verdict: VerdictName) -> None:
+        """Keep the present counts and the window in step with the verdict."""
+        states = (verdict, "failing") if deployment.failing else (verdict,)
+        environment.recount(deployment.counted, states)
+        deployment.counted = states
+        if verdict in JUDGED and deployment.finished_at is not None:
+            reason = deployment.failure.reason if deployment.failure is not None and verdict == "failed" else None
+            entry = Judged(reason, deployment.lane == "hotfix")
+            environment.judged.put(deployment.name, deployment.finished_at, entry)
+        else:
+            environment.judged.drop(deployment.name)
+
+    def _observe_change(self, change: Change) -> None:
+        """Settle the lead times of a change: one observation for each environment that it reached."""
+        first = self.joins.commits.first_of(change.name)
+        promotions = change.promotions() if first is not None else {}
+        next_due: Micros | None = None
+        for env in {**promotions, **change.history}:
+            environment = self.environment(env)
+            promotion = promotions.get(env)
+            if promotion is None or first is None:
+                self._observe_lead_time(change, env, None, None)
+                environment.lead.drop(change.name)
+                continue
+            known_at = max(promotion.seen_at, self.joins.commits.seen_at(change.name))
+            due = max(promotion.at, known_at) + self.settings.lateness
+            if self.clock < due:
+                next_due = due if next_due is None else min(due, next_due)
+                self._observe_lead_time(change, env, None, None)
+                environment.lead.drop(change.name)
+                continue
+            length = promotion.at - first.at
+            self._observe_lead_time(change, env, length, first.body.sha)
+            if length >= 0:
+                environment.lead.put(change.name, promotion.at, length)
+            else:
+                environment.lead.drop(change.name)
+        self._schedule(change, next_due)
+
+    def _observe_lead_time(self, change: Change, env: str, length: Micros | None, commit_sha: str | None) -> None:
+        history = change.history.get(env, ())
+        if (length is None) if not history else (length == history[-1].value):
+            return
+        change.history[env] = (*history, LengthMark(length, self.clock, self.offset, commit_sha))
+        count_lead_times(self.environment(env).counters, change.history[env], len(history))
+        self._save(change)
+
+    def _observe_incident(self, incident: Incident) -> None:
+        """Settle an incident: whether it is open and unattributed, and its time to restore."""
+        self.joins.changed[incident.key] = incident
+        env = incident.env if incident.opened else None
+        if incident.counted is not None:
+            before, states = incident.counted
+            self.environment(before).recount(states, ())
+            if before != env:
+                self._withdraw(incident, before)
+            incident.counted = None
+        due = incident.due_at(self.settings)
+        restored = due is not None and self.clock >= due
+        for name in {*incident.history} if env is None else {env, *incident.history}:
+            length = incident.time_to_restore if name == env and restored else None
+            self._observe_restore(incident, name, length)
+        if env is not None:
+            self._count_incident(self.environment(env), incident, restored=restored)
+        self._schedule(incident, None if restored else due)
+
+    def _count_incident(self, environment: Environment, incident: Incident, *, restored: bool) -> None:
+        states = ("open",) * incident.open + ("unattributed",) * incident.unattributed
+        environment.recount((), states)
+        incident.counted = (environment.name, states)
+        environment.incidents.put(incident.name, incident.at, incident.unattributed)
+        length, ended_at = incident.time_to_restore, incident.ended_at
+        if restored and length is not None and ended_at is not None:
+            environment.restore.put(incident.name, ended_at, length)
+        else:
+            environment.restore.drop(incident.name)
+        if restored and length is not None and ended_at is not None and incident.blamed:
+            environment.recovery.put(incident.name, ended_at, length)
+        else:
+            environment.recovery.drop(incident.name)
+
+    def _withdraw(self, incident: Incident, env: str) -> None:
+        """The incident turned out to be of another environment."""
+        environment = self.environment(env)
+        for series in (environment.incidents, environment.restore, environment.recovery):
+            series.drop(incident.name)
+
+    def _observe_restore(self, incident: Incident, env: str, length: Micros | None) -> None:
+        history = incident.history.get(env, ())
+        if (length is None) if not history else (length == history[-1].value):
+            return
+        incident.history[env] = (*history, LengthMark(length, self.clock, self.offset))
+        count_restores(self.environment(env).counters, incident.history[env], len(history))
+        self._save(incident)

@@ -1,0 +1,128 @@
+"""Changes and the commits they are made of (semantics.md, 3 and 7)."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from schemas.values import Micros
+from streams.core.facts import AnyFact, Commit, Fact, Stage
+from streams.core.incident import LengthMark
+
+if TYPE_CHECKING:
+    from streams.core.deployment import Deployment
+
+
+class Promotion(NamedTuple):
+    """How a change first came to 100 % in an environment."""
+
+    at: Micros
+    deployment_id: str
+    seen_at: Micros
+    """The partition's clock when a promotion that carries the change was first read."""
+
+
+class Change:
+    """A pull or merge request, or a lone commit: who carried it where, and what was already observed of it.
+
+    It keeps the events that named it. Its commits may be reported under other names too: `Commits` knows them.
+    """
+
+    __slots__ = ("beaten", "carriers", "due", "facts", "history", "key", "name")
+
+    def __init__(self, key: str, name: str) -> None:
+        self.key = key
+        self.name = name
+        self.facts: list[Fact[Commit] | Fact[Stage]] = []
+        self.beaten: list[AnyFact] = []
+        self.carriers: list[Deployment] = []
+        """The promoted deployments that carry it."""
+        self.history: dict[str, tuple[LengthMark, ...]] = {}
+        """By environment, what was observed; below zero: the clocks were skewed."""
+        self.due: Micros | None = None
+
+    def promotions(self) -> dict[str, Promotion]:
+        """By environment, the earliest promotion to 100 % that carries it."""
+        first: dict[str, Promotion] = {}
+        for deployment in self.carriers:
+            one = Promotion(deployment.promoted_at or 0, deployment.name, deployment.promoted_seen)
+            best = first.get(deployment.env, one)
+            first[deployment.env] = min(best, one)._replace(seen_at=min(best.seen_at, one.seen_at))
+        return first
+
+
+class Commits:
+    """Which change each commit belongs to: exactly one.
+
+    A request that reported the commit wins, the earliest report first. Without one, a commit that names this one as
+    its squash or merge commit takes it along. Else the commit is a change of its own.
+    """
+
+    __slots__ = ("_change_of", "_members", "_merged_from", "_reports")
+
+    def __init__(self) -> None:
+        self._reports: dict[str, list[Fact[Commit]]] = {}
+        self._merged_from: dict[str, list[Fact[Commit]]] = {}
+        self._change_of: dict[str, str] = {}
+        self._members: dict[str, set[str]] = {}
+
+    def add(self, fact: Fact[Commit]) -> dict[str, str | None]:
+        """Learn a report; answer the commits that moved, each with the change it left (None: it is new)."""
+        self._reports.setdefault(fact.body.sha, []).append(fact)
+        if fact.body.merge_sha is not None:
+            self._merged_from.setdefault(fact.body.merge_sha, []).append(fact)
+        return self._move(fact)
+
+    def remove(self, fact: Fact[Commit]) -> dict[str, str | None]:
+        """Forget a report; answer the commits that moved, each with the change it left."""
+        self._reports[fact.body.sha].remove(fact)
+        if fact.body.merge_sha is not None:
+            self._merged_from[fact.body.merge_sha].remove(fact)
+        return self._move(fact)
+
+    def change_of(self, sha: str) -> str | None:
+        """The change this commit belongs to; None if nobody reported it."""
+        return self._change_of.get(sha)
+
+    def members(self, change_id: str) -> set[str]:
+        return self._members.get(change_id, set())
+
+    def first_of(self, change_id: str) -> Fact[Commit] | None:
+        """The earliest report of any of its commits, under whatever name it was reported."""
+        reports = (fact for sha in self.members(change_id) for fact in self._reports.get(sha, ()))
+        return min(reports, key=lambda fact: fact.rank, default=None)
+
+    def seen_at(self, change_id: str) -> Micros:
+        """The partition's clock when the first report of any of its commits was read."""
+        reports = (fact.seen_at for sha in self.members(change_id) for fact in self._reports.get(sha, ()))
+        return min(reports, default=0)
+
+    def _move(self, fact: Fact[Commit]) -> dict[str, str | None]:
+        moved: dict[str, str | None] = {}
+        todo = [sha for sha in (fact.body.sha, fact.body.merge_sha) if sha is not None]
+        while todo:
+            sha = todo.pop()
+            old, new = self._change_of.get(sha), self._resolve(sha)
+            if new == old:
+                continue
+            moved.setdefault(sha, old)
+            if old is not None:
+                self._members[old].discard(sha)
+                if not self._members[old]:
+                    del self._members[old]
+                del self._change_of[sha]
+            if new is not None:
+                self._members.setdefault(new, set()).add(sha)
+                self._change_of[sha] = new
+            todo.extend(report.body.merge_sha for report in self._reports.get(sha, ()) if report.body.merge_sha)
+        return moved
+
+    def _resolve(self, sha: str) -> str | None:
+        trail: list[str] = []
+        while sha not in trail:
+            requests = [(f.at, f.body.change_id) for f in self._reports.get(sha, ()) if f.body.change_id]
+            if requests:
+                return min(requests)[1]
+            trail.append(sha)
+            sources = [(f.at, f.body.sha) for f in self._merged_from.get(sha, ()) if f.body.sha != sha]
+            if not sources:
+                return sha if self._reports.get(sha) else None
+            sha = min(sources)[1]
+        return min(trail[trail.index(sha) :])  # they name each other in a circle: one of them stands for all

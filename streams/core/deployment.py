@@ -1,0 +1,179 @@
+"""One deployment of a service to an environment: its facts, its life, and why it failed (semantics.md, 4 to 6)."""
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from schemas.values import LaneName, Micros, ReasonName, VerdictName
+from streams.core.facts import AnyFact, Canary, Fact
+from streams.core.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.core.claims import Claimant
+
+JUDGED: Final = frozenset(("succeeded", "failed"))
+
+LIFE: Final[dict[tuple[str, str], VerdictName]] = {
+    ("not begun", ""): "unknown",
+    ("rehearsed", ""): "excluded",
+    ("begun", "waiting"): "pending",
+    ("begun", "a newer one began"): "superseded",
+    ("begun", "canary timeout passed"): "abandoned",
+    ("finished", "waiting"): "pending",
+    ("finished", "due, no failure"): "succeeded",
+    ("finished", "due, a failure"): "failed",
+}
+"""The life of a deployment: (how far it came, what happened since) -> verdict."""
+
+
+class Mark(NamedTuple):
+    """Something that was counted: what, when by the clock, and after which message."""
+
+    value: str
+    at: Micros
+    offset: int
+
+
+class VerdictMark(NamedTuple):
+    """A verdict that was counted, or revised to."""
+
+    value: VerdictName
+    at: Micros
+    offset: int
+
+
+class Failure(NamedTuple):
+    at: Micros
+    reason: ReasonName
+
+
+class Deployment:
+    """The facts of one deployment, what they amount to, and what was already counted of it."""
+
+    __slots__ = (
+        "beaten", "begun_at", "carried", "commits_mark", "counted", "digest", "due", "env", "facts", "failed_mark",
+        "failing", "failure", "finished_at", "history", "incidents", "included", "key", "known_at", "lane", "late",
+        "late_mark", "name", "promoted_at", "promoted_seen", "rollbacks", "sha", "started_at", "url", "verdict",
+    )  # fmt: skip
+
+    def __init__(self, key: str, env: str, name: str) -> None:
+        self.key = key
+        self.env = env
+        self.name = name
+        self.facts: list[Fact[Canary]] = []
+        self.beaten: list[AnyFact] = []
+        self.started_at: Micros | None = None
+        self.promoted_at: Micros | None = None
+        self.begun_at: Micros | None = None
+        self.finished_at: Micros | None = None
+        self.promoted_seen: Micros = 0
+        self.known_at: Micros = 0
+        self.lane: LaneName = "normal"
+        self.sha: str | None = None
+        self.digest: str | None = None
+        self.included: tuple[str, ...] = ()
+        self.url: str | None = None
+        self.rollbacks: list[Claimant] = []
+        self.incidents: list[Claimant] = []
+        self.carried: frozenset[str] = frozenset()
+        self.verdict: VerdictName = "unknown"
+        self.failure: Failure | None = None
+        self.failing = False
+        self.late = False
+        self.counted: tuple[str, ...] = ()
+        """The states under which it is counted now."""
+        self.history: tuple[VerdictMark, ...] = ()
+        self.failed_mark: Mark | None = None
+        self.late_mark: Mark | None = None
+        self.commits_mark: Mark | None = None
+        self.due: Micros | None = None
+
+    @property
+    def place(self) -> tuple[Micros, str] | None:
+        """Its place among the deployments of the environment, by begin and then by name; None if it never began."""
+        return None if self.begun_at is None else (self.begun_at, self.name)
+
+    @property
+    def shas(self) -> tuple[str, ...]:
+        """Its own SHA and those it says it includes."""
+        return self.included if self.sha is None else (self.sha, *self.included)
+
+    def read_facts(self) -> None:
+        """Work out everything that only its own start and promotion events decide.
+
+        Where several events report one fact, the earliest by event time counts (semantics.md, section 2).
+        """
+        facts = sorted((fact for fact in self.facts if fact.counts), key=_rank)
+        self.started_at = next((fact.at for fact in facts if not fact.body.promoted), None)
+        self.promoted_at = next((fact.at for fact in facts if fact.body.promoted), None)
+        self.begun_at = self.promoted_at if self.started_at is None else self.started_at
+        self.promoted_seen = min((fact.seen_at for fact in facts if fact.body.promoted), default=0)
+        shown = facts or sorted(self.facts, key=_rank)
+        self.lane = shown[0].lane if shown else "normal"
+        self.sha = next((fact.body.sha for fact in shown if fact.body.sha), None)
+        self.digest = next((fact.body.digest for fact in shown if fact.body.digest), None)
+        self.url = next((fact.body.url for fact in shown if fact.body.url), None)
+        included = next((fact.body.included for fact in shown if fact.body.included is not None), ())
+        self.included = tuple(sha for sha in dict.fromkeys(included) if sha != self.sha)
+
+    def read_finish(self) -> bool:
+        """Work out when it finished and since when that is known. Says whether the finish moved."""
+        before = self.finished_at
+        ends = [claimant.at for claimant in self.rollbacks]
+        seen = [claimant.seen_at for claimant in self.rollbacks]
+        if self.promoted_at is not None:
+            ends.append(self.promoted_at)
+            seen.append(self.promoted_seen)
+        if self.begun_at is None or not ends:
+            self.finished_at, self.known_at = None, 0
+        else:
+            begun_seen = min(fact.seen_at for fact in self.facts if fact.counts)
+            self.finished_at, self.known_at = min(ends), max(min(seen), begun_seen)
+        return self.finished_at != before
+
+    def read_failure(self, settings: Settings) -> None:
+        """Work out the failure that comes first by event time (then by name), and whether one came too late."""
+        failures: list[Failure] = []
+        self.late = False
+        last = None if self.finished_at is None else self.finished_at + settings.failure_window
+        for rollback in self.rollbacks:
+            if last is not None and rollback.at > last:
+                self.late = True
+                continue
+            before_full = self.promoted_at is None or rollback.at < self.promoted_at
+            failures.append(Failure(rollback.at, "canary_rollback" if before_full else "rollback"))
+        for incident in self.incidents:
+            if self.begun_at is None or incident.at < self.begun_at:
+                continue
+            if incident.severity not in settings.failing_severities:
+                continue
+            if last is not None and incident.at > last:
+                self.late = True
+            else:
+                failures.append(Failure(incident.at, "incident"))
+        self.failure = min(failures, default=None)
+
+    def judge(self, clock: Micros, settings: Settings, *, newer: bool) -> Micros | None:
+        """Set the verdict at this clock; answer when the clock alone can next change it."""
+        due: Micros | None = None
+        if self.begun_at is None:
+            moment = ("rehearsed", "") if self.facts else ("not begun", "")
+        elif self.finished_at is not None:
+            due = max(self.finished_at + settings.failure_window, self.known_at) + settings.lateness
+            if clock >= due:
+                moment, due = ("finished", "due, a failure" if self.failure else "due, no failure"), None
+            else:
+                moment = ("finished", "waiting")
+        elif newer:
+            moment = ("begun", "a newer one began")
+        else:
+            due = self.begun_at + settings.canary_timeout + 1
+            if clock >= due:
+                moment, due = ("begun", "canary timeout passed"), None
+            else:
+                moment = ("begun", "waiting")
+        self.verdict = LIFE[moment]
+        self.failing = self.verdict == "pending" and self.failure is not None
+        return due
+
+
+def _rank(fact: AnyFact) -> tuple[Micros, bytes]:
+    return fact.rank

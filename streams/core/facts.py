@@ -1,0 +1,212 @@
+"""An event becomes a fact: what the rules need of it, where it stood in the log, and when the log took it in.
+
+Facts are never changed. What a record stands for is a pure function of its facts, so order and repetition do not
+matter (semantics.md, section 2). `offset` says after which message a fact was known: state that was written only
+in part can be cut back to the last message that was written whole.
+"""
+
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from schemas.fingerprint import fingerprint
+from schemas.values import CauseKindName, EventValue, LaneName, Micros
+
+FOR_EVER: Final[Micros] = -(1 << 62)
+"""The clock of a computation without a broker while it reads: everything was known for ever."""
+
+
+class Commit(NamedTuple):
+    """A commit_created."""
+
+    sha: str
+    change_id: str | None
+    merge_sha: str | None
+
+
+class Stage(NamedTuple):
+    """A stage of the pipeline that passed for a commit."""
+
+    sha: str
+    stage: str
+
+
+class Canary(NamedTuple):
+    """A canary_started, or a canary_promoted (`promoted`)."""
+
+    promoted: bool
+    sha: str | None
+    digest: str | None
+    included: tuple[str, ...] | None
+    url: str | None
+
+
+class Rollback(NamedTuple):
+    """A rollback_triggered and the name of what it rolls back: an id, else a SHA, else whatever is in force."""
+
+    env: str
+    deployment_id: str | None
+    sha: str | None
+    trigger: str
+    to_sha: str | None
+    reason: str | None
+    succeeded: bool | None
+
+
+class Cause(NamedTuple):
+    service: str | None
+    deployment_id: str | None
+    sha: str | None
+    kind: CauseKindName
+
+
+class Report(NamedTuple):
+    """An incident_opened (`opened`) or an incident_resolved."""
+
+    opened: bool
+    env: str | None
+    severity: str | None
+    title: str | None
+    slo_met_at: Micros | None
+    alert_cleared_at: Micros | None
+    cause: Cause | None
+    deployment_id: str | None
+    sha: str | None
+    escaped: tuple[str, ...]
+    regression_test: str | None
+
+
+class Link(NamedTuple):
+    """An incident of another service whose cause is looked for here; of several, the highest `version` holds."""
+
+    origin: str
+    incident_id: str
+    env: str
+    severity: str | None
+    deployment_id: str | None
+    sha: str | None
+    holds: bool
+    version: int
+
+
+Body = TypeVar("Body", Commit, Stage, Canary, Rollback, Report, Link)
+
+COUNTED_LANES: Final = frozenset(("normal", "hotfix"))
+
+
+class Fact(NamedTuple, Generic[Body]):
+    event_id: bytes
+    mark: bytes
+    """Fingerprint of the event's contents."""
+    offset: int
+    seen_at: Micros
+    """The partition's clock when the fact was read."""
+    at: Micros
+    """Event time."""
+    lane: LaneName
+    body: Body
+
+    @property
+    def counts(self) -> bool:
+        """Rehearsal and synthetic events are kept and shown, and enter no number."""
+        return self.lane in COUNTED_LANES
+
+    @property
+    def rank(self) -> tuple[Micros, bytes]:
+        """Of two events with one id, the one with the smaller rank counts."""
+        return (self.at, self.mark)
+
+
+AnyFact = Fact[Commit] | Fact[Stage] | Fact[Canary] | Fact[Rollback] | Fact[Report] | Fact[Link]
+
+_STAGES: Final = frozenset(("artifact_built", "tests_passed", "security_scanned", "policy_passed"))
+
+
+def owner_of(event: EventValue) -> str:
+    """The key, unique within the service, of the record that keeps this event."""
+    kind = event["event_type"]
+    if kind in ("canary_started", "canary_promoted"):
+        return f"d/{event['env']}/{event['deployment_id'] or event['commit_sha']}"
+    if kind in ("incident_opened", "incident_resolved"):
+        return f"i/{event['incident_id']}"
+    if kind == "rollback_triggered":
+        return f"r/{event['event_id']}"
+    if kind == "cause_linked":
+        return f"l/{event['attributes']['origin']}/{event['incident_id']}"
+    return f"c/{event['change_id'] or event['commit_sha']}"
+
+
+def fact_of(event: EventValue, seen_at: Micros, offset: int) -> AnyFact:
+    """What the rules need of a valid event. Raises ValueError for a type that no rule reads (clock_tick, UNKNOWN)."""
+    event_id = bytes.fromhex(event["event_id"].replace("-", ""))
+    head = (event_id, fingerprint(event), offset, seen_at, event["occurred_at"], event["lane"])
+    kind = event["event_type"]
+    if kind == "commit_created":
+        commit = event["commit"]
+        sha = event["commit_sha"] or ""
+        return Fact(*head, Commit(sha, event["change_id"], commit["merge_sha"] if commit else None))
+    if kind in _STAGES:
+        return Fact(*head, Stage(event["commit_sha"] or "", kind))
+    if kind in ("canary_started", "canary_promoted"):
+        return Fact(*head, _canary(event))
+    if kind == "rollback_triggered":
+        return Fact(*head, _rollback(event))
+    if kind in ("incident_opened", "incident_resolved"):
+        return Fact(*head, _report(event))
+    if kind == "cause_linked":
+        return Fact(*head, _link(event))
+    message = f"no rule reads events of type {kind}"
+    raise ValueError(message)
+
+
+def _canary(event: EventValue) -> Canary:
+    canary, source = event["canary"], event["source"]
+    included = canary["included_shas"] if canary else None
+    return Canary(
+        event["event_type"] == "canary_promoted",
+        event["commit_sha"],
+        event["artifact_digest"],
+        None if included is None else tuple(included),
+        source["url"] if source else None,
+    )
+
+
+def _rollback(event: EventValue) -> Rollback:
+    env, named, sha, rollback = event["env"] or "", event["deployment_id"], event["commit_sha"], event["rollback"]
+    if rollback is None:
+        return Rollback(env, named, sha, "manual", None, None, None)
+    reason, succeeded = rollback["reason"], rollback["succeeded"]
+    return Rollback(env, named, sha, rollback["trigger"], rollback["to_sha"], reason, succeeded)
+
+
+def _report(event: EventValue) -> Report:
+    opened = event["event_type"] == "incident_opened"
+    names = (event["deployment_id"], event["commit_sha"])
+    incident = event["incident"]
+    if incident is None:
+        return Report(opened, event["env"], None, None, None, None, None, *names, (), None)
+    cause = incident["cause"]
+    return Report(
+        opened,
+        event["env"],
+        incident["severity"],
+        incident["title"],
+        incident["slo_met_at"],
+        incident["alert_cleared_at"],
+        Cause(cause["service"], cause["deployment_id"], cause["commit_sha"], cause["kind"]) if cause else None,
+        *names,
+        tuple(incident["escaped_gates"] or ()),
+        incident["regression_test"],
+    )
+
+
+def _link(event: EventValue) -> Link:
+    incident, attributes = event["incident"], event["attributes"]
+    return Link(
+        attributes["origin"],
+        event["incident_id"] or "",
+        event["env"] or "",
+        incident["severity"] if incident else None,
+        event["deployment_id"],
+        event["commit_sha"],
+        attributes["holds"] == "true",
+        int(attributes["version"]),
+    )

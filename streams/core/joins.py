@@ -1,0 +1,336 @@
+"""How the facts of one service hang together (semantics.md, 2 to 5).
+
+Commits belong to changes, changes are carried by deployments, rollbacks and incidents are put on deployments. Each
+join has an index, so that a fact costs what it touches and not what came before it.
+"""
+
+from enum import Enum
+from typing import Final, cast
+
+from schemas.values import EventValue, Micros
+from streams.core.change import Change, Commits
+from streams.core.claims import Claim, Claimant, Claims, LinkedIncident, Place, RollbackClaim, Timeline
+from streams.core.deployment import Deployment
+from streams.core.facts import AnyFact, Commit, Fact, Stage
+from streams.core.incident import Incident
+from streams.core.links import link_event
+from streams.core.settings import Settings
+
+Entity = Change | Deployment | Incident | RollbackClaim | LinkedIncident
+Counted = Change | Deployment | Incident
+
+
+class Taken(Enum):
+    """What became of a fact that was offered."""
+
+    NEW = "new"
+    REPEATED = "repeated"
+    BEATEN = "beaten: another content under its event id counts"
+    REPLACING = "counts instead of another content under its event id"
+
+
+class Joins:
+    """Every record of a service, and what points at what."""
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        self.service = service
+        self.settings = settings
+        self.commits: Final = Commits()
+        self.entities: dict[str, Entity] = {}
+        self.due: dict[str, Counted] = {}
+        """Records to look at again: what they stand for may have changed."""
+        self.changed: dict[str, Counted] = {}
+        """Records to publish again."""
+        self.unsaved: dict[str, Entity] = {}
+        """Records that gained or lost a fact."""
+        self.links: list[EventValue] = []
+        """Messages to the books of other services."""
+        self._owners: dict[bytes, Entity] = {}
+        self._beaten: dict[bytes, set[bytes]] = {}
+        self._timelines: dict[str, Timeline] = {}
+        self._claims = Claims()
+        self._holders: dict[str, list[Deployment]] = {}
+        self._claimants_due: dict[str, Claimant] = {}
+        self._finishes_due: dict[str, Deployment] = {}
+        self._carriers_due: dict[str, Deployment] = {}
+
+    # --- merging one fact ---------------------------------------------------------------------------------------
+
+    def take(self, key: str, fact: AnyFact) -> Taken:
+        """Merge a fact. Of several contents under one event id, the one with the smallest rank counts."""
+        owner = self._owners.get(fact.event_id)
+        if owner is None:
+            self._learn(key, fact)
+            return Taken.NEW
+        prior = next(one for one in owner.facts if one.event_id == fact.event_id)
+        beaten = self._beaten.setdefault(fact.event_id, set())
+        if fact.mark == prior.mark or fact.mark in beaten:
+            return Taken.REPEATED
+        if prior.rank < fact.rank:
+            beaten.add(fact.mark)
+            entity = self.entity(key)
+            entity.beaten.append(fact)
+            self.unsaved[key] = entity
+            return Taken.BEATEN
+        beaten.add(prior.mark)
+        owner.beaten.append(prior)
+        cast("list[AnyFact]", owner.facts).remove(prior)
+        self._read(owner, prior, fact.offset, learned=False)
+        self._learn(key, fact)
+        return Taken.REPLACING
+
+    def entity(self, key: str) -> Entity:
+        """The record with this key; an empty one if there was none."""
+        entity = self.entities.get(key)
+        if entity is None:
+            entity = self.entities[key] = _new_entity(key)
+        return entity
+
+    def timeline(self, env: str) -> Timeline:
+        timeline = self._timelines.get(env)
+        if timeline is None:
+            timeline = self._timelines[env] = Timeline()
+        return timeline
+
+    def superseded(self, deployment: Deployment) -> bool:
+        """Whether a newer one of its environment began."""
+        return deployment.place is not None and self.timeline(deployment.env).after(deployment.place) is not None
+
+    def _learn(self, key: str, fact: AnyFact) -> None:
+        entity = self.entity(key)
+        self._owners[fact.event_id] = entity
+        cast("list[AnyFact]", entity.facts).append(fact)
+        self._read(entity, fact, fact.offset, learned=True)
+
+    def _read(self, entity: Entity, fact: AnyFact, offset: int, *, learned: bool) -> None:
+        """Take in that an entity gained or lost a fact, after the message at this offset."""
+        self.unsaved[entity.key] = entity
+        if isinstance(entity, RollbackClaim | LinkedIncident):
+            entity.read_facts()
+            self._file(entity)
+            return
+        self.changed[entity.key] = self.due[entity.key] = entity
+        if isinstance(entity, Change):
+            self._read_change(cast("Fact[Commit] | Fact[Stage]", fact), learned=learned)
+        elif isinstance(entity, Deployment):
+            self._read_deployment(entity)
+        else:
+            self._read_incident(entity, offset)
+
+    def _read_change(self, fact: Fact[Commit] | Fact[Stage], *, learned: bool) -> None:
+        if isinstance(fact.body, Commit) and fact.counts:
+            moved = self.commits.add(fact) if learned else self.commits.remove(fact)
+            for sha, left in moved.items():
+                self._reconsider(left)
+                self._reconsider(self.commits.change_of(sha))
+                for holder in self._holders.get(sha, ()):
+                    self._carry_again(holder)
+        self._reconsider(self.commits.change_of(fact.body.sha))
+
+    def _reconsider(self, change_id: str | None) -> None:
+        if change_id is not None:
+            change = cast("Change", self.entity(f"c/{change_id}"))
+            self.due[change.key] = change
+            self.changed[change.key] = change
+
+    def _read_deployment(self, deployment: Deployment) -> None:
+        timeline = self.timeline(deployment.env)
+        place, sha, promoted_at = deployment.place, deployment.sha, deployment.promoted_at
+        held = deployment.shas if place else ()
+        deployment.read_facts()
+        moved = (place, sha, promoted_at is None) != (deployment.place, deployment.sha, deployment.promoted_at is None)
+        if moved and place is not None:
+            timeline.remove(place, sha, promoted=promoted_at is not None)
+            self._unsettle(deployment, place, sha)
+        if moved and deployment.place is not None:
+            timeline.add(deployment.place, deployment.sha, promoted=deployment.promoted_at is not None)
+            self._unsettle(deployment, deployment.place, deployment.sha)
+        self._hold(deployment, held, deployment.shas if deployment.place else ())
+        if promoted_at != deployment.promoted_at:
+            self._carriers_due[deployment.key] = deployment
+            for change_id in deployment.carried:
+                self._reconsider(change_id)
+        self._finishes_due[deployment.key] = deployment
+
+    def _hold(self, deployment: Deployment, before: tuple[str, ...], after: tuple[str, ...]) -> None:
+        """Remember which deployments hold a commit."""
+        if before == after:
+            return
+        for sha in before:
+            self._holders[sha].remove(deployment)
+        for sha in after:
+            self._holders.setdefault(sha, []).append(deployment)
+        self._carry_again(deployment)
+
+    def _unsettle(self, deployment: Deployment, place: Place, sha: str | None) -> None:
+        """A deployment took or left this place: look again at all that it may concern."""
+        env, timeline = deployment.env, self.timeline(deployment.env)
+        after, before = timeline.after(place), timeline.before(place)
+        concerned = [*self._claims.naming(env, deployment.name)]
+        concerned += self._claims.between(env, place[0], after[0] if after else None)
+        if sha is not None:
+            concerned += self._claims.naming_sha(env, sha)
+        self._claimants_due.update((claimant.key, claimant) for claimant in concerned)
+        if before is not None:
+            neighbour = self._deployment(env, before[1])
+            self.due[neighbour.key] = neighbour
+        self._carriers_due[deployment.key] = deployment
+        self._carry_from(env, place)
+
+    def _carry_again(self, deployment: Deployment) -> None:
+        """What it carries may have changed: for itself if it was promoted, else for its heir."""
+        if deployment.promoted_at is not None or deployment.place is None:
+            self._carriers_due[deployment.key] = deployment
+        else:
+            self.changed[deployment.key] = deployment
+            self._carry_from(deployment.env, deployment.place)
+
+    def _carry_from(self, env: str, place: Place) -> None:
+        heir = self.timeline(env).heir(place)
+        if heir is not None:
+            inheritor = self._deployment(env, heir[1])
+            self._carriers_due[inheritor.key] = inheritor
+
+    def _read_incident(self, incident: Incident, offset: int) -> None:
+        link = incident.link
+        incident.read_facts(self.service)
+        if incident.link != link:
+            if link is not None and (incident.link is None or incident.link[0] != link[0]):
+                self.links.append(link_event(self.service, incident.name, link, offset, holds=False))
+            if incident.link is not None:
+                self.links.append(link_event(self.service, incident.name, incident.link, offset, holds=True))
+        self._file(incident)
+
+    def _file(self, claimant: Claimant) -> None:
+        """File a claim that may have changed, and look again at what it is put on."""
+        self._claims.replace(claimant)
+        self._claimants_due[claimant.key] = claimant
+        if claimant.target is not None:
+            self._finishes_due[claimant.target.key] = claimant.target
+            self.due[claimant.target.key] = claimant.target
+            self.changed[claimant.target.key] = claimant.target
+
+    def _deployment(self, env: str, name: str) -> Deployment:
+        return cast("Deployment", self.entities[f"d/{env}/{name}"])
+
+    # --- agreeing on what follows -------------------------------------------------------------------------------
+
+    def agree(self) -> None:
+        """Work out what follows from the facts, each step from the one before.
+
+        Rollbacks are put on deployments by when those began; that decides when they finished; that, which incidents
+        they answer for; and all of it, what they carried.
+        """
+        if self._claimants_due:
+            for rollback in [one for one in self._claimants_due.values() if isinstance(one, RollbackClaim)]:
+                del self._claimants_due[rollback.key]
+                self._resolve(rollback)
+        if self._finishes_due:
+            for deployment in self._finishes_due.values():
+                self._finish(deployment)
+            self._finishes_due = {}
+        if self._claimants_due:
+            for claimant in self._claimants_due.values():
+                self._resolve(claimant)
+            self._claimants_due = {}
+        if self._carriers_due:
+            for deployment in self._carriers_due.values():
+                self._carry(deployment)
+            self._carriers_due = {}
+
+    def _resolve(self, claimant: Claimant) -> None:
+        """Put a claim on the deployment it means now."""
+        before, target = claimant.target, self._target(claimant.claim)
+        if before is target:
+            return
+        claimant.target = target
+        is_rollback = isinstance(claimant, RollbackClaim)
+        for deployment in (before, target):
+            if deployment is None:
+                continue
+            held = deployment.rollbacks if is_rollback else deployment.incidents
+            if deployment is target:
+                held.append(claimant)
+            else:
+                held.remove(claimant)
+            if is_rollback:
+                self._finishes_due[deployment.key] = deployment
+            self.due[deployment.key] = deployment
+            self.changed[deployment.key] = deployment
+        if isinstance(claimant, Incident):
+            self.due[claimant.key] = claimant
+
+    def _target(self, claim: Claim | None) -> Deployment | None:
+        if claim is None:
+            return None
+        env = claim.env
+        if claim.deployment_id is not None:
+            named = self.entities.get(f"d/{env}/{claim.deployment_id}")
+            return named if isinstance(named, Deployment) and named.place is not None else None
+        timeline = self._timelines.get(env)
+        if timeline is None:
+            return None
+        if claim.sha is not None:
+            name = timeline.of_sha(claim.sha, claim.at)
+            return None if name is None else self._deployment(env, name)
+        name = timeline.in_force(claim.at)
+        if name is None:
+            return None
+        deployment = self._deployment(env, name)
+        return deployment if not claim.bounded or claim.at <= self._answers_until(deployment) else None
+
+    def _answers_until(self, deployment: Deployment) -> Micros:
+        """Until when an incident that names nothing may be put on it."""
+        if deployment.finished_at is not None:
+            return deployment.finished_at + self.settings.failure_window
+        return (deployment.begun_at or 0) + self.settings.canary_timeout
+
+    def _finish(self, deployment: Deployment) -> None:
+        """Work out when it finished; if that moved, so may the incidents after it and what its heir takes over."""
+        if not deployment.read_finish():
+            return
+        self.changed[deployment.key] = deployment
+        self.due[deployment.key] = deployment
+        if deployment.place is not None:
+            after = self.timeline(deployment.env).after(deployment.place)
+            waiting = self._claims.between(deployment.env, deployment.place[0], after[0] if after else None)
+            self._claimants_due.update((claimant.key, claimant) for claimant in waiting)
+            self._carry_again(deployment)
+
+    def _carry(self, deployment: Deployment) -> None:
+        """Work out which changes it brought to 100 %: its own, and those of the superseded ones before it."""
+        carried: set[str] = set()
+        if deployment.promoted_at is not None and deployment.place is not None:
+            shas = list(deployment.shas)
+            for _, name in self.timeline(deployment.env).since_promotion(deployment.place):
+                earlier = self._deployment(deployment.env, name)
+                if earlier.finished_at is None:
+                    shas.extend(earlier.shas)
+            carried = {change_id for sha in shas if (change_id := self.commits.change_of(sha)) is not None}
+        before = deployment.carried
+        if before == carried:
+            return
+        self.due[deployment.key] = deployment
+        self.changed[deployment.key] = deployment
+        deployment.carried = frozenset(carried)
+        for change_id in before.symmetric_difference(carried):
+            change = cast("Change", self.entity(f"c/{change_id}"))
+            if change_id in carried:
+                change.carriers.append(deployment)
+            else:
+                change.carriers.remove(deployment)
+            self._reconsider(change_id)
+
+
+def _new_entity(key: str) -> Entity:
+    kind, _, rest = key.partition("/")
+    if kind == "c":
+        return Change(key, rest)
+    if kind == "d":
+        env, _, name = rest.partition("/")
+        return Deployment(key, env, name)
+    if kind == "i":
+        return Incident(key, rest)
+    if kind == "r":
+        return RollbackClaim(key)
+    return LinkedIncident(key)

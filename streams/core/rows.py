@@ -1,0 +1,71 @@
+"""The stored form of a record: its facts and its marks, each with the offset after which it was known.
+
+A batch is written row by row, and the partition's own row, with its offset, comes last. Rows that a crash left behind
+with later facts or marks are cut back to that offset when they are read: the messages come again.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from streams.core.change import Change
+from streams.core.deployment import Deployment, Mark, VerdictMark
+from streams.core.facts import AnyFact, Canary, Cause, Commit, Fact, Link, Report, Rollback, Stage
+from streams.core.incident import Incident, LengthMark
+from streams.core.joins import Entity
+
+Row = tuple[Any, ...]
+"""Nested tuples of str, bytes, int, bool and None."""
+
+_STAGE_FIELDS: Final = len(Stage._fields)
+
+
+def row_of(entity: Entity) -> Row:
+    """What to store of a record."""
+    facts = (*entity.facts, *entity.beaten)
+    if isinstance(entity, Deployment):
+        return (facts, entity.history, entity.failed_mark, entity.late_mark, entity.commits_mark)
+    if isinstance(entity, Change | Incident):
+        return (facts, tuple(entity.history.items()))
+    return (facts,)
+
+
+def facts_in(key: str, row: Sequence[Any], offset: int) -> Iterable[AnyFact]:
+    """The facts of a stored record that were known after the message at this offset."""
+    for stored in row[0]:
+        if stored[2] <= offset:
+            event_id, mark, known, seen_at, at, lane, body = stored
+            yield Fact(event_id, mark, known, seen_at, at, lane, _body(key[0], body))
+
+
+def set_marks(entity: Entity, row: Sequence[Any], offset: int) -> None:
+    """Give a restored record the marks that were made until the message at this offset."""
+    if isinstance(entity, Deployment):
+        history, failed, late, commits = row[1:5]
+        entity.history = tuple(VerdictMark(*mark) for mark in history if mark[2] <= offset)
+        entity.failed_mark = _mark(failed, offset)
+        entity.late_mark = _mark(late, offset)
+        entity.commits_mark = _mark(commits, offset)
+    elif isinstance(entity, Change | Incident):
+        for env, history in row[1]:
+            marks = tuple(LengthMark(*mark) for mark in history if mark[2] <= offset)
+            if marks:
+                entity.history[env] = marks
+
+
+def _mark(stored: Sequence[Any] | None, offset: int) -> Mark | None:
+    return Mark(*stored) if stored is not None and stored[2] <= offset else None
+
+
+def _body(kind: str, body: Sequence[Any]) -> Any:
+    if kind == "c":
+        return Stage(*body) if len(body) == _STAGE_FIELDS else Commit(*body)
+    if kind == "d":
+        promoted, sha, digest, included, url = body
+        return Canary(promoted, sha, digest, None if included is None else tuple(included), url)
+    if kind == "r":
+        return Rollback(*body)
+    if kind == "l":
+        return Link(*body)
+    report = Report(*body)
+    cause = None if report.cause is None else Cause(*report.cause)
+    return report._replace(cause=cause, escaped=tuple(report.escaped))
