@@ -1,0 +1,121 @@
+"""The promises of `producers.publisher.Publisher` as one suite, and a publisher without Kafka that keeps them too."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from producers.publisher import Cause, Delivered, Failure, Message, Outcome, Publisher
+from schemas.partitioner import partition_of
+
+PARTITIONS: Final = 4
+
+Reports = list[tuple[Message, Outcome]]
+
+
+class RecordingPublisher:
+    """Keeps what it is given, in partitions chosen as Kafka's are. `fail` says what goes wrong with a message."""
+
+    def __init__(
+        self, topic: str = "deploy_events", *, fail: Callable[[Message], Failure | None] | None = None
+    ) -> None:
+        self.topic = topic
+        self.log: list[list[Message]] = [[] for _ in range(PARTITIONS)]
+        self.closed = False
+        self._fail = fail or (lambda _: None)
+
+    @property
+    def messages(self) -> list[Message]:
+        """All that was delivered, by partition."""
+        return [message for partition in self.log for message in partition]
+
+    def publish(self, messages: Iterable[Message], report: Callable[[Message, Outcome], None]) -> None:
+        for message in messages:
+            failure = self._fail(message)
+            if failure is not None:
+                report(message, failure)
+                if failure.cause is not Cause.MESSAGE:
+                    return
+                continue
+            partition = partition_of(message.key, PARTITIONS)
+            self.log[partition].append(message)
+            report(message, Delivered(self.topic, partition, len(self.log[partition]) - 1))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def message(name: str, key: str = "shop", value: bytes = b"value") -> Message:
+    """A message whose id is its name."""
+    return Message(name, key.encode(), value)
+
+
+def publish(publisher: Publisher, messages: Iterable[Message]) -> Reports:
+    """What the publisher reports, in its order."""
+    reports: Reports = []
+    publisher.publish(messages, lambda sent, outcome: reports.append((sent, outcome)))
+    return reports
+
+
+class PublisherSuite:
+    """What every publisher promises. A test class for one of them inherits this and gives the three fixtures.
+
+    `publisher` delivers to a topic of `PARTITIONS` partitions, `unreachable` to no broker at all, and `too_large` is a
+    value that the broker of `publisher` does not take.
+    """
+
+    def test_reports_each_message_once_with_its_place(self, publisher: Publisher) -> None:
+        sent = [message(f"event {number}", f"service-{number % 7}") for number in range(50)]
+
+        reports = publish(publisher, sent)
+
+        assert sorted(report.event_id for report, _ in reports) == sorted(each.event_id for each in sent)
+        places = {(outcome.partition, outcome.offset) for _, outcome in reports if isinstance(outcome, Delivered)}
+        assert len(places) == len(sent)
+
+    def test_puts_a_message_where_java_and_aiokafka_look_for_its_key(self, publisher: Publisher) -> None:
+        for sent, outcome in publish(publisher, [message(f"{n}", f"service-{n}") for n in range(100)]):
+            assert isinstance(outcome, Delivered)
+            assert outcome.partition == partition_of(sent.key, PARTITIONS)
+
+    def test_keeps_the_order_of_one_key_when_asked_one_by_one(self, publisher: Publisher) -> None:
+        offsets = [
+            outcome.offset
+            for number in range(3)
+            for _, outcome in publish(publisher, [message(f"event {number}")])
+            if isinstance(outcome, Delivered)
+        ]
+
+        assert offsets == sorted(set(offsets))
+        assert len(offsets) == 3
+
+    def test_reports_nothing_for_nothing(self, publisher: Publisher) -> None:
+        assert publish(publisher, []) == []
+
+    def test_goes_on_after_a_message_that_the_broker_will_never_take(
+        self, publisher: Publisher, too_large: bytes
+    ) -> None:
+        reports = dict(publish(publisher, [message("large", value=too_large), message("small")]))
+
+        refused, taken = reports[message("large", value=too_large)], reports[message("small")]
+        assert isinstance(refused, Failure)
+        assert refused.cause is Cause.MESSAGE
+        assert isinstance(taken, Delivered)
+
+    def test_says_that_nothing_arrived_when_there_is_no_broker(self, unreachable: Publisher) -> None:
+        [(_, outcome)] = publish(unreachable, [message("lost")])
+
+        assert isinstance(outcome, Failure)
+        assert outcome.cause is Cause.UNREACHABLE
+
+    def test_takes_no_more_messages_once_the_broker_is_gone(self, unreachable: Publisher) -> None:
+        def endless() -> Iterator[Message]:
+            number = 0
+            while True:
+                yield message(f"event {number}")
+                number += 1
+
+        source = endless()
+        reports = publish(unreachable, source)
+
+        assert reports
+        assert not any(isinstance(outcome, Delivered) for _, outcome in reports)
+        assert next(source).event_id == f"event {len(reports)}"
