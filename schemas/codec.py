@@ -9,6 +9,7 @@ import json
 import re
 import struct
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,9 +17,11 @@ from io import BytesIO
 from typing import Any, Final, Generic, TypeVar, cast
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
-from fastavro.schema import SchemaParseException
+from fastavro.read import SchemaResolutionError
+from fastavro.schema import SchemaParseException, UnknownType
 
 from schemas.avro_faults import find_fault
+from schemas.avro_limits import unbounded_parts
 from schemas.errors import InvalidEvent, Undecodable, UnknownSchema
 from schemas.values import EventValue
 
@@ -30,8 +33,18 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 _FRAME: Final = struct.Struct(">bI")
 _FILE: Final = re.compile(r"(?P<name>[a-z_]+)\.v(?P<version>[1-9][0-9]*)\.avsc")
 
-# What fastavro raises on bytes that are not of the schema; anything else is a fault of ours.
-_BAD_BYTES: Final = (EOFError, IndexError, OverflowError, ValueError)
+# What fastavro raises on bytes that are not of the schema, and on a text that is no schema; anything else is ours.
+_BAD_BYTES: Final = (EOFError, IndexError, OverflowError, ValueError, SchemaResolutionError)
+_BAD_SCHEMA: Final = (
+    SchemaParseException,
+    UnknownType,
+    AttributeError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+_BAD_VALUE: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +61,17 @@ class Schema:
 
     @classmethod
     def parse(cls, name: str, text: str) -> "Schema":
-        """Return the schema written in `text`; ValueError if it is none."""
+        """Return the schema written in `text`; ValueError if it is none, or one that could exhaust its reader."""
         try:
             source = json.loads(text)
             parsed = parse_schema(without_logical_types(source))
-        except (SchemaParseException, TypeError, KeyError, RecursionError, ValueError) as error:
+            unbounded = next(unbounded_parts(parsed), None)
+        except (*_BAD_SCHEMA, RecursionError) as error:
             problem = f"not an Avro schema: {name}: {error}"
             raise ValueError(problem) from error
+        if unbounded:
+            problem = f"no message can be read safely with the Avro schema {name}: {unbounded}"
+            raise ValueError(problem)
         return cls(name, json.dumps(source, separators=(",", ":"), ensure_ascii=False), parsed)
 
 
@@ -131,7 +148,7 @@ class Encoder(Generic[Value]):
         out.write(self._frame)
         try:
             schemaless_writer(out, self._schema.parsed, value, strict=True)
-        except (ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
+        except _BAD_VALUE as error:
             raise find_fault(self._schema.parsed, value) or InvalidEvent(f"cannot be written: {error}") from error
         return out.getvalue()
 
@@ -172,7 +189,8 @@ class Decoder(Generic[Value]):
             raise Undecodable(f"the body is not of schema {schema_id}: {what}", hint=_REWRITE) from error
         if body.tell() != size:
             raise Undecodable(f"{size - body.tell()} bytes follow the message", hint=_REWRITE)
-        return cast("Value", value)
+        # fastavro hands out the reader's own default lists and maps for fields that the writer lacked.
+        return cast("Value", value if schemas[1] is None else deepcopy(value))
 
 
 _REWRITE: Final = "encode it again with the schema it names"

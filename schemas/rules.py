@@ -37,23 +37,24 @@ _SHA256: Final[_Match] = re.compile(r"[0-9a-f]{64}").fullmatch
 _ID: Final[_Match] = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,256}").fullmatch
 _SEVERITY: Final[_Match] = re.compile(r"sev[1-5]").fullmatch
 
-REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
-    "commit_created": ("commit_sha",),
-    "artifact_built": ("commit_sha",),
-    "tests_passed": ("commit_sha",),
-    "security_scanned": ("commit_sha",),
-    "policy_passed": ("commit_sha",),
-    "canary_started": ("env", "deployment_id|commit_sha"),
-    "canary_promoted": ("env", "deployment_id|commit_sha"),
-    "rollback_triggered": ("env",),
-    "incident_opened": ("env", "incident_id"),
-    "incident_resolved": ("incident_id",),
+REQUIRED: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "commit_created": (("commit_sha",),),
+    "artifact_built": (("commit_sha",),),
+    "tests_passed": (("commit_sha",),),
+    "security_scanned": (("commit_sha",),),
+    "policy_passed": (("commit_sha",),),
+    "canary_started": (("env",), ("deployment_id", "commit_sha")),
+    "canary_promoted": (("env",), ("deployment_id", "commit_sha")),
+    "rollback_triggered": (("env",),),
+    "incident_opened": (("env",), ("incident_id",)),
+    "incident_resolved": (("incident_id",),),
     "clock_tick": (),
-    "cause_linked": ("env", "incident_id", "incident"),
+    "cause_linked": (("env",), ("incident_id",), ("incident",)),
 }
-"""What an event of each type cannot do without, besides its id, time and service; "a|b": at least one of them."""
+"""What an event of each type needs besides its id, time and service: of each group of fields at least one."""
 
 _FORMATS: Final[tuple[tuple[str, _Match, str, str], ...]] = (
+    ("event_id", _UUID, "is not a canonical UUID", _UUID_HINT),
     ("env", _ENV, "is not the name of an environment", _ENV_HINT),
     ("commit_sha", _SHA, "is not a full commit hash", _SHA_HINT),
     ("deployment_id", _ID, "is not an id", _ID_HINT),
@@ -61,7 +62,7 @@ _FORMATS: Final[tuple[tuple[str, _Match, str, str], ...]] = (
     ("incident_id", _ID, "is not an id", _ID_HINT),
     ("artifact_digest", _ID, "is not a digest", _ID_HINT),
 )
-"""The formats of the nullable fields of the envelope."""
+"""The formats of the envelope's fields, where they are not null."""
 
 _Check = Callable[[Any, str], None]
 """Looks at a value that is not null; raises InvalidEvent with the path given."""
@@ -123,6 +124,19 @@ def _fields(**checks: _Check) -> _Check:
     return check_fields
 
 
+def _attributes(attributes: Mapping[str, str], path: str) -> None:
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise InvalidEvent(f"has {len(attributes)} entries, more than {MAX_ATTRIBUTES}", path=path)
+    for name, value in attributes.items():
+        size = len(name.encode()) + len(value.encode())
+        if size > MAX_ATTRIBUTE_BYTES:
+            raise InvalidEvent(
+                f"name and value have {size} bytes, more than {MAX_ATTRIBUTE_BYTES}",
+                path=f"{path}.{name[:40]}",
+                hint="keep large values elsewhere and give their address",
+            )
+
+
 _service = _text(_SERVICE, "is not the name of a service", _SERVICE_HINT)
 _sha = _text(_SHA, "is not a full commit hash", _SHA_HINT)
 _sha256 = _text(_SHA256, "is not a SHA-256", _SHA256_HINT)
@@ -182,11 +196,10 @@ _PARTS: Final[tuple[tuple[str, _Check], ...]] = (
             escaped_gates=_each(),
         ),
     ),
+    ("attributes", _attributes),
 )
 """The checks inside the sub-records, by field of the envelope."""
 
-_FORMAT_VALUES: Final = itemgetter(*(name for name, *_ in _FORMATS))
-_FORMAT_MATCHES: Final = tuple(match for _, match, *_ in _FORMATS)
 _PART_VALUES: Final = itemgetter(*(name for name, _ in _PARTS))
 
 
@@ -196,67 +209,39 @@ def check_event(event: EventValue) -> None:
     Types are taken for granted: the codec and the models see to them. Times are compared with the clock of the broker
     by `check_time`.
     """
+    fields: Mapping[str, Any] = event
     kind = event["event_type"]
     required = REQUIRED.get(kind)
     if required is None:
         raise InvalidEvent(
             f"this reader does not know the event type {kind}", path="event_type", hint="upgrade the reader"
         )
-    for name in required:
-        if event.get(name) is None:
-            _check_required(event, name)
-    if not _UUID(event["event_id"]):
-        raise InvalidEvent("is not a canonical UUID", path="event_id", hint=_UUID_HINT)
+    for names in required:
+        for name in names:
+            if fields[name] is not None:
+                break
+        else:
+            wanted = " or ".join(names)
+            raise InvalidEvent(f"{kind} needs {wanted}", path=names[0], hint=f"set {wanted}")
     if not EARLIEST < event["occurred_at"] <= LATEST:
         _time(event["occurred_at"], "occurred_at")
     # A tick belongs to a partition, not to a service.
     if not _SERVICE(event["service"]) and (kind != "clock_tick" or event["service"]):
         _service(event["service"], "service")
-    for value, match in zip(_FORMAT_VALUES(event), _FORMAT_MATCHES, strict=True):
+    for name, match, problem, hint in _FORMATS:
+        value = fields[name]
         if value is not None and not match(value):
-            _check_formats(event)
+            raise InvalidEvent(problem, path=name, hint=hint)
     if event["emitted_at"] is not None:
         _time(event["emitted_at"], "emitted_at")
     if any(_PART_VALUES(event)):
         _check_parts(event)
-    if event["attributes"]:
-        _check_attributes(event["attributes"])
-
-
-def _check_required(event: EventValue, name: str) -> None:
-    names = name.split("|")
-    if all(event.get(each) is None for each in names):
-        raise InvalidEvent(
-            f"{event['event_type']} needs {' or '.join(names)}",
-            path=names[0],
-            hint=f"set {' or '.join(names)}",
-        )
-
-
-def _check_formats(event: EventValue) -> None:
-    for name, match, problem, hint in _FORMATS:
-        value = event.get(name)
-        if isinstance(value, str) and not match(value):
-            raise InvalidEvent(problem, path=name, hint=hint)
 
 
 def _check_parts(event: EventValue) -> None:
     for (name, check), value in zip(_PARTS, _PART_VALUES(event), strict=True):
-        if value is not None:
+        if value:
             check(value, name)
-
-
-def _check_attributes(attributes: Mapping[str, str]) -> None:
-    if len(attributes) > MAX_ATTRIBUTES:
-        raise InvalidEvent(f"has {len(attributes)} entries, more than {MAX_ATTRIBUTES}", path="attributes")
-    for name, value in attributes.items():
-        size = len(name.encode()) + len(value.encode())
-        if size > MAX_ATTRIBUTE_BYTES:
-            raise InvalidEvent(
-                f"name and value have {size} bytes, more than {MAX_ATTRIBUTE_BYTES}",
-                path=f"attributes.{name[:40]}",
-                hint="keep large values elsewhere and give their address",
-            )
 
 
 def check_time(event: EventValue, append_time: Micros, max_future: Micros) -> None:
