@@ -95,7 +95,7 @@ def deployment_events(draw: st.DrawFn) -> EventValue:
     """A start or a promotion, named by id, by SHA or by both."""
     make = draw(st.sampled_from((events.started, events.promoted, events.promoted)))
     deployment = draw(st.one_of(deployments, deployments, deployments, st.none()))
-    return make(
+    found: EventValue = make(
         deployment,
         draw(moments),
         sha=draw(commits) if deployment is None else draw(st.one_of(st.none(), commits)),
@@ -103,6 +103,7 @@ def deployment_events(draw: st.DrawFn) -> EventValue:
         env=draw(envs),
         **{name: draw(strategy) for name, strategy in common.items()},
     )
+    return found
 
 
 rollback_events = st.builds(events.rollback, moments, deployment=maybe(named), sha=maybe(commits), env=envs, **common)
