@@ -29,17 +29,25 @@ def pytest_report_header() -> str:
     return f"candora under test: {PACKAGES}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n N --dist loadgroup` all tests that want the broker go to one worker, so there is one broker."""
-    for item in items:
-        if "kafka" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("kafka"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what wants a real server, so that `-m` can select it."""
+    for fixture, marker in (("kafka", pytest.mark.broker), ("prometheus", pytest.mark.prometheus)):
+        if fixture in getattr(item, "fixturenames", ()):
+            item.add_marker(marker)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [*terminalreporter.getreports("skipped"), *terminalreporter.getreports("failed")]
-    lines = missing.summary([report.longreprtext for report in reports])
+    reports = [each for status in ("skipped", "failed", "error") for each in terminalreporter.getreports(status)]
+    lines = missing.summary([_reason(report) for report in reports])
     if lines:
         terminalreporter.section("NOT EVERYTHING WAS RUN", sep="!", red=True, bold=True)
         for line in lines:
             terminalreporter.line(line)
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test was skipped or failed; pytest keeps the reason of a skip behind its file and line."""
+    match report.longrepr:
+        case (_, _, str(reason)):
+            return reason
+    return report.longreprtext

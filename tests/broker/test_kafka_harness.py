@@ -9,8 +9,6 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Kaf
 from tests.support.kafka import KafkaBroker
 from tests.support.kafka_jars import kafka_version
 
-pytestmark = pytest.mark.broker
-
 LONG_AGO = 1_000_000_000_000
 """Milliseconds since 1970: September 2001."""
 

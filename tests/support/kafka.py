@@ -1,7 +1,6 @@
 """A real Kafka broker for tests: `KAFKA_BOOTSTRAP` if set, else a Docker container, else a JVM process of our own.
 
-One broker serves a whole test run, so every test takes names of its own (the fixture `unique`). Under pytest-xdist all
-broker tests go to one worker, which tests/conftest.py sees to.
+One broker serves a whole test run, which is therefore one process, and every test takes names of its own (`unique`).
 """
 
 import os
@@ -13,7 +12,7 @@ import time
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -266,12 +265,18 @@ def running_broker() -> Iterator[KafkaBroker]:
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[KafkaBroker]:
-    """The real broker of this test run. Needs the marker `broker`."""
-    began = time.monotonic()
+    """The real broker of this test run."""
+    if os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") != "1":
+        pytest.fail("broker tests share one broker and so one process: run them without -n, or by `make broker`", False)
+    with ExitStack() as stack:
+        broker = _enter(stack)
+        print(f"Kafka ({broker.origin}) at {broker.bootstrap}")
+        yield broker
+
+
+def _enter(stack: ExitStack) -> KafkaBroker:
     try:
-        with running_broker() as broker:
-            print(f"Kafka ({broker.origin}) at {broker.bootstrap} after {time.monotonic() - began:.1f} s")
-            yield broker
+        return stack.enter_context(running_broker())
     except KafkaUnavailable as problem:
         not_run(f"a real Kafka broker: {problem}", HOW_TO_GET_ONE)
 

@@ -32,7 +32,7 @@ def java() -> str:
     """The path of a `java` that is new enough."""
     path = shutil.which("java")
     if path is None:
-        raise KafkaUnavailable(f"no `java` on PATH: install a Java runtime, {JAVA_NEEDED} or newer")
+        raise KafkaUnavailable("there is no `java` on PATH")
     said = subprocess.run([path, "-version"], capture_output=True, text=True, check=False, timeout=60).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version[1]) < JAVA_NEEDED:
@@ -59,7 +59,7 @@ def kafka_jars() -> Path:
 def _fetch(folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise KafkaUnavailable("no `mvn` on PATH to fetch the broker's jars with: install Maven")
+        raise KafkaUnavailable("there is no `mvn` on PATH to fetch its jars with")
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         jars = Path(scratch, "jars")
         goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={jars}"]
@@ -81,3 +81,18 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def main() -> None:
+    """Fetch the jars ahead of the tests, whose time limits should not have to allow for a slow network."""
+    if os.environ.get("KAFKA_BOOTSTRAP"):
+        return
+    try:
+        java()
+        print(f"Kafka {kafka_version()}: {kafka_jars()}")
+    except KafkaUnavailable as problem:
+        print(f"Kafka {kafka_version()} is not here: {problem}")
+
+
+if __name__ == "__main__":
+    main()

@@ -13,8 +13,8 @@ def not_run(what: str, how_to_get_it: str) -> NoReturn:
     """Leave this test out because `what` is missing. With CI=true that is a failure: nothing is left out there."""
     message = f"{_MARK}{what}. {how_to_get_it}"
     if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(f"{message} (CI=true: nothing may be left out)", pytrace=False)
-    pytest.skip(message)
+        raise pytest.fail.Exception(f"{message} (CI=true: nothing may be left out)", pytrace=False) from None
+    raise pytest.skip.Exception(message) from None
 
 
 def summary(reasons: list[str]) -> list[str]:

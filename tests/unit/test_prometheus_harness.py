@@ -9,8 +9,6 @@ import pytest
 
 from tests.support.prometheus import PrometheusStarter, QueryRefused
 
-pytestmark = pytest.mark.prometheus
-
 HOUR = 3600
 PAGE = """\
 # TYPE deployments counter

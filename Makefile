@@ -1,0 +1,104 @@
+# Everything a developer runs. `make` alone lists the targets; the first one that needs it makes .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(shell find schemas producers streams -type f -not -path '*/__pycache__/*' | LC_ALL=C sort)
+PYTEST := $(BIN)/pytest --installed
+# The tests that share the one broker stay in one process; all others spread over the cores.
+UNIT := $(PYTEST) -n auto -m "not broker and not prometheus"
+BROKER := $(PYTEST) -m "broker or prometheus"
+
+# The checkout is never on sys.path: what is tested and run is the installed wheel.
+export PYTHONSAFEPATH := 1
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+.PHONY: venv
+venv: .venv/installed ## make .venv and install the package into it, with all it needs
+
+.PHONY: demo
+demo: venv ## a simulated company, live in the terminal (ONCE=1: show the table and end)
+	@$(BIN)/candora demo $(if $(ONCE),--once)
+
+.PHONY: test
+test: lint types imports venv jars ## all checks and all tests
+	$(UNIT)
+	$(BROKER)
+
+.PHONY: lint
+lint: .venv/made ## style, by ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: .venv/made ## types, by mypy
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: .venv/made ## who may import whom, by import-linter
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: unit
+unit: venv ## the tests that need nothing but Python
+	$(UNIT)
+
+.PHONY: broker
+broker: venv jars ## the tests that need a real Kafka or a real Prometheus
+	$(BROKER)
+
+.PHONY: bench
+bench: venv jars ## the measurements of tests/bench, on a real Kafka
+	$(PYTEST) -s -o "python_files=bench_*.py" tests/bench
+
+.PHONY: fmt
+fmt: .venv/made ## put the code in shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: ## write requirements.txt anew from pyproject.toml
+	$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/pip install -q "pip-tools==7.6.2"
+	@# Wheels from a local folder have hashes that nobody else can have.
+	printf '# Written by `make lock`: %s\n' \
+	  'every dependency of every extra, exact and with its hashes. Edit pyproject.toml instead.' > .cache/requirements.txt
+	env -u PIP_FIND_LINKS .cache/lock/bin/pip-compile -q --upgrade --generate-hashes --all-extras --strip-extras \
+	  --allow-unsafe --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	  -o .cache/compiled.txt pyproject.toml
+	cat .cache/requirements.txt .cache/compiled.txt > requirements.txt
+
+.PHONY: clean
+clean: ## remove what was made here (fetched brokers stay in ~/.cache/candora)
+	rm -rf .venv .cache dist build .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: jars
+jars: .venv/made
+	@$(BIN)/python tests/support/kafka_jars.py
+
+.PHONY: python
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "candora needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+.venv/made: requirements.txt | python
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+# Changes when a file comes or goes, which no file's time of change tells.
+.venv/sources: .venv/made FORCE
+	@printf '%s\n' $(SOURCES) | cmp -s - $@ || printf '%s\n' $(SOURCES) > $@
+
+.venv/installed: .venv/made .venv/sources pyproject.toml README.md LICENSE $(SOURCES)
+	@rm -rf .cache/wheel
+	$(BIN)/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w .cache/wheel .
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-index --force-reinstall .cache/wheel/candora-*.whl
+	@touch $@
+
+.PHONY: FORCE
+FORCE:
