@@ -1,0 +1,175 @@
+"""The worker as a Faust app: the one place where its parts are put together."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from time import time
+from typing import Any, Final
+
+from faust.types import TP
+from mode import ServiceT
+from typing_extensions import override
+
+from schemas.ids import pinned_decoder
+from schemas.registry import RegistryClient
+from schemas.values import SECOND, Micros
+from streams.core.shelf import Shelf
+from streams.worker.agents import add_agent
+from streams.worker.batches import BatchReader
+from streams.worker.hardening import HardenedApp
+from streams.worker.hardening.consumer import BatchConsumer
+from streams.worker.health import HealthServer
+from streams.worker.intake import Intake
+from streams.worker.outputs import Outputs
+from streams.worker.preflight import look_at_topics
+from streams.worker.publisher import Publisher
+from streams.worker.security import credentials
+from streams.worker.settings import WorkerSettings
+from streams.worker.shelves import ShelfFactory, Shelves
+from streams.worker.tables import ROCKSDB_OPTIONS, TABLE, StateTable
+from streams.worker.ticks import tick_messages
+from streams.worker.writers import Writers
+
+log: Final = logging.getLogger(__name__)
+
+_REBALANCE_SECONDS: Final = 60.0
+
+
+class WorkerApp(HardenedApp):
+    """A Faust app that reads deploy_events into shelves and publishes what they hold."""
+
+    def __init__(self, settings: WorkerSettings, shelf_factory: ShelfFactory) -> None:
+        self.settings = settings
+        self.events_topic = settings.topic("deploy_events")
+        super().__init__(
+            settings.app_id,
+            batch_topics=frozenset({self.events_topic}),
+            bounds=settings.bounds(),
+            **_faust_options(settings),
+        )
+        self.publisher = Publisher(settings.client())
+        self._decoder = pinned_decoder("deploy_event")
+        table = self.Table(
+            TABLE,
+            key_type=bytes,
+            value_type=bytes,
+            options=dict(ROCKSDB_OPTIONS) if settings.store == "rocksdb" else None,
+            on_recover=self._load_shelves,
+        )
+        state = StateTable(table, self.publisher)
+        self.shelves = Shelves(shelf_factory, settings.core(), state.rows)
+        url = settings.schema_registry_url
+        self.reader = BatchReader(
+            self.shelves,
+            Outputs(settings),
+            self.publisher,
+            state,
+            Writers(self._decoder, RegistryClient(url) if url else None),
+        )
+        self.partitions = 0
+        self.health: HealthServer | None = None
+        add_agent(self, self.events_topic, self.reader)
+        self.on_partitions_revoked.connect(self._drop_shelves)
+        if settings.tick_interval:
+            self.timer(settings.tick_interval / SECOND, on_leader=True, name="tick")(self._tick)
+
+    @override
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        if self.settings.web_port is None:
+            return super().on_init_dependencies()
+        self.health = HealthServer(self, self.settings.web_host, self.settings.web_port)
+        return chain([self.health], super().on_init_dependencies())
+
+    @override
+    async def on_first_start(self) -> None:
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        await super().on_first_start()
+        self.partitions = await look_at_topics(self.settings, self.publisher)
+        self.reader.intake = Intake(
+            self._decoder,
+            self.partitions,
+            self.settings.max_future,
+            trust_create_time=self.settings.trust_create_time,
+        )
+
+    @override
+    async def on_stop(self) -> None:
+        try:
+            await super().on_stop()
+        finally:
+            self.publisher.close()
+
+    # --- partitions come and go ---------------------------------------------------------------------------------------
+
+    async def _load_shelves(self) -> None:
+        await self.shelves.load(tp.partition for tp in self._held() if tp.topic == self.events_topic)
+
+    async def _drop_shelves(self, *_args: Any, **_kwargs: Any) -> None:
+        self.shelves.drop()
+
+    def _held(self) -> set[TP]:
+        return set(self.consumer.assignment())
+
+    async def _tick(self) -> None:
+        at: Micros = int(time() * SECOND)
+        messages = tick_messages(self.events_topic, self.partitions, at, self.settings.tick_interval)
+        await self.publisher.publish(messages)
+
+    # --- health -------------------------------------------------------------------------------------------------------
+
+    def why_not_ready(self) -> list[str]:
+        """The reasons why no batch is being read; empty if it is."""
+        tables: Any = self.tables
+        reasons = {
+            "it is stopping": self.should_stop,
+            "the broker has not assigned any partitions yet": self._assignment is None,
+            "the state is being recovered": self.in_recovery or not tables.actives_ready,
+            "partitions are being rebalanced": self.rebalancing,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+    def oldest_batch_at(self) -> float | None:
+        """When the batch that has waited longest was handed over (monotonic seconds)."""
+        links = (each.oldest_in_hand for each in self._chains().values())
+        return min((link.given_at for link in links if link is not None), default=None)
+
+    def positions(self) -> Mapping[int, int]:
+        """The next offset to read of every partition held."""
+        return {tp.partition: each.next for tp, each in self._chains().items()}
+
+    def _chains(self) -> Mapping[TP, Any]:
+        return self._consumer.chains if isinstance(self._consumer, BatchConsumer) else {}
+
+
+def create_app(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> WorkerApp:
+    """Return the worker's app, connected to nothing yet. `shelf_factory` is for tests."""
+    return WorkerApp(settings, shelf_factory)
+
+
+def _faust_options(settings: WorkerSettings) -> dict[str, Any]:
+    session = settings.session_timeout / SECOND
+    servers = settings.kafka_bootstrap_servers.split(",")
+    return {
+        "broker": [f"kafka://{server.strip()}" for server in servers],
+        "broker_credentials": credentials(settings.client()),
+        "broker_client_id": settings.app_id,
+        "broker_commit_interval": settings.commit_interval / SECOND,
+        "broker_session_timeout": session,
+        "broker_heartbeat_interval": min(3.0, session / 3),
+        "broker_rebalance_timeout": _REBALANCE_SECONDS,
+        "broker_request_timeout": max(90.0, session),
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": settings.instance_id or None,
+        "consumer_max_fetch_size": settings.fetch_bytes,
+        # Faust's assignment names its workers by this address and checks it: it must survive a restart.
+        "canonical_url": f"http://{settings.instance_id or 'worker'}",
+        "datadir": settings.data_dir,
+        "store": f"{settings.store}://",
+        "table_standby_replicas": 0,  # a worker comes back to its own data directory
+        "topic_allow_declare": False,
+        "processing_guarantee": "at_least_once",
+        "producer_request_timeout": 60.0,
+        "autodiscover": False,
+        "web_enabled": False,
+        "env_prefix": "CANDORA_FAUST",  # so that a stray WEB_PORT of somebody else is not ours
+    }

@@ -1,0 +1,96 @@
+"""One batch of one partition: read it, publish what changed, write the state, acknowledge. In that order."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from faust.types import EventT
+
+from schemas.errors import ContractError, UnknownSchema
+from schemas.values import DeadLetterValue, EventValue
+from streams.worker.dead_letters import dead_letter
+from streams.worker.hardening import settle
+from streams.worker.intake import Intake, RawRecord
+from streams.worker.outputs import Outputs
+from streams.worker.publisher import Publisher
+from streams.worker.shelves import ShelfLike, Shelves
+from streams.worker.tables import StateTable
+from streams.worker.writers import Writers
+
+log: Final = logging.getLogger(__name__)
+
+_YIELD_EVERY: Final = 256
+
+
+class BatchReader:
+    """Reads batches. A crash at any point repeats the batch; that changes nothing but repeats outputs."""
+
+    def __init__(
+        self, shelves: Shelves, outputs: Outputs, publisher: Publisher, table: StateTable, writers: Writers
+    ) -> None:
+        self._shelves = shelves
+        self._outputs = outputs
+        self._publisher = publisher
+        self._table = table
+        self._writers = writers
+        self.intake: Intake | None = None
+        """Made once the number of partitions is known."""
+
+    async def read(self, event: EventT[Any]) -> None:
+        """Read a batch and acknowledge it.
+
+        If its partition is taken away meanwhile, it is not acknowledged: the next owner reads it again. Any exception
+        means the same, and ends the worker.
+        """
+        partition = event.message.partition
+        shelf = self._shelves.get(partition)
+        if shelf is None:
+            log.warning("partition %d is not held: a batch of it is left to its owner", partition)
+            return
+        records: Any = event.value
+        dead = await self._fill(shelf, records)
+        changes = shelf.collect()
+        await self._publisher.publish(self._outputs.messages(changes, dead))
+        if self._held(partition, shelf):
+            await self._table.write(partition, changes.rows)
+        if self._held(partition, shelf):
+            settle(event)
+
+    def _held(self, partition: int, shelf: ShelfLike) -> bool:
+        held = self._shelves.get(partition) is shelf
+        if not held:
+            log.warning("partition %d was taken away while a batch of it was being read", partition)
+        return held
+
+    async def _fill(self, shelf: ShelfLike, records: Sequence[RawRecord]) -> list[DeadLetterValue]:
+        """Let a shelf read the messages of a batch; returns those that are refused."""
+        if self.intake is None:
+            raise RuntimeError("a batch came before the topics were looked at")
+        dead: list[DeadLetterValue] = []
+        for position, record in enumerate(records, 1):
+            append_time = self.intake.append_time(record)
+            event = None
+            try:
+                event = self.intake.read(record)
+            except UnknownSchema as unknown:
+                event = await self._learned(record, unknown, dead)
+            except ContractError as error:
+                dead.append(dead_letter(record, error))
+            shelf.read(event, append_time, record.offset)
+            if position % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        return dead
+
+    async def _learned(
+        self, record: RawRecord, unknown: UnknownSchema, dead: list[DeadLetterValue]
+    ) -> EventValue | None:
+        """Read a message again, once its schema is known; a dead letter if it stays unknown."""
+        if self.intake is not None and await self._writers.learn(unknown.schema_id):
+            try:
+                return self.intake.read(record)
+            except ContractError as error:
+                dead.append(dead_letter(record, error))
+        else:
+            dead.append(dead_letter(record, unknown))
+        return None

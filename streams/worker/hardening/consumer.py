@@ -1,0 +1,290 @@
+"""The consumer: whole batches instead of single messages, and commits along a chain of what was done (H1, H4)."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from aiokafka.errors import ConsumerStoppedError  # type: ignore[import-untyped]
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, EventT, Message
+from faust.types.transports import ConsumerT, TPorTopicSet
+from mode import ServiceT
+from mode.utils.futures import notify
+from typing_extensions import override
+
+from streams.worker.hardening.chain import Chain, Link
+
+log: Final = logging.getLogger(__name__)
+
+IN_HAND: Final = 2
+"""Batches of one partition that wait for an agent or are being read by it; more are not fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The largest batch, so that one takes far less than the session timeout."""
+
+    records: int = 8_000
+    size: int = 8 * 1024 * 1024
+    """Bytes of keys and values; one larger message is a batch of its own."""
+
+
+class Batch(ConsumerMessage):
+    """Consecutive messages of one partition as one message of Faust: the last one's offset, all records as its value.
+
+    It is acknowledged by `settle` and by nothing else. Faust acknowledges what it skips, for instance between the
+    moment a partition is being revoked and its revocation, and that would commit what nobody has read.
+    """
+
+    link: Link
+    chain: Chain
+    settled: bool = False
+
+    @override
+    def ack(self, consumer: ConsumerT, n: int = 1) -> bool:
+        return super().ack(consumer, n) if self.settled else False
+
+
+def settle(event: EventT[Any]) -> bool:
+    """Acknowledge an event whose effects are confirmed. False if its partition was taken away meanwhile."""
+    if isinstance(event.message, Batch):
+        event.message.settled = True
+    return event.ack()
+
+
+class BatchConsumer(driver.Consumer):
+    """Faust's consumer with its books kept per batch.
+
+    `batch_topics` are delivered as one `Batch` per partition and fetch, within `bounds`; of other topics every message
+    is a batch of one if it is to be acknowledged, and goes Faust's own way if not (changelogs, the leader's topic).
+    """
+
+    batch_topics: frozenset[str] = frozenset()
+    bounds: Bounds = Bounds()
+
+    @override
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._chains: dict[TP, Chain] = {}
+        self._rewind: set[TP] = set()
+        self._room = asyncio.Event()
+        super().__init__(*args, **kwargs)
+
+    @property
+    def chains(self) -> Mapping[TP, Chain]:
+        """The partitions that are being read, and how far."""
+        return self._chains
+
+    # --- where to read ------------------------------------------------------------------------------------------------
+
+    @override
+    async def perform_seek(self) -> None:
+        """Begin every partition anew at its committed offset, or at its first if none was ever committed."""
+        positions = await self._thread.call_thread(self._seek_all)
+        for tp, position in positions.items():
+            self._committed_offset[tp] = position
+            self._read_offset[tp] = position
+            if self.app.topics.acks_enabled_for(tp.topic):
+                self._chains[tp] = Chain(position)
+        self._rewind.clear()
+
+    async def _seek_all(self) -> dict[TP, int]:
+        consumer = self._thread._ensure_consumer()  # noqa: SLF001 - Faust has no other way to it
+        tps = [tp for tp in self._thread.assignment() if not self._is_changelog_tp(tp)]
+        committed = {tp: await consumer.committed(tp) for tp in tps}
+        new = [tp for tp, offset in committed.items() if offset is None]
+        first = await consumer.beginning_offsets(new) if new else {}
+        positions = {tp: first[tp] if offset is None else offset for tp, offset in committed.items()}
+        for tp, position in positions.items():
+            consumer.seek(tp, position)
+        return positions
+
+    async def _seek_to(self, positions: Mapping[TP, int]) -> None:
+        consumer = self._thread._ensure_consumer()  # noqa: SLF001 - Faust has no other way to it
+        for tp, position in positions.items():
+            if tp in self._thread.assignment():
+                consumer.seek(tp, position)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    @override
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await asyncio.sleep(0)
+                if self.flow_active:
+                    await self._drain_once()
+                else:
+                    await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # mode waits for any event
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
+
+    async def _drain_once(self) -> None:
+        tps = self._readable()
+        if not tps:
+            self._room.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), 0.1)
+            return
+        again = {tp: self._chains[tp].next for tp in self._rewind & tps}
+        self._rewind -= tps
+        if again:
+            await self._thread.call_thread(self._seek_to, again)
+        before = dict(self._chains)
+        fetched = await self._getmany(active_partitions=tps, timeout=1.0)
+        for tp, records in (fetched or {}).items():
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            if self.app.topics.acks_enabled_for(tp.topic):
+                await self._give_batches(tp, records, before.get(tp))
+            else:
+                await self._give_each(tp, records)
+
+    def _readable(self) -> set[TP]:
+        chains = self._chains
+        return {
+            tp
+            for tp in self._get_active_partitions()
+            if (chains[tp].in_hand < IN_HAND if tp in chains else not self.app.topics.acks_enabled_for(tp.topic))
+        }
+
+    async def _give_batches(self, tp: TP, records: Sequence[Any], before: Chain | None) -> None:
+        """Hand over what was fetched. Whatever is not, for any reason, is fetched again: there is never a hole.
+
+        Offsets that are missing from the log itself (taken by transactions, deleted by retention) belong to the batch
+        behind them.
+        """
+        chain = self._chains.get(tp)
+        if chain is None:
+            return
+        if records[0].offset > chain.next:
+            if chain is not before:  # fetched before the position was set
+                self._rewind.add(tp)
+                return
+            log.warning("the log of %s has no offsets %d to %d", tp, chain.next, records[0].offset - 1)
+        for chunk in self._chunks([record for record in records if record.offset >= chain.next], tp):
+            batch = self._to_batch(tp, chunk, chain)
+            if not await self._hand_over(batch):
+                chain.take_back(batch.link)
+                self._rewind.add(tp)
+                return
+
+    def _chunks(self, records: Sequence[Any], tp: TP) -> Iterator[Sequence[Any]]:
+        bounds = self.bounds if tp.topic in self.batch_topics else Bounds(records=1)
+        start = size = 0
+        for at, record in enumerate(records):
+            length = len(record.key or b"") + len(record.value or b"")
+            if at > start and (at - start >= bounds.records or size + length > bounds.size):
+                yield records[start:at]
+                start, size = at, 0
+            size += length
+        if records:
+            yield records[start:]
+
+    def _to_batch(self, tp: TP, records: Sequence[Any], chain: Chain) -> Batch:
+        last = records[-1]
+        batch = Batch(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            last.headers,
+            last.key,
+            records if tp.topic in self.batch_topics else last.value,  # type: ignore[arg-type]  # raw: not looked at
+            last.checksum,
+            last.serialized_key_size,
+            last.serialized_value_size,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+        batch.chain = chain
+        batch.link = chain.add(last.offset + 1)
+        return batch
+
+    async def _give_each(self, tp: TP, records: Sequence[Any]) -> None:
+        for record in records:
+            seen = self._read_offset[tp]
+            if seen is None or record.offset >= seen:
+                if not await self._hand_over(self._to_message(tp, record)):
+                    return
+                self._read_offset[tp] = record.offset
+
+    async def _hand_over(self, message: ConsumerMessage) -> bool:
+        """Give a message to the streams; False if the flow was suspended before one had it."""
+        if not self.flow_active:
+            return False
+        handing = asyncio.ensure_future(cast("Any", self.callback(message)))
+        suspended = asyncio.ensure_future(self.suspend_flow.wait())
+        try:
+            await asyncio.wait({handing, suspended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            suspended.cancel()
+            if not handing.done():
+                handing.cancel()
+        if not handing.done() or handing.cancelled():
+            return False
+        handing.result()
+        return True
+
+    # --- committing ---------------------------------------------------------------------------------------------------
+
+    @override
+    def ack(self, message: Message) -> bool:
+        if not isinstance(message, Batch):
+            return super().ack(message)
+        message.acked = True
+        self._unacked_messages.discard(message)
+        current = self._chains.get(message.tp) is message.chain
+        if current:
+            message.link.done = True
+            self._n_acked += 1
+            self._room.set()
+        else:
+            log.warning("not acknowledged, its partition was taken away: %r", message)
+        notify(self._waiting_for_ack)
+        return current
+
+    @override
+    def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
+        for tp, chain in self._chains.items():
+            if (topics is None or tp in topics or tp.topic in topics) and chain.committable() is not None:
+                yield tp
+
+    @override
+    def _new_offset(self, tp: TP) -> int | None:
+        chain = self._chains.get(tp)
+        return None if chain is None else chain.committable()
+
+    @override
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit, and believe it only when the broker has it: Faust takes a failed commit for done."""
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        done = await super()._commit_offsets(offsets, start_new_transaction)
+        if done:
+            for tp, offset in offsets.items():
+                if tp in self._chains:
+                    self._chains[tp].committed(offset)
+        else:
+            self._committed_offset.update(before)
+        return done
+
+    # --- losing partitions --------------------------------------------------------------------------------------------
+
+    @override
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """H1: first let the app finish what is in hand and commit it, then forget the partitions."""
+        await cast("Any", self._on_partitions_revoked(revoked))
+        self._forget(revoked)
+
+    def _forget(self, revoked: Iterable[TP]) -> None:
+        for tp in revoked:
+            self._active_partitions.discard(tp)
+            self._paused_partitions.discard(tp)
+            self._rewind.discard(tp)
+            for book in (self._chains, self._gap, self._acked, self._acked_index):
+                cast("dict[TP, Any]", book).pop(tp, None)
+            self._read_offset.pop(tp, None)
+            self._committed_offset.pop(tp, None)

@@ -1,0 +1,48 @@
+"""The records that a worker publishes, as messages."""
+
+from collections.abc import Iterable, Iterator
+
+from schemas.codec import Encoder
+from schemas.ids import pinned_encoder
+from schemas.values import DeadLetterValue
+from streams.core.shelf import Changes
+from streams.worker.publisher import Outgoing
+from streams.worker.settings import WorkerSettings
+
+
+class Outputs:
+    """Knows topic, key and form of every record that goes out."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._deployments = settings.topic("deployments"), pinned_encoder("deployment")
+        self._incidents = settings.topic("incidents"), pinned_encoder("incident")
+        self._changes = settings.topic("changes"), pinned_encoder("change")
+        self._metrics = settings.topic("delivery_metrics"), pinned_encoder("delivery_metrics")
+        self._dead = settings.topic("deploy_events_dead"), pinned_encoder("dead_letter")
+        self._events = settings.topic("deploy_events"), pinned_encoder("deploy_event")
+
+    def messages(self, changes: Changes, dead: Iterable[DeadLetterValue]) -> Iterator[Outgoing]:
+        """Everything that a batch publishes. Snapshots come last: who reads one finds what it counts."""
+        topic, encoder = self._dead
+        for letter in dead:
+            yield Outgoing(topic, letter["key"], encoder.encode(letter))
+        topic, encoder = self._events
+        for link in changes.links:
+            yield Outgoing(topic, link["service"].encode(), encoder.encode(link))
+        topic, encoder = self._changes
+        for change in changes.changes:
+            yield _keyed(topic, encoder, change, change["service"], change["change_id"])
+        topic, encoder = self._deployments
+        for deployment in changes.deployments:
+            parts = deployment["service"], deployment["env"], deployment["deployment_id"]
+            yield _keyed(topic, encoder, deployment, *parts)
+        topic, encoder = self._incidents
+        for incident in changes.incidents:
+            yield _keyed(topic, encoder, incident, incident["service"], incident["incident_id"])
+        topic, encoder = self._metrics
+        for metrics in changes.metrics:
+            yield _keyed(topic, encoder, metrics, metrics["service"], metrics["env"])
+
+
+def _keyed(topic: str, encoder: Encoder[object], value: object, *parts: str) -> Outgoing:  # type: ignore[type-var]
+    return Outgoing(topic, "/".join(parts).encode(), encoder.encode(value))

@@ -1,0 +1,53 @@
+"""Before anything is read: do the topics exist, and do they fit each other?"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from confluent_kafka import KafkaException
+
+from schemas.topics import load_topics
+from streams.worker.publisher import Publisher
+from streams.worker.settings import WorkerSettings
+
+log: Final = logging.getLogger(__name__)
+
+PATIENCE: Final = 60.0
+"""Seconds for which a broker may be silent at the start."""
+
+_ASK: Final = 5.0
+_CREATE: Final = "create it with `candora topics create`"
+
+
+class TopicsError(RuntimeError):
+    """A topic is missing, or has another number of partitions than it must have. Its operator's to mend."""
+
+
+def event_partitions(settings: WorkerSettings, partitions: Mapping[str, int]) -> int:
+    """Return the number of partitions of deploy_events; TopicsError if the topics are not as they must be."""
+    needed = [settings.topic(topic.name) for topic in load_topics()] + [settings.changelog, settings.leader_topic]
+    missing = [name for name in needed if not partitions.get(name)]
+    if missing:
+        raise TopicsError(f"Kafka at {settings.kafka_bootstrap_servers} has no topic {', '.join(missing)}: {_CREATE}")
+    events = settings.topic("deploy_events")
+    if partitions[settings.changelog] != partitions[events]:
+        raise TopicsError(
+            f"{settings.changelog} has {partitions[settings.changelog]} partitions, {events} has {partitions[events]}: "
+            "they must have the same number, and it must never change; delete the changelog if the state may be made "
+            f"again from {events}, and {_CREATE}"
+        )
+    return partitions[events]
+
+
+async def look_at_topics(settings: WorkerSettings, publisher: Publisher) -> int:
+    """Ask the broker, for up to PATIENCE seconds. Returns the number of partitions of deploy_events."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE
+    while True:
+        try:
+            return event_partitions(settings, await asyncio.to_thread(publisher.partitions, _ASK))
+        except KafkaException as error:
+            if loop.time() > deadline:
+                raise
+            log.warning("Kafka at %s does not answer yet: %s", settings.kafka_bootstrap_servers, error)

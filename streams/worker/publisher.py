@@ -1,0 +1,109 @@
+"""The one Kafka producer of a worker: what it sends, it waits for, and what the broker does not take ends it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, Message, Producer
+
+_CONFIG: Final[Mapping[str, Any]] = {
+    "enable.idempotence": True,  # no duplicates and no reordering by retries
+    "partitioner": "murmur2_random",  # as Java's clients and aiokafka partition
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "delivery.timeout.ms": 60_000,
+    "message.max.bytes": 8 * 1024 * 1024,
+    "queue.buffering.max.messages": 500_000,
+    "queue.buffering.max.kbytes": 256 * 1024,
+}
+
+_YIELD_EVERY: Final = 500
+
+
+class Outgoing(NamedTuple):
+    """A message to be sent; partition -1: by its key."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int = -1
+
+
+class PublishError(RuntimeError):
+    """The broker did not take a message. Nothing that was read may be acknowledged on its account."""
+
+
+class _Delivery:
+    """Collects the reports of one `publish`; called from the thread that flushes."""
+
+    def __init__(self) -> None:
+        self.confirmed = 0
+        self.last_offset = -1
+        self.error: KafkaError | None = None
+        self.topic = ""
+
+    def report(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self.error = error
+            self.topic = message.topic() or ""
+            return
+        self.confirmed += 1
+        offset = message.offset()
+        if offset is not None and offset > self.last_offset:
+            self.last_offset = offset
+
+
+class Publisher:
+    """An idempotent librdkafka producer, used from one event loop. The loop never waits for the network."""
+
+    def __init__(self, client: Mapping[str, str]) -> None:
+        self._producer = Producer({**client, **_CONFIG})
+        self._flusher = ThreadPoolExecutor(2, thread_name_prefix="candora-flush")
+        self._closed = False
+
+    async def publish(self, messages: Iterable[Outgoing]) -> int:
+        """Send messages and wait until the broker has all of them, in order within a partition.
+
+        Returns the largest offset that one of them got, -1 if there was none. Raises PublishError.
+        """
+        delivery = _Delivery()
+        sent = 0
+        for sent, message in enumerate(messages, 1):
+            await self._send(message, delivery)
+            if sent % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        if sent:
+            await asyncio.get_running_loop().run_in_executor(self._flusher, self._flush)
+        if delivery.error is not None:
+            raise PublishError(f"{delivery.topic}: the broker did not take a message: {delivery.error.str()}")
+        if delivery.confirmed != sent:
+            raise PublishError(f"the worker stopped when the broker had {delivery.confirmed} of {sent} messages")
+        return delivery.last_offset
+
+    async def _send(self, message: Outgoing, delivery: _Delivery) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    message.topic, message.value, message.key, message.partition, on_delivery=delivery.report
+                )
+                return
+            except BufferError:
+                self._producer.poll(0)
+                await asyncio.sleep(0.005)
+
+    def _flush(self) -> None:
+        while self._producer.flush(1.0) and not self._closed:
+            pass
+
+    def partitions(self, timeout: float) -> dict[str, int]:
+        """The topics of the cluster and how many partitions each has. Blocks; raises KafkaException."""
+        topics = self._producer.list_topics(timeout=timeout).topics
+        return {name: len(topic.partitions) for name, topic in topics.items()}
+
+    def close(self) -> None:
+        """Give up what is not confirmed yet. Whoever waits for it gets a PublishError."""
+        self._closed = True
+        self._producer.purge()
+        self._producer.flush(1.0)
+        self._flusher.shutdown(wait=False)

@@ -1,0 +1,91 @@
+"""Run a worker: as a process of its own, or inside of another program."""
+
+import asyncio
+import threading
+from typing import Any, NoReturn, Self
+
+import faust
+
+from streams.core.shelf import Shelf
+from streams.worker.app import WorkerApp, create_app
+from streams.worker.logs import configure_logging
+from streams.worker.settings import WorkerSettings
+from streams.worker.shelves import ShelfFactory
+
+
+def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> NoReturn:
+    """Run a worker until SIGTERM or SIGINT, and exit with 0; with another code if it crashed.
+
+    On a signal it finishes the batches in hand, commits and stops. With static membership its partitions stay its own
+    until the session timeout, for the worker that takes its place; without it, they go to the others at once.
+    """
+    configure_logging(settings.log_format)
+    app = create_app(settings, shelf_factory)
+    worker = faust.Worker(app, loglevel="info", quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None  # it would set the root logger to DEBUG, which costs a fifth of the speed
+    worker.execute_from_commandline()
+
+
+class WorkerThread:
+    """A worker in a thread of its own, for the demo and for tests: `with WorkerThread(settings) as worker: ...`."""
+
+    def __init__(self, settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> None:
+        self._settings = settings
+        self._factory = shelf_factory
+        self._thread = threading.Thread(target=self._run, name="candora-worker", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self.app: WorkerApp | None = None
+        self.error: BaseException | None = None
+        """What ended it, if it was not `stop`."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin; returns at once. See `app.why_not_ready()` for how far it is."""
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._thread.is_alive()
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Let it finish what is in hand and end. Raises what it crashed with, TimeoutError if it does not end."""
+        if self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise TimeoutError(f"the worker has not stopped within {timeout:g} s")
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001 - it is raised again in `stop`
+            self.error = error
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.app = create_app(self._settings, self._factory)
+        app: Any = self.app
+        starting = asyncio.ensure_future(app.start())
+        stopping = asyncio.ensure_future(self._stop.wait())
+        crashed = asyncio.ensure_future(app._crashed.wait())  # noqa: SLF001 - mode tells it in no other way
+        try:
+            await asyncio.wait({stopping, crashed, starting}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await asyncio.wait({stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await app.stop()
+            for task in (starting, stopping, crashed):
+                task.cancel()
+        if app.crash_reason is not None:
+            raise app.crash_reason

@@ -1,0 +1,64 @@
+"""The same Kafka client settings for Faust that librdkafka understands: who we are and whom we trust."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.types.auth import CredentialsT
+
+_PASSWORDS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_USED: Final = frozenset(
+    {
+        "bootstrap.servers",
+        "security.protocol",
+        "sasl.mechanism",
+        "sasl.username",
+        "sasl.password",
+        "ssl.ca.location",
+        "ssl.certificate.location",
+        "ssl.key.location",
+        "ssl.key.password",
+        "enable.ssl.certificate.verification",
+        "ssl.endpoint.identification.algorithm",
+    }
+)
+
+
+class SecurityError(ValueError):
+    """The Kafka client settings ask for what the worker's consumer cannot do."""
+
+
+def credentials(client: Mapping[str, str]) -> CredentialsT | None:
+    """Return Faust's credentials for librdkafka's settings; None for a broker without security."""
+    unknown = sorted(client.keys() - _USED)
+    if unknown:
+        raise SecurityError(f"the worker does not understand {', '.join(unknown)}; it understands {sorted(_USED)}")
+    protocol = client.get("security.protocol", "plaintext").upper()
+    if protocol == "PLAINTEXT":
+        return None
+    context = _context(client) if protocol in {"SSL", "SASL_SSL"} else None
+    if protocol == "SSL":
+        return SSLCredentials(context)
+    if protocol not in {"SASL_PLAINTEXT", "SASL_SSL"}:
+        raise SecurityError(f"KAFKA_SECURITY_PROTOCOL is {protocol}: use PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    mechanism = client.get("sasl.mechanism", "").upper()
+    if mechanism not in _PASSWORDS:
+        raise SecurityError(f"KAFKA_SASL_MECHANISM is {mechanism or 'not set'}: use one of {', '.join(_PASSWORDS)}")
+    name, password = client.get("sasl.username"), client.get("sasl.password")
+    if not name or not password:
+        raise SecurityError(f"{mechanism} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+    return SASLCredentials(username=name, password=password, ssl_context=context, mechanism=mechanism)
+
+
+def _context(client: Mapping[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=client.get("ssl.ca.location"))
+    certificate: Any = client.get("ssl.certificate.location")
+    if certificate:
+        context.load_cert_chain(certificate, client.get("ssl.key.location"), client.get("ssl.key.password"))
+    if client.get("ssl.endpoint.identification.algorithm", "https").lower() == "none":
+        context.check_hostname = False
+    if client.get("enable.ssl.certificate.verification", "true").lower() == "false":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,110 @@
+"""The settings of a worker, from the environment: CANDORA_LATENESS=15m and so on."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from schemas.duration import parse_duration
+from schemas.kafka_env import kafka_settings
+from schemas.topics import topic_name
+from schemas.values import DAY, HOUR, MINUTE, SECOND, Micros
+from streams.core.settings import Settings
+from streams.worker.hardening import Bounds
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _list(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Duration = Annotated[Micros, BeforeValidator(_duration)]
+"""Microseconds; in the environment "15m", "24h", "30d"."""
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
+"""In the environment "sev1,sev2"."""
+
+
+class WorkerSettings(BaseSettings):
+    """Everything a worker must be told. Field `data_dir` is CANDORA_DATA_DIR in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="CANDORA_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    kafka_bootstrap_servers: str = "localhost:9092"
+    topic_prefix: str = ""
+    schema_registry_url: str | None = None
+
+    failure_window: Duration = 24 * HOUR
+    lateness: Duration = 15 * MINUTE
+    max_future: Duration = 5 * MINUTE
+    canary_timeout: Duration = 24 * HOUR
+    windows: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_list)] = (7 * DAY, 30 * DAY, 90 * DAY)
+    failing_severities: Names = ("sev1", "sev2")
+    production_envs: Names = ("prod",)
+
+    app_id: str = Field(default="candora-worker", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    """The consumer group, and the beginning of the names of the changelog and of the leader's topic."""
+    instance_id: str = Field(default_factory=socket.gethostname)
+    """Static membership: a worker that comes back under the same name takes up its partitions without a rebalance.
+
+    Two workers must not share one. Empty: no static membership; the worker leaves the group when it stops.
+    """
+    data_dir: Path = Path("candora-data")
+    """Of this worker alone: two must not share one. Losing it costs time (the changelog is read again), no data."""
+    store: Literal["rocksdb", "memory"] = "rocksdb"
+    session_timeout: Duration = 45 * SECOND
+    """How long a worker may be silent before its partitions go to others; longer than a restart takes."""
+    commit_interval: Duration = 500 * SECOND // 1000
+    tick_interval: Duration = 30 * SECOND
+    """How often the leader writes a clock_tick into every partition; 0: never, something else does."""
+    batch_records: PositiveInt = 8_000
+    batch_bytes: PositiveInt = 8 * 1024 * 1024
+    fetch_bytes: PositiveInt = 2 * 1024 * 1024
+    """Per partition and fetch."""
+    trust_create_time: bool = False
+    """Take the producers' timestamps for the broker's. For a demo whose history is made up; never with real clocks."""
+
+    web_host: str = "0.0.0.0"  # noqa: S104 - probes come from outside of the container
+    web_port: NonNegativeInt | None = 6066
+    """Of /healthz and /readyz; 0: any free port; none: no web server."""
+    log_format: Literal["json", "text"] = "json"
+
+    def core(self) -> Settings:
+        """The settings that decide the numbers."""
+        return Settings(
+            failure_window=self.failure_window,
+            lateness=self.lateness,
+            max_future=self.max_future,
+            windows=self.windows,
+            failing_severities=self.failing_severities,
+            production_envs=self.production_envs,
+            canary_timeout=self.canary_timeout,
+        )
+
+    def bounds(self) -> Bounds:
+        """The largest batch."""
+        return Bounds(self.batch_records, self.batch_bytes)
+
+    def topic(self, base: str) -> str:
+        """The name of a topic in this installation."""
+        return topic_name(base, self.topic_prefix)
+
+    @property
+    def changelog(self) -> str:
+        """The topic that keeps the state; as many partitions as deploy_events, compacted."""
+        return f"{self.app_id}-state-changelog"
+
+    @property
+    def leader_topic(self) -> str:
+        """The topic whose owner writes the ticks; one partition, always empty."""
+        return f"{self.app_id}-__assignor-__leader"
+
+    def client(self) -> dict[str, str]:
+        """Kafka client settings by librdkafka's names: ours, and what KAFKA_… says of who we are and whom we trust."""
+        return {"bootstrap.servers": self.kafka_bootstrap_servers, **kafka_settings(os.environ)}

@@ -1,0 +1,118 @@
+"""The state: one Faust table of small rows, each with the version of its form in front."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from faust.types import TP
+
+from streams.worker.publisher import Outgoing, Publisher
+
+STORED_VERSION: Final = 1
+"""The form of the stored rows. Raise it with every change that an older program would misread."""
+
+TABLE: Final = "state"
+
+ROCKSDB_OPTIONS: Final = {
+    "block_cache_size": 4 * 1024 * 1024,
+    "write_buffer_size": 4 * 1024 * 1024,
+    "max_write_buffer_number": 2,
+    "target_file_size_base": 16 * 1024 * 1024,
+    "max_open_files": 64,
+}
+"""Per partition, which is one database each: about 12 MiB of memory. Faust's own limit would be over 2 GiB."""
+
+Row = tuple[str, Sequence[Any] | None]
+"""Key and value of a row; None deletes it."""
+
+_VERSION_BYTE: Final = bytes([STORED_VERSION])
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder().decode
+
+
+class StateError(RuntimeError):
+    """The stored state cannot be used by this program. No fault of any message: the worker must not go on."""
+
+
+def encode_row(value: Sequence[Any] | None) -> bytes | None:
+    """Return a row as it is stored; None (a tombstone) for None."""
+    return None if value is None else _VERSION_BYTE + _encode(value)
+
+
+def decode_row(key: str, data: bytes) -> Sequence[Any]:
+    """Return a stored row's value, tuples as lists. StateError if it was stored by another version of the program."""
+    if data[:1] != _VERSION_BYTE:
+        found = f"version {data[0]}" if data else "no version"
+        raise StateError(
+            f"the stored state has {found} (row {key!r}), this program reads version {STORED_VERSION}. Nothing is "
+            "lost, the state can be made again from deploy_events: either run the program that wrote it, or set a new "
+            "CANDORA_APP_ID, create its topics (`candora topics create`) and let this one read deploy_events again"
+        )
+    try:
+        row: Sequence[Any] = _decode(memoryview(data)[1:])
+    except msgspec.DecodeError as error:
+        raise StateError(
+            f"the stored row {key!r} is damaged ({error}): stop the worker, delete its CANDORA_DATA_DIR and start it "
+            "again; it will restore the state from its changelog"
+        ) from error
+    return row
+
+
+def row_key(partition: int, key: str) -> bytes:
+    """Return the key of a row in the table. The memory store keeps all partitions in one dictionary."""
+    return b"%d/%b" % (partition, key.encode())
+
+
+class _Entry(NamedTuple):
+    """What the store wants to know of a changelog record."""
+
+    key: bytes
+    value: bytes | None
+    partition: int
+    offset: int
+    tp: TP
+
+    @property
+    def message(self) -> "_Entry":
+        return self
+
+
+class StateTable:
+    """Rows of the state, written to the changelog first and to the local store once the broker has them.
+
+    So the store never holds what the changelog does not, and its place in the changelog is exact. Faust writes the
+    other way round, a future for each row, and forgets which partition of the memory store a row belongs to.
+    """
+
+    def __init__(self, table: Any, publisher: Publisher) -> None:
+        self._table = table
+        self._publisher = publisher
+        self._changelog: str = self._table.changelog_topic_name
+
+    async def write(self, partition: int, rows: Iterable[Row]) -> None:
+        """Write rows in the order given, and wait until the broker has all of them. Raises PublishError."""
+        encoded = [(row_key(partition, key), encode_row(value)) for key, value in rows]
+        if not encoded:
+            return
+        offset = await self._publisher.publish(Outgoing(self._changelog, key, row, partition) for key, row in encoded)
+        tp = TP(self._changelog, partition)
+        self._table.apply_changelog_batch([_Entry(key, row, partition, offset, tp) for key, row in encoded])
+
+    def rows(self, partition: int) -> Iterator[tuple[str, Sequence[Any]]]:
+        """The rows of a partition that this worker has recovered. Raises StateError."""
+        prefix = row_key(partition, "")
+        for stored, data in self._items(partition, prefix):
+            if not stored.startswith(prefix):
+                raise StateError(
+                    f"row {stored!r} is not one of partition {partition}: the changelog {self._changelog} is another "
+                    "program's, or its number of partitions was changed, which it must never be"
+                )
+            key = stored[len(prefix) :].decode()
+            yield key, decode_row(key, data)
+
+    def _items(self, partition: int, prefix: bytes) -> Iterable[tuple[bytes, bytes]]:
+        store = self._table.data
+        if hasattr(store, "partition_path"):  # RocksDB: a database for each partition
+            items: Iterable[tuple[bytes, bytes]] = store._visible_items(store._db_for_partition(partition))  # noqa: SLF001
+            return items
+        return [(key, data) for key, data in list(store.data.items()) if key.startswith(prefix)]
