@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from streams.serving.board import Board
 from streams.serving.collector import Scrape, ScrapeCollector
@@ -43,13 +44,20 @@ Render = Callable[[Scrape, str, str], Answer]
 
 def render(scrape: Scrape, accept: str, accept_encoding: str) -> Answer:
     """Render in the format and encoding that the headers ask for: OpenMetrics or the older text, gzip or plain."""
-    encode, content_type = choose_encoder(accept)
+    encode, content_type = _choose_format(accept)
     body = encode(ScrapeCollector(scrape))
     headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
     if accepts_gzip(accept_encoding):
         body = gzip.compress(body, compresslevel=GZIP_LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Answer(body, headers)
+
+
+def _choose_format(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    try:
+        return choose_encoder(accept)
+    except TypeError:  # the library compares the parts of a version that is not made of numbers
+        return choose_encoder("")
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

@@ -1,7 +1,7 @@
 """The latest snapshot of every pair wins, whatever comes again, comes late or comes wrong; and no counter ever falls.
 
 Traps of the research, each with a test here: a dip by one is taken for a restart and adds everything again; a reader
-that takes an older snapshot dips; a series that is born at 1 loses its first increment; one scrape must not mix moments.
+that takes an older snapshot dips; a series born at 1 loses its first increment; one scrape must not mix moments.
 """
 
 from typing import cast

@@ -183,13 +183,13 @@ def full_value(service: str = "api", env: str = "prod", offset: int = 0) -> Metr
             },
         ],
     )
-    value["counters"].update(
-        late_failures=5,
-        deployments_without_commits=6,
-        clock_skew=7,
-        lead_time_revisions=8,
-        restore_revisions=9,
-    )
+    value["counters"] |= {
+        "late_failures": 5,
+        "deployments_without_commits": 6,
+        "clock_skew": 7,
+        "lead_time_revisions": 8,
+        "restore_revisions": 9,
+    }
     return value
 
 
