@@ -176,16 +176,22 @@ class DockerBroker:
 
     container: Any
     port: int
+    made: bool = False
 
     @classmethod
     def create(cls) -> "DockerBroker | None":
         """A broker, not yet started; None if no Docker engine answers."""
         if not _docker_listens():
             return None
+        from docker.errors import DockerException
         from testcontainers.core.container import DockerContainer
 
         port = free_port()
-        container = DockerContainer(f"apache/kafka:{kafka_version()}").with_bind_ports(port, port)
+        try:
+            container = DockerContainer(f"apache/kafka:{kafka_version()}").with_bind_ports(port, port)
+            container.get_docker_client().client.ping()
+        except DockerException:
+            return None
         for name, value in container_environment(broker_settings(port, free_port(), "/tmp/kafka")).items():  # noqa: S108
             container.with_env(name, value)
         return cls(container, port)
@@ -195,11 +201,11 @@ class DockerBroker:
         return f"localhost:{self.port}"
 
     def start(self) -> None:
-        wrapped = self.container.get_wrapped_container()
-        if wrapped is None:
-            self.container.start()
+        if self.made:
+            self.container.get_wrapped_container().start()
         else:
-            wrapped.start()
+            self.container.start()
+            self.made = True
         _await(_answer(self.bootstrap), f"an answer at {self.bootstrap}", START_SECONDS, self.tail)
 
     def stop(self) -> None:
