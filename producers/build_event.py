@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from producers.natural_key import natural_key
-from schemas.errors import InvalidEvent
+from schemas.duration import format_duration
+from schemas.errors import FutureTimestamp, InvalidEvent
 from schemas.events import DeployEvent, new_event_id, parse_event
 from schemas.models import to_micros
 from schemas.rules import check_time
@@ -74,7 +75,14 @@ def event_from(data: Mapping[str, Any], now: datetime, origins: Mapping[str, str
         raise InvalidEvent(
             f"{value['event_type']} is written by the worker only", path="event_type", hint="leave the event out"
         )
-    check_time(value, to_micros(now), MAX_FUTURE)
+    try:
+        check_time(value, to_micros(now), MAX_FUTURE)
+    except FutureTimestamp as error:
+        raise FutureTimestamp(
+            f"is more than {format_duration(MAX_FUTURE)} ahead of this machine's clock, and would be refused",
+            path=error.path,
+            hint="check the time and its zone",
+        ) from error
     if derive:
         key = natural_key(value)
         origins["event_id"] = f"derived from {key}"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TOPIC: Final = "deploy_events"
 RECORD: Final = "deploy_event"
 _INTERRUPTED: Final = 130
+_NOT_ALLOWED: Final = frozenset({401, 403})
 _ONLY_STRICT: Final = frozenset({ExitCode.NOT_CONFIGURED, ExitCode.CREDENTIALS, ExitCode.NOT_DELIVERED})
 
 
@@ -136,13 +137,17 @@ def _registered_encoder(config: Config, url: str, pinned: "Encode") -> "tuple[En
     from producers.publisher import Cause, Failure
     from schemas.codec import Encoder, load_schema
     from schemas.ids import subject_for
-    from schemas.registry import RegistryClient, RegistryError
+    from schemas.registry import Credentials, RegistryClient, RegistryError
 
+    credentials = Credentials(config.registry_user, config.registry_password, config.registry_token)
     schema, subject = load_schema(RECORD), subject_for(_topic(config))
     try:
-        schema_id = RegistryClient(url, timeout=config.timeout / 2).id_of(subject, schema)
+        schema_id = RegistryClient(url, timeout=config.timeout / 2, credentials=credentials).id_of(subject, schema)
+    except ValueError as error:
+        raise UsageError(f"--schema-registry: {error}") from error
     except RegistryError as error:
-        return pinned, Failure(Cause.UNREACHABLE, f"no schema id for {subject}: {error}")
+        cause = Cause.CREDENTIALS if error.status in _NOT_ALLOWED else Cause.UNREACHABLE
+        return pinned, Failure(cause, f"no schema id for {subject}: {error}")
     encoder: Encoder[EventValue] = Encoder(schema, schema_id)
     return encoder.encode, None
 

@@ -12,6 +12,9 @@ from schemas.values import SECOND
 SERVERS: Final = "CANDORA_KAFKA_BOOTSTRAP_SERVERS"
 TOPIC_PREFIX: Final = "CANDORA_TOPIC_PREFIX"
 REGISTRY: Final = "CANDORA_SCHEMA_REGISTRY_URL"
+REGISTRY_USER: Final = "CANDORA_SCHEMA_REGISTRY_USER"
+REGISTRY_PASSWORD: Final = "CANDORA_SCHEMA_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
+REGISTRY_TOKEN: Final = "CANDORA_SCHEMA_REGISTRY_TOKEN"  # noqa: S105 - as above
 TIMEOUT: Final = "CANDORA_TIMEOUT"
 STRICT: Final = "CANDORA_STRICT"
 ALLOW_FAILURE: Final = "CANDORA_ALLOW_FAILURE"
@@ -32,6 +35,9 @@ class Config:
     """`host:port,...`; None: nobody said where Kafka is."""
     topic_prefix: str = ""
     registry_url: str | None = None
+    registry_user: str = ""
+    registry_password: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
     timeout: float = 10.0
     """Seconds without an acknowledgement after which an event counts as not sent."""
     strict: bool = False
@@ -57,6 +63,9 @@ def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, st
         servers=text("servers", SERVERS),
         topic_prefix=text("topic_prefix", TOPIC_PREFIX) or "",
         registry_url=text("registry", REGISTRY),
+        registry_user=environ.get(REGISTRY_USER, ""),
+        registry_password=environ.get(REGISTRY_PASSWORD, ""),
+        registry_token=environ.get(REGISTRY_TOKEN, ""),
         timeout=_seconds(text("timeout", TIMEOUT) or DEFAULT_TIMEOUT, "--timeout" if flags.get("timeout") else TIMEOUT),
         strict=bool(flags.get("strict")) or switch(environ, STRICT),
         allow_failure=bool(flags.get("allow_failure")) or switch(environ, ALLOW_FAILURE),

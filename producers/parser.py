@@ -37,10 +37,10 @@ files:
   One event per line, as --dry-run prints it. All lines are checked before the first is sent; if one is bad, it is
   named with its field and nothing is sent. With --skip-invalid the good ones are sent and the bad ones named.
 
-environment (a flag comes before its variable):
-  {config.SERVERS}, {config.TOPIC_PREFIX}, {config.REGISTRY},
-  {config.TIMEOUT}, {config.STRICT}=1, {config.ALLOW_FAILURE}=1; the fields as named above; for the connection
-  KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SSL_CA_LOCATION, ...
+environment (a flag comes before its variable; an empty variable counts as unset):
+  the variables in brackets above; for the connection to Kafka KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM,
+  KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SSL_CA_LOCATION and the like; for the schema registry
+  {config.REGISTRY_USER} and {config.REGISTRY_PASSWORD}, or {config.REGISTRY_TOKEN}
 
 exit codes:
   0  delivered; also, unless --strict, when delivery fails: a warning says so, and the pipeline goes on
