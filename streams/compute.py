@@ -84,7 +84,7 @@ def _book(books: dict[str, Book], service: str, settings: Settings) -> Book:
 
 
 def _numbers(book: Book, environment: Environment, index: int) -> Numbers:
-    value = environment.to_value(book.service, {"partition": 0, "offset": book.offset}, book.clock)
+    value = environment.to_value(book.service, {"partition": 0, "offset": book.offset})
     window, state, counters = value["windows"][index], value["state"], value["counters"]
     incidents = sorted(
         (one for one in book.joins.entities.values() if isinstance(one, Incident)), key=lambda one: one.name

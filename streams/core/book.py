@@ -8,6 +8,7 @@ or the time of day: the clock is an argument.
 import heapq
 from collections.abc import Iterable
 from itertools import count
+from typing import NamedTuple
 
 from schemas.values import EventValue, Micros, VerdictName
 from streams.core.change import Change
@@ -18,6 +19,15 @@ from streams.core.facts import FOR_EVER, AnyFact, Canary, Link, Report, Rollback
 from streams.core.incident import Incident, LengthMark
 from streams.core.joins import Counted, Entity, Joins, Taken
 from streams.core.settings import Settings
+
+
+class Changed(NamedTuple):
+    """What changed in a book; each record and snapshot with the offset of the message that last changed it."""
+
+    records: list[tuple[Counted, int]]
+    snapshots: list[tuple[Environment, int]]
+    links: list[EventValue]
+    unsaved: list[Entity]
 
 
 class Book:
@@ -34,8 +44,8 @@ class Book:
         self.offset = -1
         self.joins = Joins(service, settings)
         self.environments: dict[str, Environment] = {}
-        self.snapshots: dict[str, Environment] = {}
-        """Environments whose snapshot is to be published again."""
+        self._records: dict[str, tuple[Counted, int]] = {}
+        self._snapshots: dict[str, tuple[Environment, int]] = {}
         self._touched: dict[str, Environment] = {}
         self._agenda: list[tuple[Micros, int, Counted | Environment]] = []
         self._tickets = count()
@@ -83,11 +93,11 @@ class Book:
         self._settle()
         self.take_changes()
 
-    def take_changes(self) -> tuple[list[Counted], list[Environment], list[EventValue], list[Entity]]:
-        """Records and snapshots to publish, links to send and records to save, since they were last taken."""
+    def take_changes(self) -> Changed:
+        """What is to be published, sent and stored since it was last taken."""
         joins = self.joins
-        taken = (list(joins.changed.values()), list(self.snapshots.values()), joins.links, list(joins.unsaved.values()))
-        joins.changed, self.snapshots, joins.links, joins.unsaved = {}, {}, [], {}
+        taken = Changed([*self._records.values()], [*self._snapshots.values()], joins.links, [*joins.unsaved.values()])
+        self._records, self._snapshots, joins.links, joins.unsaved = {}, {}, [], {}
         return taken
 
     def environment(self, name: str) -> Environment:
@@ -144,7 +154,6 @@ class Book:
             else:
                 joins.due[entry.key] = entry
         joins.agree()
-        changed = set(joins.changed)
         for entity in joins.due.values():
             if isinstance(entity, Deployment):
                 self._judge(entity)
@@ -156,10 +165,11 @@ class Book:
         for environment in self._touched.values():
             environment.advance(self.clock)
             self._schedule(environment, environment.next_change())
-        self.snapshots.update(self._touched)
-        changed.update(joins.changed)
-        changed.update(f"m/{name}" for name in self._touched)
-        self._touched = {}
+            self._snapshots[environment.name] = (environment, self.offset)
+        for key, record in joins.changed.items():
+            self._records[key] = (record, self.offset)
+        changed = {*joins.changed, *(f"m/{name}" for name in self._touched)}
+        joins.changed, self._touched = {}, {}
         return changed
 
     def _schedule(self, entry: Counted | Environment, due: Micros | None) -> None:

@@ -99,13 +99,14 @@ class Environment:
     """Counters, present state and windows of one (service, env). The one named "" stands for the service alone."""
 
     __slots__ = (
-        "counters", "due", "incidents", "judged", "last_event_at", "lead", "name", "recovery", "rehearsed_at",
+        "at", "counters", "due", "incidents", "judged", "last_event_at", "lead", "name", "recovery", "rehearsed_at",
         "restore", "settings", "tally",
     )  # fmt: skip
 
     def __init__(self, name: str, settings: Settings, now: Micros) -> None:
         self.name = name
         self.settings = settings
+        self.at = now
         self.counters = Counters()
         self.tally: Counter[str] = Counter()
         """How many deployments and incidents are in each state that is shown."""
@@ -122,6 +123,7 @@ class Environment:
 
     def advance(self, now: Micros) -> None:
         """Move all windows."""
+        self.at = now
         for series in (self.judged, self.lead, self.restore, self.recovery, self.incidents):
             series.advance(now)
 
@@ -135,14 +137,14 @@ class Environment:
         self.tally.subtract(before)
         self.tally.update(after)
 
-    def to_value(self, service: str, as_of: AsOf, at: Micros) -> MetricsValue:
-        """The snapshot to publish. The windows must have been moved to `at`."""
+    def to_value(self, service: str, as_of: AsOf) -> MetricsValue:
+        """The snapshot to publish, as it stood when the windows were last moved."""
         tally = self.tally
         return {
             "service": service,
             "env": self.name,
             "as_of": as_of,
-            "at": at,
+            "at": self.at,
             "settings": self.settings.to_value(),
             "counters": self.counters.to_value(),
             "state": {

@@ -139,14 +139,19 @@ def _decides(cause: Cause | None) -> bool:
 class _Open:
     """A period while its reports are read: the earliest report of each of its three ends counts."""
 
-    __slots__ = ("alert_cleared_at", "opened_at", "resolved_at", "seen_at", "slo_met_at")
+    __slots__ = ("alert_cleared_at", "not_before", "opened_at", "resolved_at", "seen_at", "slo_met_at")
 
     def __init__(self, fact: Fact[Report]) -> None:
-        self.opened_at = fact.at
+        self.opened_at = self.not_before = fact.at
         self.seen_at = fact.seen_at
-        self.reopen()
+        self.wait()
 
     def reopen(self) -> None:
+        """Opened anew before it ended: it goes on, at least to the end it already had."""
+        self.not_before = self.ended_at or self.not_before
+        self.wait()
+
+    def wait(self) -> None:
         self.resolved_at: Micros | None = None
         self.slo_met_at: Micros | None = None
         self.alert_cleared_at: Micros | None = None
@@ -165,7 +170,8 @@ class _Open:
         """The service meets its SLO and the alert is clear: the latest of the three."""
         if self.resolved_at is None:
             return None
-        return max(self.resolved_at, self.slo_met_at or self.resolved_at, self.alert_cleared_at or self.resolved_at)
+        ends = (self.resolved_at, self.slo_met_at or self.resolved_at, self.alert_cleared_at or self.resolved_at)
+        return max(self.not_before, *ends)
 
 
 def _periods(facts: list[Fact[Report]]) -> tuple[tuple[Period, ...], Micros]:

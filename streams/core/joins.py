@@ -71,6 +71,8 @@ class Joins:
             entity = self.entity(key)
             entity.beaten.append(fact)
             self.unsaved[key] = entity
+            if not isinstance(entity, RollbackClaim | LinkedIncident):
+                self.changed[key] = self.due[key] = entity
             return Taken.BEATEN
         beaten.add(prior.mark)
         owner.beaten.append(prior)

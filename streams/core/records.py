@@ -24,7 +24,8 @@ def deployment_value(book: Book, deployment: Deployment, as_of: AsOf) -> Deploym
     """One deployment with everything that points at it."""
     failure = deployment.failure
     commits = book.joins.commits
-    carried = deployment.carried or {change for sha in deployment.shas if (change := commits.change_of(sha))}
+    shas = deployment.shas if deployment.place and not deployment.carried else ()
+    carried = deployment.carried or {change for sha in shas if (change := commits.change_of(sha))}
     return {
         "service": book.service,
         "env": deployment.env,
@@ -108,7 +109,8 @@ def change_value(book: Book, change: Change, as_of: AsOf) -> ChangeValue:
 
 def _observed(change: Change, env: str) -> bool:
     history = change.history.get(env)
-    return history is not None and history[-1].value is not None
+    length = history[-1].value if history else None
+    return length is not None and length >= 0
 
 
 def _stages(book: Book, change: Change, members: set[str]) -> list[StageValue]:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from schemas.values import AsOf, ChangeValue, DeploymentValue, EventValue, IncidentRecordValue, MetricsValue, Micros
 from streams.core.book import Book
-from streams.core.change import Change
 from streams.core.deployment import Deployment
 from streams.core.facts import FOR_EVER
 from streams.core.incident import Incident
@@ -107,22 +106,22 @@ class Shelf:
 
     def collect(self) -> Changes:
         """Take what changed since the last time: what to publish and what to store."""
-        as_of: AsOf = {"partition": self.partition, "offset": self.offset}
         changes = Changes([], [], [], [], [], [])
         for book in self._open.values():
-            records, environments, links, unsaved = book.take_changes()
-            for record in records:
+            changed = book.take_changes()
+            for record, offset in changed.records:
+                as_of: AsOf = {"partition": self.partition, "offset": offset}
                 if isinstance(record, Deployment):
                     changes.deployments.append(deployment_value(book, record, as_of))
                 elif isinstance(record, Incident):
                     changes.incidents.append(incident_value(book, record, as_of))
-                elif isinstance(record, Change):
+                else:
                     changes.changes.append(change_value(book, record, as_of))
-            for environment in environments:
-                environment.advance(self.clock)
-                changes.metrics.append(environment.to_value(book.service, as_of, self.clock))
-            changes.links.extend(links)
-            changes.rows.extend((f"{book.service} {record.key}", row_of(record)) for record in unsaved)
+            for environment, offset in changed.snapshots:
+                as_of = {"partition": self.partition, "offset": offset}
+                changes.metrics.append(environment.to_value(book.service, as_of))
+            changes.links.extend(changed.links)
+            changes.rows.extend((f"{book.service} {record.key}", row_of(record)) for record in changed.unsaved)
         self._open = {}
         if self._moved:
             changes.rows.append((PARTITION_ROW, (self.clock, self.offset)))
