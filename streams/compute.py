@@ -3,10 +3,11 @@
 The clock is the moment asked for, and everything was known for ever (semantics.md, section 1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
-from schemas.errors import FutureTimestamp
+from schemas.errors import FutureTimestamp, InvalidEvent
+from schemas.events import parse_event
 from schemas.rules import check_time
 from schemas.values import SECOND, EventValue, Micros, RuleName
 from streams.core.book import Book
@@ -47,21 +48,34 @@ class Answer(TypedDict):
     services: dict[str, Numbers]
 
 
-def compute(
-    events: Iterable[EventValue], at: Micros, settings: Settings, window: Micros
-) -> tuple[Answer, list[EventValue]]:
-    """The numbers over the window that ends at `at`, and the events left out because they lie in its future.
+def read_events(lines: Iterable[str]) -> Iterator[EventValue]:
+    """The events of a file, one JSON object a line; blank lines are passed over.
+
+    Raises:
+        InvalidEvent: with the number of the line and the path of the field.
+    """
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield parse_event(line).to_value()
+            except InvalidEvent as error:
+                where = f"line {number}" if error.path is None else f"line {number}, {error.path}"
+                raise InvalidEvent(error.problem, path=where, hint=error.hint) from error
+
+
+def compute(events: Iterable[EventValue], at: Micros, settings: Settings, window: Micros) -> tuple[Answer, int]:
+    """The numbers over the window that ends at `at`, and how many events were left out: they lie in its future.
 
     Raises:
         ValueError: `window` is none of the settings' windows.
     """
     books: dict[str, Book] = {}
-    refused: list[EventValue] = []
+    later = 0
     for event in events:
         try:
             check_time(event, at, settings.max_future)
         except FutureTimestamp:
-            refused.append(event)
+            later += 1
             continue
         _book(books, event["service"], settings).apply(event, FOR_EVER)
     for link in [link for book in books.values() for link in book.joins.links]:
@@ -73,7 +87,7 @@ def compute(
         for env, environment in sorted(book.environments.items()):
             if env:
                 services[f"{name}/{env}"] = _numbers(book, environment, index)
-    return {"at": at / SECOND, "services": services}, refused
+    return {"at": at / SECOND, "services": services}, later
 
 
 def _book(books: dict[str, Book], service: str, settings: Settings) -> Book:
@@ -110,3 +124,34 @@ def _numbers(book: Book, environment: Environment, index: int) -> Numbers:
         "unattributed": state["incidents_unattributed"],
         "attribution": {name: (one["deployment_id"], one["rule"]) for name, one in attributions.items()},
     }
+
+
+_COLUMNS = ("SERVICE/ENV", "FAILED", "RATE", "LEAD P50", "RESTORE MEAN", "PENDING", "OPEN", "UNATTRIBUTED")
+
+
+def table(answer: Answer) -> Iterator[str]:
+    """The headline numbers for people: every rate beside its parts, a dash where there is no value."""
+    rows = [_COLUMNS]
+    for name, one in answer["services"].items():
+        rate = "-" if one["ratio"] is None else f"{one['ratio']:.1%}"
+        lead, restore = _hours(one["lead_p50"]), _hours(one["restore_mean"])
+        rows.append(
+            (
+                name,
+                f"{one['failed']}/{one['judged']}",
+                rate,
+                f"{lead} (n={one['lead_count']})",
+                f"{restore} (n={one['restore_count']})",
+                str(one["pending"]),
+                str(one["open"]),
+                str(one["unattributed"]),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    for row in rows:
+        cells = (row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)))
+        yield "  ".join(cells)
+
+
+def _hours(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds / 3600:.1f} h"

@@ -82,6 +82,7 @@ class Commits:
         return self._change_of.get(sha)
 
     def members(self, change_id: str) -> set[str]:
+        """The commits of a change; none if it is not known."""
         return self._members.get(change_id, set())
 
     def first_of(self, change_id: str) -> Fact[Commit] | None:

@@ -25,6 +25,7 @@ class Claim(NamedTuple):
 
     @property
     def in_force(self) -> bool:
+        """Whether it names nothing."""
         return self.deployment_id is None and self.sha is None
 
 
@@ -76,6 +77,7 @@ class LinkedIncident(Claimant):
         self.beaten: list[AnyFact] = []
 
     def read_facts(self) -> None:
+        """What its newest version says; one that no longer holds makes no claim."""
         self.claim = None
         if not self.facts:
             return
@@ -101,6 +103,7 @@ class Timeline:
         self._by_sha: dict[str, list[Place]] = {}
 
     def add(self, place: Place, sha: str | None, *, promoted: bool) -> None:
+        """A deployment began here."""
         insort(self._begun, place)
         if promoted:
             insort(self._promoted, place)
@@ -108,6 +111,7 @@ class Timeline:
             insort(self._by_sha.setdefault(sha, []), place)
 
     def remove(self, place: Place, sha: str | None, *, promoted: bool) -> None:
+        """It turned out that it did not; the other arguments are those it was added with."""
         _delete(self._begun, place)
         if promoted:
             _delete(self._promoted, place)
@@ -187,9 +191,11 @@ class Claims:
             del claimants[bisect_left(claimants, (claim.at, claimant.key))]
 
     def naming(self, env: str, deployment_id: str) -> list[Claimant]:
+        """Those that name this deployment."""
         return self._by_id.get((env, deployment_id), [])
 
     def naming_sha(self, env: str, sha: str) -> list[Claimant]:
+        """Those that name a deployment by this SHA."""
         return self._by_sha.get((env, sha), [])
 
     def between(self, env: str, start: Micros, end: Micros | None) -> list[Claimant]:

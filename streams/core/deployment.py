@@ -41,6 +41,8 @@ class VerdictMark(NamedTuple):
 
 
 class Failure(NamedTuple):
+    """When it failed and why; of several, the smallest counts."""
+
     at: Micros
     reason: ReasonName
 

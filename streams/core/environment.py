@@ -39,6 +39,7 @@ class Histogram:
             self.exemplars[bucket] = max(self.exemplars.get(bucket, candidate), candidate)
 
     def to_value(self) -> HistogramValue:
+        """The histogram as it is published."""
         exemplars: list[Exemplar] = [
             {"bucket": bucket, "commit_sha": sha, "value": length, "at": at}
             for bucket, (at, sha, length) in sorted(self.exemplars.items())
@@ -69,6 +70,7 @@ class Counters:
         self.conflicts = 0
 
     def to_value(self) -> CountersValue:
+        """The counters as they are published."""
         return {
             "deployments": self.judged,
             "deployments_success": self.succeeded,

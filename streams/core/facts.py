@@ -52,6 +52,8 @@ class Rollback(NamedTuple):
 
 
 class Cause(NamedTuple):
+    """What an incident says caused it."""
+
     service: str | None
     deployment_id: str | None
     sha: str | None
@@ -93,6 +95,8 @@ COUNTED_LANES: Final = frozenset(("normal", "hotfix"))
 
 
 class Fact(NamedTuple, Generic[Body]):
+    """One event, as far as the rules need it."""
+
     event_id: bytes
     mark: bytes
     """Fingerprint of the event's contents."""

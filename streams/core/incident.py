@@ -63,10 +63,12 @@ class Incident(Claimant):
 
     @property
     def open(self) -> bool:
+        """Whether it is not restored yet."""
         return bool(self.periods) and self.periods[-1].ended_at is None
 
     @property
     def ended_at(self) -> Micros | None:
+        """When its last period ended."""
         return self.periods[-1].ended_at if self.periods else None
 
     @property

@@ -89,6 +89,7 @@ class Joins:
         return entity
 
     def timeline(self, env: str) -> Timeline:
+        """The deployments of an environment in the order they began."""
         timeline = self._timelines.get(env)
         if timeline is None:
             timeline = self._timelines[env] = Timeline()

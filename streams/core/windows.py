@@ -11,14 +11,17 @@ from typing import Generic, Protocol, TypeVar
 from schemas.values import SECOND, Micros
 
 Value = TypeVar("Value", bound=Hashable)
-Held = TypeVar("Held", contravariant=True)
+Held_contra = TypeVar("Held_contra", contravariant=True)
 
 
-class Content(Protocol[Held]):
+class Content(Protocol[Held_contra]):
     """What one window keeps of the entries inside it."""
 
-    def enter(self, value: Held, /) -> None: ...
-    def leave(self, value: Held, /) -> None: ...
+    def enter(self, value: Held_contra, /) -> None:
+        """An entry came into the window."""
+
+    def leave(self, value: Held_contra, /) -> None:
+        """An entry that had come in left it."""
 
 
 class Counts(Generic[Value]):
@@ -30,9 +33,11 @@ class Counts(Generic[Value]):
         self.of: dict[Value, int] = {}
 
     def enter(self, value: Value) -> None:
+        """Count one more."""
         self.of[value] = self.of.get(value, 0) + 1
 
     def leave(self, value: Value) -> None:
+        """Count one less."""
         left = self.of[value] - 1
         if left:
             self.of[value] = left
@@ -50,10 +55,12 @@ class Lengths:
         self.total: Micros = 0
 
     def enter(self, value: Micros) -> None:
+        """Take a length in."""
         insort(self.ordered, value)
         self.total += value
 
     def leave(self, value: Micros) -> None:
+        """Take out a length that had come in."""
         del self.ordered[bisect_left(self.ordered, value)]
         self.total -= value
 

@@ -1,0 +1,214 @@
+"""`candora`: run the workers and the serving process, look after the topics, and compute numbers from a file."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from schemas.duration import parse_duration
+from schemas.errors import ContractError
+from schemas.values import SECOND, Micros
+
+if TYPE_CHECKING:
+    from streams.compute import Answer
+
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+
+_DESCRIPTION: Final = """\
+Delivery metrics from an event log: change failure rate, lead time, time to restore.
+
+Settings come from CANDORA_… variables, Kafka client settings (SASL, TLS) from KAFKA_… variables."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answer the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="candora", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    worker = commands.add_parser("worker", help="join events into deployments, incidents, changes and metrics")
+    worker.set_defaults(run=_worker)
+
+    serve = commands.add_parser("serve-metrics", help="answer Prometheus: one process, complete before it answers")
+    serve.set_defaults(run=_serve_metrics)
+
+    topics = commands.add_parser("topics", help="create the topics, or check them")
+    actions = topics.add_subparsers(title="actions", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="create the topics that are missing")
+    create.add_argument("--partitions", type=int, help="of deploy_events (and of the state); it can never change")
+    create.add_argument("--replication", type=int, default=1, help="copies of every partition (default: 1)")
+    create.set_defaults(run=_topics_create)
+    check = actions.add_parser("check", help="compare partitions, retention, compaction and time stamps; exit 1 if off")
+    check.set_defaults(run=_topics_check)
+
+    compute = commands.add_parser("compute", help="the numbers of a file of events, with no broker")
+    compute.add_argument("events", metavar="EVENTS.jsonl", help="one event per line; - reads standard input")
+    compute.add_argument("--at", type=_time, metavar="TIME", help="the moment to look from (default: now)")
+    compute.add_argument("--window", type=_duration, default=parse_duration("30d"), help="default: 30d")
+    compute.add_argument("--failure-window", type=_duration, default=parse_duration("24h"), help="default: 24h")
+    compute.add_argument("--lateness", type=_duration, default=parse_duration("15m"), help="default: 15m")
+    compute.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    compute.set_defaults(run=_compute)
+
+    demo = commands.add_parser("demo", help="ninety days of a simulated company, with nothing to install")
+    demo.add_argument("--once", action="store_true", help="print the table once and leave")
+    demo.add_argument("--seed", type=int, default=1, help="another company (default: 1)")
+    demo.add_argument("--days", type=int, default=90, help="how much history to play (default: 90)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _duration(text: str) -> Micros:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _time(text: str) -> Micros:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 2026-01-20T00:00:00Z") from error
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no time zone: write 2026-01-20T00:00:00Z")
+    return round(moment.timestamp() * SECOND)
+
+
+def _fail(code: int, message: object) -> int:
+    print(f"candora: {message}", file=sys.stderr)
+    return code
+
+
+def _worker(_: argparse.Namespace) -> int:
+    """It does not return: Faust's worker ends the process with its own exit code."""
+    from pydantic import ValidationError
+
+    from streams.worker.run import run_worker
+    from streams.worker.settings import WorkerSettings
+
+    try:
+        settings = WorkerSettings()
+    except ValidationError as error:
+        return _fail(USAGE, error)
+    return run_worker(settings)
+
+
+def _serve_metrics(_: argparse.Namespace) -> int:
+    import logging
+
+    from pydantic import ValidationError
+
+    from streams.serving.run import serve_metrics
+    from streams.serving.settings import ServingSettings
+
+    try:
+        settings = ServingSettings()
+    except ValidationError as error:
+        return _fail(USAGE, error)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    serve_metrics(settings)
+    return 0
+
+
+def _topics_create(given: argparse.Namespace) -> int:
+    from streams.topics import TopicsUnreachable, create_topics, wanted_topics
+    from streams.worker.settings import WorkerSettings
+
+    if given.replication < 1 or (given.partitions is not None and given.partitions < 1):
+        return _fail(USAGE, "--partitions and --replication must be at least 1")
+    settings = WorkerSettings()
+    try:
+        wanted = wanted_topics(settings.app_id, settings.topic_prefix, given.partitions)
+        created = create_topics(_admin(settings.client()), wanted, given.replication)
+    except TopicsUnreachable as error:
+        return _fail(UNREACHABLE, error)
+    for one in wanted:
+        print(f"{'created' if one.name in created else 'exists '}  {one.name}")
+    return 0
+
+
+def _topics_check(_: argparse.Namespace) -> int:
+    from streams.topics import TopicsUnreachable, check_topics, wanted_topics
+    from streams.worker.settings import WorkerSettings
+
+    settings = WorkerSettings()
+    try:
+        found = check_topics(_admin(settings.client()), wanted_topics(settings.app_id, settings.topic_prefix))
+    except TopicsUnreachable as error:
+        return _fail(UNREACHABLE, error)
+    for one in found:
+        print(f"{'off' if one.problems else 'ok '}  {one.name}")
+        for problem in one.problems:
+            print(f"     {problem}")
+    return 1 if any(one.problems for one in found) else 0
+
+
+def _admin(client: dict[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - its class is imported late
+    from confluent_kafka.admin import AdminClient
+
+    return AdminClient({**client, "socket.connection.setup.timeout.ms": 10_000})
+
+
+def _compute(given: argparse.Namespace) -> int:
+    from streams.compute import compute, read_events
+    from streams.core.settings import Settings
+
+    at = given.at if given.at is not None else time.time_ns() // 1000
+    try:
+        settings = Settings(failure_window=given.failure_window, lateness=given.lateness, windows=(given.window,))
+    except ValueError as error:
+        return _fail(USAGE, error)
+    try:
+        if given.events == "-":
+            answer, later = compute(read_events(sys.stdin), at, settings, given.window)
+        else:
+            with Path(given.events).open(encoding="utf-8") as lines:
+                answer, later = compute(read_events(lines), at, settings, given.window)
+    except ContractError as error:
+        return _fail(USAGE, f"{given.events}: {error}")
+    except (OSError, UnicodeDecodeError) as error:
+        return _fail(USAGE, error)
+    if later:
+        print(f"candora: left out {later} events that lie in the future of --at", file=sys.stderr)
+    if given.json:
+        print(json.dumps(answer, indent=1, sort_keys=True))
+    else:
+        _print_table(answer)
+    return 0
+
+
+def _print_table(answer: "Answer") -> None:
+    from streams.compute import table
+
+    for line in table(answer):
+        print(line)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from streams.demo.run import run_demo
+
+    return run_demo(once=given.once, seed=given.seed, days=given.days)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
