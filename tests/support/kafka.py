@@ -88,14 +88,17 @@ class KafkaBroker:
         return topic is not None and sum(each.leader >= 0 for each in topic.partitions.values()) == partitions
 
 
-def broker_settings(port: int, controller_port: int, data: str) -> dict[str, str]:
-    """A broker that is its own controller, alone, and small enough for a laptop."""
+def broker_settings(port: int, controller_port: int, data: str, listen: str = "127.0.0.1") -> dict[str, str]:
+    """A broker that is its own controller, alone, and small enough for a laptop.
+
+    Every address is a number: a machine whose own name does not resolve must do.
+    """
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "controller.quorum.voters": f"1@localhost:{controller_port}",
-        "listeners": f"PLAINTEXT://:{port},CONTROLLER://:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://localhost:{port}",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "listeners": f"PLAINTEXT://{listen}:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
@@ -137,7 +140,7 @@ class JvmBroker:
 
     @property
     def bootstrap(self) -> str:
-        return f"localhost:{self.port}"
+        return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
         self.process = self._run("kafka.Kafka", str(self.folder / "server.properties"))
@@ -192,13 +195,14 @@ class DockerBroker:
             container.get_docker_client().client.ping()
         except DockerException:
             return None
-        for name, value in container_environment(broker_settings(port, free_port(), "/tmp/kafka")).items():  # noqa: S108
+        settings = broker_settings(port, free_port(), "/tmp/kafka", "0.0.0.0")  # noqa: S104, S108 - in the container
+        for name, value in container_environment(settings).items():
             container.with_env(name, value)
         return cls(container, port)
 
     @property
     def bootstrap(self) -> str:
-        return f"localhost:{self.port}"
+        return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
         if self.made:

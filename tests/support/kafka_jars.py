@@ -71,8 +71,8 @@ def _fetch(folder: Path) -> None:
             timeout=FETCH_SECONDS,
         )
         if done.returncode != 0:
-            last = "\n".join((done.stdout + done.stderr).splitlines()[-5:])
-            raise KafkaUnavailable(f"Maven could not fetch the broker's jars; is there a network? It said:\n{last}")
+            said = next(filter(None, (done.stdout + done.stderr).splitlines()), "nothing")
+            raise KafkaUnavailable(f"Maven could not fetch its jars; is there a network? It said: {said}")
         jars.rename(folder)
 
 

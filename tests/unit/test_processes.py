@@ -80,7 +80,7 @@ def test_with_ci_nothing_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_container_is_told_the_same_settings() -> None:
     variables = container_environment(broker_settings(9092, 9093, "/data"))
     assert variables["KAFKA_PROCESS_ROLES"] == "broker,controller"
-    assert variables["KAFKA_ADVERTISED_LISTENERS"] == "PLAINTEXT://localhost:9092"
+    assert variables["KAFKA_ADVERTISED_LISTENERS"] == "PLAINTEXT://127.0.0.1:9092"
     assert variables["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
 
 
