@@ -243,6 +243,14 @@ def as_invalid_event(error: ValidationError) -> InvalidEvent:
     return InvalidEvent(f"{first.problem} (and {more})", path=first.path, hint=first.hint)
 
 
+_PROBLEMS: Final = {
+    "tuple_type": "should be a list",
+    "model_type": "should be an object with fields of its own",
+    "string_type": "should be text",
+}
+"""What pydantic says of its own types, as the contract says it."""
+
+
 def _fault(detail: ErrorDetails) -> InvalidEvent:
     found = detail.get("ctx", {}).get("error")
     if isinstance(found, InvalidEvent):
@@ -255,8 +263,9 @@ def _fault(detail: ErrorDetails) -> InvalidEvent:
             return InvalidEvent("is not a field of the contract", path=path, hint=_known_fields(detail["loc"]))
         case "json_invalid":
             return InvalidEvent(detail["msg"], hint="give one JSON object per event")
-        case _:
-            return InvalidEvent(detail["msg"].replace("Input should be", "should be"), path=path)
+        case kind:
+            problem = _PROBLEMS.get(kind) or detail["msg"].replace("Input should be", "should be")
+            return InvalidEvent(problem, path=path)
 
 
 def _dotted(loc: Sequence[str | int]) -> str | None:
