@@ -3,14 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from producers.natural_key import natural_key
+from producers.natural_key import derived_id, natural_key
+from producers.plain_event import plain_event
 from schemas.duration import format_duration
 from schemas.errors import FutureTimestamp, InvalidEvent
-from schemas.events import DeployEvent, new_event_id, parse_event
-from schemas.models import to_micros
 from schemas.rules import check_time
 from schemas.values import MINUTE, EventTypeName, EventValue, Micros
 
@@ -20,6 +19,8 @@ MAX_FUTURE: Final[Micros] = 5 * MINUTE
 INTERNAL: Final[frozenset[EventTypeName]] = frozenset({"clock_tick", "cause_linked"})
 """Types that the worker writes for itself; from outside they would only confuse it."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -34,15 +35,20 @@ class Assigned(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An event that the contract takes, and where its values come from."""
+    """An event that the contract takes, as the codec writes it, and where its values come from."""
 
-    event: DeployEvent
     value: EventValue
     origins: Mapping[str, str]
 
+    def as_json(self) -> str:
+        """The event on one line, as `--file` reads it, without the fields that are null."""
+        from schemas.events import DeployEvent  # noqa: PLC0415 - as in _value
+
+        return DeployEvent.from_value(self.value).model_dump_json(exclude_none=True)
+
     def explained(self) -> Iterable[tuple[str, object, str]]:
         """Each field that has a value: its path, the value as in JSON, its origin."""
-        for path, value in _leaves(json.loads(as_json(self.event)), ""):
+        for path, value in _leaves(json.loads(self.as_json()), ""):
             yield path, value, self._origin(path)
 
     def _origin(self, path: str) -> str:
@@ -68,15 +74,13 @@ def event_from(data: Mapping[str, Any], now: datetime, origins: Mapping[str, str
     """
     origins = dict(origins or {})
     derive = data.get("event_id") is None
-    # As JSON text, for what JSON cannot say (half a surrogate pair) is refused there.
-    event = parse_event(json.dumps({**data, "event_id": _NO_ID} if derive else data))
-    value = event.to_value()
+    value = _value({**data, "event_id": _NO_ID} if derive else data)
     if value["event_type"] in INTERNAL:
         raise InvalidEvent(
             f"{value['event_type']} is written by the worker only", path="event_type", hint="leave the event out"
         )
     try:
-        check_time(value, to_micros(now), MAX_FUTURE)
+        check_time(value, (now - _EPOCH) // _MICROSECOND, MAX_FUTURE)
     except FutureTimestamp as error:
         raise FutureTimestamp(
             f"is more than {format_duration(MAX_FUTURE)} ahead of this machine's clock, and would be refused",
@@ -86,14 +90,18 @@ def event_from(data: Mapping[str, Any], now: datetime, origins: Mapping[str, str
     if derive:
         key = natural_key(value)
         origins["event_id"] = f"derived from {key}"
-        event = event.model_copy(update={"event_id": new_event_id(key)})
-        value["event_id"] = str(event.event_id)
-    return Built(event, value, origins)
+        value["event_id"] = derived_id(key)
+    return Built(value, origins)
 
 
-def as_json(event: DeployEvent) -> str:
-    """The event on one line, as `--file` reads it, without the fields that are null."""
-    return event.model_dump_json(exclude_none=True)
+def _value(data: Mapping[str, Any]) -> EventValue:
+    value = plain_event(data)
+    if value is not None:
+        return value
+    from schemas.events import parse_event  # noqa: PLC0415 - loading the models is what `plain_event` saves
+
+    # As JSON text, for what JSON cannot say (half a surrogate pair) is refused there.
+    return parse_event(json.dumps(data)).to_value()
 
 
 def _tree(assigned: Iterable[Assigned]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
 
-from producers.build_event import Assigned, Built, as_json, build_event
+from producers.build_event import Assigned, Built, build_event
 from producers.config import SERVERS
 from producers.console import Console
 from producers.errors import ExitCode, UsageError
@@ -112,7 +112,7 @@ class Emitter:
             for path, part, origin in built.explained():
                 self._console.info(f"{path} = {json.dumps(part)}  ({origin})")
         if self._options.dry_run:
-            self._console.data(as_json(built.event))
+            self._console.data(built.as_json())
 
     def _send(self, outbox: Outbox, name: str) -> ExitCode:
         if self._options.dry_run:

@@ -2,8 +2,12 @@
 
 import json
 from typing import Any, Final
+from uuid import UUID, uuid5
 
 from schemas.values import EventValue
+
+_NAMESPACE: Final = UUID("6a1f0f5e-9c3b-5d0a-8f5e-0f4c2b7d9e31")
+"""As in `schemas.events`, which would load the models. A test holds the two together."""
 
 _IDENTITY: Final = ("service", "env", "commit_sha", "change_id", "deployment_id", "incident_id", "artifact_digest")
 _DETAILS: Final = ("commit", "artifact", "tests", "scan", "policy", "canary", "rollback", "incident")
@@ -27,6 +31,11 @@ def natural_key(event: EventValue) -> str:
     details = {name: _known(event[name]) for name in _DETAILS if event[name] is not None}
     parts.append(json.dumps(details, sort_keys=True, separators=(",", ":")) if details else "")
     return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts)
+
+
+def derived_id(key: str) -> str:
+    """The id of the event with this natural key, as `schemas.events.new_event_id` makes it."""
+    return str(uuid5(_NAMESPACE, key))
 
 
 def _occasion(event: EventValue) -> str:
