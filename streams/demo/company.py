@@ -27,6 +27,8 @@ from streams.demo.facts import PROD, STAGING, around, fact, spread
 from streams.demo.habits import COMPANY, Cadence, Habits
 
 _QUIET_BEFORE_END: Final = 7 * HOUR
+_FORGETFUL: Final = "identity"
+_FORGOTTEN: Final = 40 * HOUR
 _SEVERITIES: Final = ("sev1", "sev2", "sev3", "sev4")
 _SEVERITY_WEIGHTS: Final = (2, 7, 6, 3)
 _URGENT: Final = ("sev1", "sev2")
@@ -42,10 +44,10 @@ OPEN_INCIDENT: Final = ("notifications", "inc-notifications-open")
 def history(seed: int, end: Micros, days: int = 90) -> Iterator[EventValue]:
     """All events of the company's last `days` days in event-time order; the last one happens at `end`."""
     begin = end - days * DAY
-    desks = {
-        habits.service: _Desk(habits, Random(f"{seed}/{habits.service}"), begin, end - _QUIET_BEFORE_END)
-        for habits in COMPANY
-    }
+    desks = {}
+    for habits in COMPANY:
+        quiet = _FORGOTTEN + HOUR if habits.service == _FORGETFUL else _QUIET_BEFORE_END
+        desks[habits.service] = _Desk(habits, Random(f"{seed}/{habits.service}"), begin, end - quiet)
     for desk in desks.values():
         desk.work()
     _last_hours(desks, end)
@@ -63,10 +65,15 @@ def _latest_time(event: EventValue) -> Micros:
 
 
 def _last_hours(desks: Mapping[str, "_Desk"], end: Micros) -> None:
-    """What every run ends with: releases fine so far, one in its canary, one just undone, an incident that is open."""
+    """What every run ends with.
+
+    Releases fine so far, one in its canary, one just undone and one left alone for days; an incident that is open, and
+    one so far from any release that it is put on none.
+    """
     for desk in desks.values():
         desk.end, desk.busy_until = end, 0
     for service, ago, fate in (
+        (_FORGETFUL, _FORGOTTEN, Fate.UNFINISHED),
         ("notifications", 5 * HOUR, Fate.PROMOTED),
         ("web-shop", 4 * HOUR, Fate.PROMOTED),
         ("search", 150 * MINUTE, Fate.ROLLED_BACK),
@@ -77,7 +84,9 @@ def _last_hours(desks: Mapping[str, "_Desk"], end: Micros) -> None:
     service, name = OPEN_INCIDENT
     said = facts.incident(severity="sev2", title="messages delayed")
     desks[service].tell("incident_opened", end - 25 * MINUTE, {"env": PROD, "incident_id": name, "incident": said})
-    desks["identity"].push(end)
+    opened = end - 10 * HOUR
+    desks[_FORGETFUL].incident(Trouble(opened, opened + 50 * MINUTE, "sev3", "slow sign-in"))
+    desks[_FORGETFUL].push(end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +286,8 @@ class _Desk:
         ended = opened + around(self.rng, self.habits.restoring)
         named = self.rng.choice(("by the review", "by its id", "by its SHA", "not at all"))
         severity = self.rng.choices(_SEVERITIES, _SEVERITY_WEIGHTS)[0]
-        self._incident(
-            _Trouble(
+        self.incident(
+            Trouble(
                 opened,
                 ended,
                 severity,
@@ -300,16 +309,17 @@ class _Desk:
         opened = promoted + around(self.rng, 40 * MINUTE)
         ended = opened + around(self.rng, self.habits.restoring)
         found = facts.cause("change", service=self.habits.service, deployment=release.deployment_id)
-        trouble = _Trouble(opened, ended, "sev2", "sign-in fails", found=found, service=self.habits.dependent)
-        self._incident(trouble)
+        trouble = Trouble(opened, ended, "sev2", "sign-in fails", found=found, service=self.habits.dependent)
+        self.incident(trouble)
 
     def _infra_incident(self, opened: Micros) -> None:
+        """No release's fault; but half of these are never reviewed, and what was in force is blamed."""
         ended = opened + around(self.rng, self.habits.restoring)
         severity = self.rng.choices(_SEVERITIES, _SEVERITY_WEIGHTS)[0]
-        title = self.rng.choice(_INFRA_TITLES)
-        self._incident(_Trouble(opened, ended, severity, title, found=facts.cause("infra")))
+        found = facts.cause("infra") if self.rng.random() < 1 / 2 else None
+        self.incident(Trouble(opened, ended, severity, self.rng.choice(_INFRA_TITLES), found=found))
 
-    def _incident(self, trouble: "_Trouble") -> None:
+    def incident(self, trouble: "Trouble") -> None:
         """Opened, resolved, with some teams often opened again."""
         self.incidents += 1
         name, where, ended = f"inc-{self.habits.service}-{self.incidents}", trouble.service, trouble.ended
@@ -348,7 +358,7 @@ class _Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class Trouble:
     """An incident as it will have been: when, how bad, what names a deployment, and what the review finds."""
 
     opened: Micros

@@ -1,0 +1,80 @@
+"""The other processes of a demo: started with settings of their own, watched, and stopped whatever happens."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from streams.demo.errors import DemoError
+
+_STOPPING: Final = 15.0
+_TAIL: Final = 12
+_OURS: Final = ("CANDORA_", "KAFKA_")
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """How to call a command of this installation: `main` of its module, with this Python."""
+    return [sys.executable, "-c", f"import sys; from {module} import main; sys.exit(main())", *arguments]
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with these settings and no others: a demo never meets a real cluster's settings."""
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**rest, **settings, "PYTHONUNBUFFERED": "1"}
+
+
+def free_port() -> int:
+    """A local port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Child:
+    """A process in a session of its own, so that Ctrl-C reaches only its parent; what it says goes to a file."""
+
+    def __init__(self, name: str, arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._environ = environ
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                self._arguments,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self
+
+    def check(self) -> None:
+        """Raises DemoError if the process has ended, with its last lines."""
+        if self._process is not None and self._process.poll() is not None:
+            lines = self._log.read_text(errors="replace").splitlines()[-_TAIL:]
+            said = "\n  ".join(lines) or "(nothing)"
+            raise DemoError(f"the {self.name} ended with code {self._process.returncode}; its last lines:\n  {said}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOPPING)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

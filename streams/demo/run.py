@@ -1,0 +1,243 @@
+"""The demo: broker, worker, serving process, ninety days of history in seconds, then the table, live.
+
+Everything but the broker is the real thing: events go through `candora-ci emit`, the worker and the serving process
+are processes of their own, and what the table shows was scraped from /metrics.
+"""
+
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Final, NoReturn
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from schemas.topics import load_topics
+from schemas.values import EventValue, Micros
+from streams.demo.board import Board
+from streams.demo.broker import EmbeddedBroker
+from streams.demo.company import history
+from streams.demo.disturb import Poison, disturb
+from streams.demo.errors import DemoError
+from streams.demo.live import live
+from streams.demo.processes import Child, command, environment, free_port
+from streams.demo.send import Sender
+from streams.demo.table import WIDTH, render
+from streams.demo.watch import LogWatch, scrape
+
+_GROUP: Final = "candora-demo"
+_LATENESS: Final = 2.0
+_TICK: Final = 1.0
+_AT_ONCE: Final = 500
+"""Messages per call of `candora-ci emit`."""
+_PATIENCE: Final = 120.0
+_LOOK: Final = 0.25
+_SAME_FOR: Final = 1.5
+_INTERRUPTED: Final = 130
+_NEWS: Final = 2
+
+
+def run_demo(*, once: bool = False, seed: int = 1, days: int = 90, console: Console | None = None) -> int:
+    """Show the table; with `once` a single time, else live until Ctrl-C. Returns the exit code.
+
+    0 means that it was shown, 1 that something failed (the reason goes to standard error), 130 that it was interrupted
+    before there was anything to show.
+    """
+    console = console or Console(width=None if Console().width <= WIDTH else WIDTH)
+    try:
+        with _stop_signals(), ExitStack() as stack:
+            stage = set_stage(stack)
+            board = play(stage, console, list(disturb(history(seed, _now(), days), seed)))
+            console.print(render(board, stage.watch.dead_letters, stage.url))
+            if not once:
+                _go_on(stage, console, board, seed)
+    except DemoError as error:
+        Console(stderr=True).print(f"[bold red]candora demo:[/] {escape(str(error))}", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs, and the ways to it."""
+
+    url: str
+    children: tuple[Child, ...]
+    sender: Sender
+    watch: LogWatch
+
+    def check(self) -> None:
+        """Raises DemoError if a process has ended."""
+        for child in self.children:
+            child.check()
+
+
+def set_stage(stack: ExitStack) -> Stage:
+    """Start the broker and the processes; the stack stops them, the last one first."""
+    home = Path(stack.enter_context(TemporaryDirectory(prefix="candora-demo-")))
+    broker = stack.enter_context(EmbeddedBroker())
+    broker.create([topic.name for topic in load_topics()])
+    broker.create([f"{_GROUP}-state-changelog", f"{_GROUP}-__assignor-__leader"])
+    port = free_port()
+    environ = environment(
+        {
+            "CANDORA_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+            "CANDORA_APP_ID": _GROUP,
+            "CANDORA_LATENESS": f"{_LATENESS:g}s",
+            "CANDORA_TICK_INTERVAL": f"{_TICK:g}s",
+            "CANDORA_TRUST_CREATE_TIME": "true",
+            "CANDORA_STORE": "memory",
+            "CANDORA_DATA_DIR": str(home / "worker"),
+            "CANDORA_WEB_HOST": "127.0.0.1",
+            "CANDORA_WEB_PORT": "0",
+            "CANDORA_LOG_FORMAT": "text",
+            "CANDORA_METRICS_PORT": str(port),
+        }
+    )
+    worker = Child("worker", command("streams.cli", "worker"), environ, home / "worker.log")
+    serving = Child("serving process", command("streams.cli", "serve-metrics"), environ, home / "serving.log")
+    children = (stack.enter_context(worker), stack.enter_context(serving))
+    watch = LogWatch(broker.bootstrap, _GROUP)
+    stack.callback(watch.close)
+    return Stage(f"http://127.0.0.1:{port}/metrics", children, Sender(broker.bootstrap, environ), watch)
+
+
+# --- the history ------------------------------------------------------------------------------------------------------
+def play(stage: Stage, console: Console, items: Sequence[EventValue | Poison]) -> Board:
+    """Send the items, wait until all are counted or refused, and return the numbers.
+
+    Raises:
+        DemoError: a part of it failed, or has not done its work within `_PATIENCE` seconds.
+    """
+    columns = (
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[of]}"),
+        TimeElapsedColumn(),
+    )
+    total = len(items)
+    with Progress(*columns, console=console, transient=console.is_terminal) as progress:
+        sent = progress.add_task("sent by candora-ci", total=total, of=f"{total:,} messages")
+        read = progress.add_task("read by the worker", total=total, of="")
+        settled = progress.add_task("judged and on /metrics", total=None, of="")
+        for start in range(0, total, _AT_ONCE):
+            stage.check()
+            stage.sender.send(items[start : start + _AT_ONCE])
+            progress.advance(sent, _AT_ONCE)
+            progress.update(read, completed=min(sum(stage.watch.read().values()), total - 1))
+        ends = stage.watch.ends()
+        _wait(stage, "the worker has not read everything", lambda: _read_up_to(stage, ends))
+        progress.update(read, completed=total)
+        board = _settle(stage, sum(isinstance(item, Poison) for item in items))
+        progress.update(settled, total=1, completed=1)
+    return board
+
+
+def _read_up_to(stage: Stage, ends: dict[int, int]) -> bool:
+    read = stage.watch.read()
+    return all(read[partition] >= end for partition, end in ends.items())
+
+
+def _settle(stage: Stage, poisons: int) -> Board:
+    """The numbers once the clock is past everybody's grace and they have stopped to change."""
+    threading.Event().wait(_LATENESS + 2 * _TICK)
+    _wait(
+        stage,
+        f"the worker has not refused all of {poisons} bad messages",
+        lambda: _refused(stage) >= poisons,
+    )
+    last: tuple[float, Board | None] = (time.monotonic(), None)
+
+    def same() -> bool:
+        nonlocal last
+        now, board = time.monotonic(), scrape(stage.url)
+        if board != last[1]:
+            last = (now, board)
+        return board is not None and not board.empty and now - last[0] >= _SAME_FOR
+
+    _wait(stage, "the numbers on /metrics have not settled", same)
+    if last[1] is None:
+        raise DemoError("/metrics stopped answering")
+    return last[1]
+
+
+def _refused(stage: Stage) -> int:
+    stage.watch.read_dead_letters()
+    return stage.watch.dead_letters.total()
+
+
+def _wait(stage: Stage, problem: str, done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not done():
+        stage.check()
+        if time.monotonic() > deadline:
+            raise DemoError(f"{problem} within {_PATIENCE:g} s")
+        time.sleep(_LOOK)
+
+
+# --- what comes after -------------------------------------------------------------------------------------------------
+def _go_on(stage: Stage, console: Console, board: Board, seed: int) -> None:
+    """Live until Ctrl-C, which is how it ends well."""
+    stories = live(seed, _now())
+    following = next(stories)
+    news: deque[str] = deque(maxlen=_NEWS)
+    try:
+        with Live(console=console, auto_refresh=False, transient=True) as screen:
+            while True:
+                due = []
+                while following.at <= _now():
+                    due.append(following.item)
+                    following = next(stories)
+                stage.check()
+                stage.sender.send(due)
+                news.extend(_told(item) for item in due)
+                stage.watch.read_dead_letters()
+                board = scrape(stage.url) or board
+                screen.update(render(board, stage.watch.dead_letters, stage.url, news, live=True), refresh=True)
+                time.sleep(_LOOK)
+    except KeyboardInterrupt:
+        console.print(render(board, stage.watch.dead_letters, stage.url))
+
+
+def _told(item: EventValue | Poison) -> str:
+    """One line of news."""
+    clock = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
+    if isinstance(item, Poison):
+        return f"{clock}  a bad message: {item.reason}"
+    about = item["deployment_id"] or item["incident_id"] or item["change_id"] or ""
+    return f"{clock}  {item['service']}  {item['event_type']}  {about}"
+
+
+def _now() -> Micros:
+    return time.time_ns() // 1000
+
+
+@contextmanager
+def _stop_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does, so that no process is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,101 @@
+"""The board on a terminal of eighty columns: each number with its parts under it. Pure: values in, text out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from streams.demo.board import WINDOW, Board, Line
+
+WIDTH: Final = 80
+_DIM: Final = "bright_black"
+_NO_VALUE: Final = "-"
+_COLUMNS: Final = (
+    ("\nservice", 13),
+    ("change\nfailures", 9),
+    ("lead time\np50", 9),
+    ("\np90", 7),
+    ("time to\nrestore", 7),
+    ("not yet\njudged", 11),
+    ("failing\nnow", 7),
+    ("open\nincidents", 9),
+)
+_READING: Final = (
+    "A release is judged 24 h after it finished; the rate is failed of judged.\n"
+    "sup, ab: superseded, abandoned, in no rate. unattr: incidents put on no release."
+)
+
+
+def render(
+    board: Board, dead_letters: Mapping[str, int], metrics_url: str, news: Sequence[str] = (), *, live: bool = False
+) -> RenderableType:
+    """Everything the demo shows at one moment; `news` are the last events, the newest last."""
+    parts: list[RenderableType] = [_title(), _table(board), _refused(dead_letters)]
+    parts += [Text(line, _DIM, no_wrap=True, overflow="ellipsis") for line in news]
+    parts += [Text(_READING, _DIM), _address(metrics_url, live=live)]
+    return Group(*parts)
+
+
+def _title() -> Text:
+    days = WINDOW.removesuffix("d")
+    return Text.assemble(("Production", "bold"), f", the last {days} days", (", from /metrics", _DIM))
+
+
+def _table(board: Board) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False, collapse_padding=True)
+    for header, width in _COLUMNS:
+        table.add_column(header, justify="left" if "service" in header else "right", width=width, no_wrap=True)
+    for line in board.lines:
+        table.add_row(*_numbers(line))
+        table.add_row(*_parts(line))
+    return table
+
+
+def _numbers(line: Line) -> list[Text]:
+    return [
+        Text(line.service, "bold"),
+        Text(_NO_VALUE if line.ratio is None else f"{line.ratio:.1%}", "bold cyan"),
+        Text(length(line.lead_p50), "bold cyan"),
+        Text(length(line.lead_p90), "cyan"),
+        Text(length(line.restore_mean), "bold cyan"),
+        Text(str(line.pending)),
+        _alarm(line.failing),
+        _alarm(line.incidents_open),
+    ]
+
+
+def _parts(line: Line) -> list[Text]:
+    never = f"{line.superseded} sup {line.abandoned} ab"
+    parts = ("", f"{line.failed} of {line.judged}", f"n {line.lead_count}", "", f"n {line.restore_count}", never, "")
+    return [Text(part, _DIM) for part in (*parts, f"{line.unattributed} unattr")]
+
+
+def _alarm(number: int) -> Text:
+    return Text(str(number), "bold red" if number else _DIM)
+
+
+def _refused(dead_letters: Mapping[str, int]) -> Text:
+    reasons = " ".join(f"{reason}:{number}" for reason, number in sorted(dead_letters.items()))
+    total = sum(dead_letters.values())
+    return Text.assemble(("Refused messages ", "bold"), f"{total}", (f" ({reasons})" if reasons else "", _DIM))
+
+
+def _address(url: str, *, live: bool) -> Text:
+    return Text.assemble(("Metrics ", "bold"), (url, "underline"), ("   Ctrl-C ends the demo" if live else "", _DIM))
+
+
+def length(seconds: float | None) -> str:
+    """A length in its two largest units: "3d 4h", "6h 05m", "42m", "30s"; a dash if there is none."""
+    if seconds is None:
+        return _NO_VALUE
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m" if minutes else f"{rest}s"

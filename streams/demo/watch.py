@@ -1,0 +1,70 @@
+"""What the demo looks at: /metrics, the dead letters, and how far the worker has read."""
+
+from collections import Counter
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from confluent_kafka import Consumer, TopicPartition
+
+from schemas.ids import pinned_decoder
+from streams.demo.board import Board, read_board
+from streams.demo.broker import PARTITIONS
+from streams.demo.send import TOPIC
+
+_ANSWER = 5.0
+_DEAD = "deploy_events_dead"
+
+
+def scrape(url: str) -> Board | None:
+    """The board as /metrics has it now; None while it does not answer, or not yet with numbers."""
+    try:
+        with urlopen(url, timeout=_ANSWER) as answer:  # noqa: S310 - our own address
+            return read_board(answer.read().decode())
+    except HTTPError as error:
+        error.close()
+        return None
+    except (URLError, HTTPException, OSError):
+        return None
+
+
+class LogWatch:
+    """Reads the dead letters as they come, and the committed offsets of the worker's group."""
+
+    def __init__(self, bootstrap: str, group: str) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "log_level": 0,
+            }
+        )
+        self._consumer.assign([TopicPartition(_DEAD, partition, 0) for partition in range(PARTITIONS)])
+        self._decoder = pinned_decoder("dead_letter")
+        self.dead_letters = Counter[str]()
+        """By reason, as far as read."""
+
+    def read_dead_letters(self) -> None:
+        """Take in the dead letters that are there by now."""
+        for message in self._consumer.consume(1000, timeout=0.05):
+            value = message.value()
+            if message.error() is None and value is not None:
+                self.dead_letters[self._decoder.decode(value)["reason"]] += 1
+
+    def ends(self) -> dict[int, int]:
+        """The next offset of each partition of the log."""
+        return {
+            partition: self._consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=_ANSWER)[1]
+            for partition in range(PARTITIONS)
+        }
+
+    def read(self) -> dict[int, int]:
+        """The offset up to which the worker has read each partition and committed; 0 for nothing yet."""
+        asked = [TopicPartition(TOPIC, partition) for partition in range(PARTITIONS)]
+        return {at.partition: max(at.offset, 0) for at in self._consumer.committed(asked, timeout=_ANSWER)}
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()

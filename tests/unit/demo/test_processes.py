@@ -1,0 +1,60 @@
+"""Children of the demo: their settings are the demo's alone, they end with it, and a crash is told with its reason."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.demo.errors import DemoError
+from streams.demo.processes import Child, command, environment, free_port
+
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)",
+]
+
+
+def test_settings_of_a_real_cluster_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANDORA_TOPIC_PREFIX", "real.")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "secret")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    environ = environment({"CANDORA_STORE": "memory"})
+    assert {name for name in environ if name.startswith(("CANDORA_", "KAFKA_"))} == {"CANDORA_STORE"}
+    assert environ["HOME"] == "/home/somebody"
+
+
+def test_a_child_ends_with_its_block(tmp_path: Path) -> None:
+    with Child("sleeper", SLEEPER, environment({}), tmp_path / "log") as child:
+        child.check()
+        process = child._process
+    assert process is not None
+    assert process.returncode is not None
+
+
+def test_a_child_that_ignores_sigterm_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.demo.processes._STOPPING", 0.2)
+    with Child("stubborn", STUBBORN, environment({}), tmp_path / "log") as child:
+        process = child._process
+    assert process is not None
+    assert process.returncode is not None
+    assert process.returncode < 0
+
+
+def test_a_crash_is_told_with_the_last_lines(tmp_path: Path) -> None:
+    crash = [sys.executable, "-c", "import sys; print('no disk'); sys.exit(3)"]
+    with Child("worker", crash, environment({}), tmp_path / "log") as child:
+        assert child._process is not None
+        child._process.wait(20)
+        with pytest.raises(DemoError, match=r"the worker ended with code 3; its last lines:\n  no disk"):
+            child.check()
+
+
+def test_a_command_runs_main_of_its_module_with_this_python() -> None:
+    assert command("streams.cli", "worker")[0] == sys.executable
+    assert command("streams.cli", "worker")[-1] == "worker"
+
+
+def test_a_free_port_is_a_port() -> None:
+    assert 1024 <= free_port() <= 65535
