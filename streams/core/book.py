@@ -101,12 +101,15 @@ class Book:
         return taken
 
     def environment(self, name: str) -> Environment:
-        """The service in this environment; from the start it shows zeros. Its snapshot is published again."""
+        """The service in this environment; from the start it shows zeros."""
         environment = self.environments.get(name)
         if environment is None:
-            environment = self.environments[name] = Environment(name, self.settings, self.clock)
-        self._touched[name] = environment
+            environment = self.environments[name] = self._touched[name] = Environment(name, self.settings, self.clock)
         return environment
+
+    def _touch(self, environment: Environment) -> None:
+        """Its snapshot is to be published again."""
+        self._touched[environment.name] = environment
 
     # --- merging ------------------------------------------------------------------------------------------------
 
@@ -117,12 +120,15 @@ class Book:
     def _take(self, key: str, fact: AnyFact) -> None:
         taken = self.joins.take(key, fact)
         if taken in (Taken.BEATEN, Taken.REPLACING):
-            self.environment("").counters.conflicts += 1
+            service = self.environment("")
+            service.counters.conflicts += 1
+            self._touch(service)
         if taken is Taken.NEW:
             self._note(key, fact)
         elif taken is Taken.REPLACING:
             for environment in self.environments.values():
                 environment.last_event_at = environment.rehearsed_at = None
+                self._touch(environment)
             for entity in self.joins.entities.values():
                 for one in entity.facts:
                     self._note(entity.key, one)
@@ -136,6 +142,7 @@ class Book:
             environment = self.environment(key.split("/", 2)[1])
         else:
             environment = self.environment((body.env or "") if isinstance(body, Rollback | Report) else "")
+        self._touch(environment)
         if fact.counts:
             environment.last_event_at = max(fact.at, environment.last_event_at or fact.at)
         if isinstance(body, Rollback) and fact.lane == "rehearsal" and body.succeeded is not False:
@@ -163,8 +170,10 @@ class Book:
                 self._observe_change(entity)
         joins.due = {}
         for environment in self._touched.values():
-            environment.advance(self.clock)
-            self._schedule(environment, environment.next_change())
+            environment.at = self.clock
+            if environment.due is None or environment.moved:
+                environment.advance()
+                self._schedule(environment, environment.next_change())
             self._snapshots[environment.name] = (environment, self.offset)
         for key, record in joins.changed.items():
             self._records[key] = (record, self.offset)
@@ -182,8 +191,10 @@ class Book:
     def _mark(self, value: str) -> Mark:
         return Mark(value, self.clock, self.offset)
 
-    def _save(self, entity: Counted) -> None:
+    def _save(self, entity: Counted, environment: Environment) -> None:
+        """It was counted: store its marks, publish it and the counters."""
         self.joins.unsaved[entity.key] = self.joins.changed[entity.key] = entity
+        self._touch(environment)
 
     def _judge(self, deployment: Deployment) -> None:
         """Settle what is due of a deployment: its verdict, its failure, and whether its commits are known."""
@@ -195,7 +206,7 @@ class Book:
         if (verdict in JUDGED) if not history else (history[-1].value != verdict):
             deployment.history = (*history, VerdictMark(verdict, self.clock, self.offset))
             count_verdicts(counters, deployment.history, len(history))
-            self._save(deployment)
+            self._save(deployment, environment)
         if verdict in ("pending", *JUDGED):
             self._count_failure(environment, deployment)
         if deployment.promoted_at is not None and deployment.commits_mark is None:
@@ -205,9 +216,10 @@ class Book:
             else:
                 deployment.commits_mark = self._mark("known" if deployment.carried else "unknown")
                 counters.without_commits += not deployment.carried
-                self._save(deployment)
+                self._save(deployment, environment)
         if shown != (verdict, deployment.failing, deployment.failure, deployment.late):
             self.joins.changed[deployment.key] = deployment
+            self._touch(environment)
         self._place(environment, deployment, verdict)
         self._schedule(deployment, due)
 
@@ -216,23 +228,27 @@ class Book:
         if deployment.failed_mark is None and deployment.failure is not None:
             deployment.failed_mark = self._mark(deployment.failure.reason)
             environment.counters.failures[deployment.failure.reason] += 1
-            self._save(deployment)
+            self._save(deployment, environment)
         if deployment.late_mark is None and deployment.late:
             deployment.late_mark = self._mark("late")
             environment.counters.late_failures += 1
-            self._save(deployment)
+            self._save(deployment, environment)
 
     def _place(self, environment: Environment, deployment: Deployment, verdict: VerdictName) -> None:
         """Keep the present counts and the window in step with the verdict."""
         states = (verdict, "failing") if deployment.failing else (verdict,)
-        environment.recount(deployment.counted, states)
-        deployment.counted = states
+        if states != deployment.counted:
+            environment.recount(deployment.counted, states)
+            deployment.counted = states
+            self._touch(environment)
         if verdict in JUDGED and deployment.finished_at is not None:
             reason = deployment.failure.reason if deployment.failure is not None and verdict == "failed" else None
             entry = Judged(reason, deployment.lane == "hotfix")
-            environment.judged.put(deployment.name, deployment.finished_at, entry)
+            moved = environment.judged.put(deployment.name, deployment.finished_at, entry)
         else:
-            environment.judged.drop(deployment.name)
+            moved = environment.judged.drop(deployment.name)
+        if moved:
+            self._touch(environment)
 
     def _observe_change(self, change: Change) -> None:
         """Settle the lead times of a change: one observation for each environment that it reached."""
@@ -240,34 +256,36 @@ class Book:
         promotions = change.promotions() if first is not None else {}
         next_due: Micros | None = None
         for env in {**promotions, **change.history}:
+            promotion, length = promotions.get(env), None
+            if promotion is not None and first is not None:
+                known_at = max(promotion.seen_at, self.joins.commits.seen_at(change.name))
+                due = max(promotion.at, known_at) + self.settings.lateness
+                if self.clock >= due:
+                    length = promotion.at - first.at
+                else:
+                    next_due = due if next_due is None else min(due, next_due)
             environment = self.environment(env)
-            promotion = promotions.get(env)
-            if promotion is None or first is None:
-                self._observe_lead_time(change, env, None, None)
-                environment.lead.drop(change.name)
-                continue
-            known_at = max(promotion.seen_at, self.joins.commits.seen_at(change.name))
-            due = max(promotion.at, known_at) + self.settings.lateness
-            if self.clock < due:
-                next_due = due if next_due is None else min(due, next_due)
-                self._observe_lead_time(change, env, None, None)
-                environment.lead.drop(change.name)
-                continue
-            length = promotion.at - first.at
-            self._observe_lead_time(change, env, length, first.body.sha)
-            if length >= 0:
-                environment.lead.put(change.name, promotion.at, length)
+            self._observe_lead_time(
+                environment, change, length, first.body.sha if first and length is not None else None
+            )
+            if length is not None and length >= 0 and promotion is not None:
+                moved = environment.lead.put(change.name, promotion.at, length)
             else:
-                environment.lead.drop(change.name)
+                moved = environment.lead.drop(change.name)
+            if moved:
+                self._touch(environment)
         self._schedule(change, next_due)
 
-    def _observe_lead_time(self, change: Change, env: str, length: Micros | None, commit_sha: str | None) -> None:
-        history = change.history.get(env, ())
+    def _observe_lead_time(
+        self, environment: Environment, change: Change, length: Micros | None, commit_sha: str | None
+    ) -> None:
+        history = change.history.get(environment.name, ())
         if (length is None) if not history else (length == history[-1].value):
             return
-        change.history[env] = (*history, LengthMark(length, self.clock, self.offset, commit_sha))
-        count_lead_times(self.environment(env).counters, change.history[env], len(history))
-        self._save(change)
+        marks = (*history, LengthMark(length, self.clock, self.offset, commit_sha))
+        change.history[environment.name] = marks
+        count_lead_times(environment.counters, marks, len(history))
+        self._save(change, environment)
 
     def _observe_incident(self, incident: Incident) -> None:
         """Settle an incident: whether it is open and unattributed, and its time to restore."""
@@ -275,44 +293,41 @@ class Book:
         env = incident.env if incident.opened else None
         if incident.counted is not None:
             before, states = incident.counted
-            self.environment(before).recount(states, ())
+            environment = self.environment(before)
+            environment.recount(states, ())
+            self._touch(environment)
             if before != env:
-                self._withdraw(incident, before)
+                for series in (environment.incidents, environment.restore, environment.recovery):
+                    series.drop(incident.name)
             incident.counted = None
         due = incident.due_at(self.settings)
         restored = due is not None and self.clock >= due
         for name in {*incident.history} if env is None else {env, *incident.history}:
             length = incident.time_to_restore if name == env and restored else None
-            self._observe_restore(incident, name, length)
+            self._observe_restore(self.environment(name), incident, length)
         if env is not None:
             self._count_incident(self.environment(env), incident, restored=restored)
         self._schedule(incident, None if restored else due)
 
+    def _observe_restore(self, environment: Environment, incident: Incident, length: Micros | None) -> None:
+        history = incident.history.get(environment.name, ())
+        if (length is None) if not history else (length == history[-1].value):
+            return
+        marks = (*history, LengthMark(length, self.clock, self.offset))
+        incident.history[environment.name] = marks
+        count_restores(environment.counters, marks, len(history))
+        self._save(incident, environment)
+
     def _count_incident(self, environment: Environment, incident: Incident, *, restored: bool) -> None:
+        """Keep the present counts and the windows in step with the incident."""
         states = ("open",) * incident.open + ("unattributed",) * incident.unattributed
         environment.recount((), states)
         incident.counted = (environment.name, states)
         environment.incidents.put(incident.name, incident.at, incident.unattributed)
         length, ended_at = incident.time_to_restore, incident.ended_at
-        if restored and length is not None and ended_at is not None:
-            environment.restore.put(incident.name, ended_at, length)
-        else:
-            environment.restore.drop(incident.name)
-        if restored and length is not None and ended_at is not None and incident.blamed:
-            environment.recovery.put(incident.name, ended_at, length)
-        else:
-            environment.recovery.drop(incident.name)
-
-    def _withdraw(self, incident: Incident, env: str) -> None:
-        """The incident turned out to be of another environment."""
-        environment = self.environment(env)
-        for series in (environment.incidents, environment.restore, environment.recovery):
-            series.drop(incident.name)
-
-    def _observe_restore(self, incident: Incident, env: str, length: Micros | None) -> None:
-        history = incident.history.get(env, ())
-        if (length is None) if not history else (length == history[-1].value):
-            return
-        incident.history[env] = (*history, LengthMark(length, self.clock, self.offset))
-        count_restores(self.environment(env).counters, incident.history[env], len(history))
-        self._save(incident)
+        for series, counts in ((environment.restore, True), (environment.recovery, incident.blamed)):
+            if restored and counts and length is not None and ended_at is not None:
+                series.put(incident.name, ended_at, length)
+            else:
+                series.drop(incident.name)
+        self._touch(environment)

@@ -109,6 +109,7 @@ class Environment:
         self.name = name
         self.settings = settings
         self.at = now
+        """The clock of the message that last changed it."""
         self.counters = Counters()
         self.tally: Counter[str] = Counter()
         """How many deployments and incidents are in each state that is shown."""
@@ -123,11 +124,15 @@ class Environment:
         self.recovery: Series[Micros, Lengths] = Series(lag, [(w, Lengths()) for w in windows], now)
         self.incidents: Series[bool, Counts[bool]] = Series(lag, [(w, Counts()) for w in windows], now)
 
-    def advance(self, now: Micros) -> None:
-        """Move all windows."""
-        self.at = now
+    def advance(self) -> None:
+        """Move all windows to `at`."""
         for series in (self.judged, self.lead, self.restore, self.recovery, self.incidents):
-            series.advance(now)
+            series.advance(self.at)
+
+    @property
+    def moved(self) -> bool:
+        """Whether a window changed by more than the clock since it was last moved."""
+        return self.judged.moved or self.lead.moved or self.restore.moved or self.recovery.moved or self.incidents.moved
 
     def next_change(self) -> Micros | None:
         """When the clock alone next moves a window."""
@@ -140,7 +145,8 @@ class Environment:
         self.tally.update(after)
 
     def to_value(self, service: str, as_of: AsOf) -> MetricsValue:
-        """The snapshot to publish, as it stood when the windows were last moved."""
+        """The snapshot to publish, as it stood at `at`."""
+        self.advance()
         tally = self.tally
         return {
             "service": service,

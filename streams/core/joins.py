@@ -112,23 +112,30 @@ class Joins:
             entity.read_facts()
             self._file(entity)
             return
-        self.changed[entity.key] = self.due[entity.key] = entity
+        self.changed[entity.key] = entity
         if isinstance(entity, Change):
             self._read_change(cast("Fact[Commit] | Fact[Stage]", fact), learned=learned)
-        elif isinstance(entity, Deployment):
+            return
+        self.due[entity.key] = entity
+        if isinstance(entity, Deployment):
             self._read_deployment(entity)
         else:
             self._read_incident(entity, offset)
 
     def _read_change(self, fact: Fact[Commit] | Fact[Stage], *, learned: bool) -> None:
-        if isinstance(fact.body, Commit) and fact.counts:
+        if isinstance(fact.body, Stage):
+            change_id = self.commits.change_of(fact.body.sha)
+            if change_id is not None:
+                change = cast("Change", self.entity(f"c/{change_id}"))
+                self.changed[change.key] = change
+        elif fact.counts:
             moved = self.commits.add(fact) if learned else self.commits.remove(fact)
             for sha, left in moved.items():
                 self._reconsider(left)
                 self._reconsider(self.commits.change_of(sha))
                 for holder in self._holders.get(sha, ()):
                     self._carry_again(holder)
-        self._reconsider(self.commits.change_of(fact.body.sha))
+            self._reconsider(self.commits.change_of(fact.body.sha))
 
     def _reconsider(self, change_id: str | None) -> None:
         if change_id is not None:

@@ -97,7 +97,7 @@ class _Window(Generic[Kept]):
 class Series(Generic[Value, Kept]):
     """Entries ordered by time and the windows over them."""
 
-    __slots__ = ("_entries", "_lag", "_now", "_placed", "_windows")
+    __slots__ = ("_entries", "_lag", "_now", "_placed", "_windows", "moved")
 
     def __init__(self, lag: Micros, contents: Iterable[tuple[Micros, Kept]], now: Micros) -> None:
         self._entries: list[tuple[Micros, str, Value]] = []
@@ -105,6 +105,8 @@ class Series(Generic[Value, Kept]):
         self._windows = [_Window(length, content) for length, content in contents]
         self._lag = lag
         self._now = now
+        self.moved = False
+        """An entry was set or taken out since the clock was last moved."""
 
     def put(self, key: str, time: Micros, value: Value) -> bool:
         """Set the entry of this key. Says whether that changed anything."""
@@ -112,6 +114,7 @@ class Series(Generic[Value, Kept]):
         placed = self._placed.get(key)
         if placed == entry:
             return False
+        self.moved = True
         if placed is not None:
             self._remove(placed)
         self._placed[key] = entry
@@ -132,6 +135,7 @@ class Series(Generic[Value, Kept]):
         placed = self._placed.pop(key, None)
         if placed is None:
             return False
+        self.moved = True
         self._remove(placed)
         return True
 
@@ -148,6 +152,7 @@ class Series(Generic[Value, Kept]):
 
     def advance(self, now: Micros) -> None:
         """Move the clock. It never goes back: an earlier time changes nothing."""
+        self.moved = False
         if now <= self._now:
             return
         self._now = now
