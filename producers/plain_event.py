@@ -127,20 +127,19 @@ def _read_text(data: Any) -> str:
     return data
 
 
-def _read_whole(data: Any) -> int:
-    if type(data) is not int:
-        raise _NotPlainError
-    return data
+def _read_exactly(kind: type) -> _Read:
+    """Return what takes values of one type only: to Python, yes and no are numbers too."""
+
+    def read(data: Any) -> Any:
+        if type(data) is not kind:
+            raise _NotPlainError
+        return data
+
+    return read
 
 
 def _read_number(data: Any) -> float:
     if type(data) is not float or not isfinite(data):
-        raise _NotPlainError
-    return data
-
-
-def _read_yes_no(data: Any) -> bool:
-    if type(data) is not bool:
         raise _NotPlainError
     return data
 
@@ -157,8 +156,7 @@ def _read_time(data: Any) -> int:
 _NOT_GIVEN: Final = object()
 _PRIMITIVES: Final[Mapping[str, _Read]] = {
     "string": _read_text,
-    "long": _read_whole,
-    "int": _read_whole,
+    "long": _read_exactly(int),
     "double": _read_number,
-    "boolean": _read_yes_no,
+    "boolean": _read_exactly(bool),
 }

@@ -84,15 +84,27 @@ class TestKafkaPublisher(PublisherSuite):
         assert isinstance(outcome, Failure)
         assert "candora topics create" in outcome.problem
 
-    def test_a_broker_that_does_not_speak_our_protocol_is_told_apart_from_a_wrong_event(
-        self, kafka: KafkaBroker, topic: str
-    ) -> None:
-        settings = producer_settings(kafka.bootstrap, {"security.protocol": "SSL"}, timeout=3, bulk=False)
+    def test_a_listener_without_tls_is_named_as_what_it_probably_is(self, kafka: KafkaBroker, topic: str) -> None:
+        settings = producer_settings(kafka.bootstrap, {"security.protocol": "SSL"}, timeout=2, bulk=False)
 
-        [(_, outcome)] = publish(KafkaPublisher(topic, settings, timeout=3), [message("lost")])
+        [(_, outcome)] = publish(KafkaPublisher(topic, settings, timeout=2), [message("lost")])
 
         assert isinstance(outcome, Failure)
-        assert outcome.cause is not Cause.MESSAGE
+        assert outcome.cause is Cause.UNREACHABLE
+        assert "PLAINTEXT broker listener?" in outcome.problem
+
+    def test_credentials_that_the_broker_does_not_take_are_final_at_once(self, kafka: KafkaBroker, topic: str) -> None:
+        security = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
+        security |= {"sasl.username": "ci", "sasl.password": "hunter2"}
+        settings = producer_settings(kafka.bootstrap, security, timeout=60, bulk=False)
+        began = time.monotonic()
+
+        [(_, outcome)] = publish(KafkaPublisher(topic, settings, timeout=60), [message("lost")])
+
+        assert time.monotonic() - began < 10
+        assert isinstance(outcome, Failure)
+        assert outcome.cause is Cause.CREDENTIALS
+        assert "hunter2" not in outcome.problem
 
 
 def _read(kafka: KafkaBroker, topic: str, number: int) -> list[KafkaMessage]:
