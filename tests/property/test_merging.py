@@ -1,12 +1,13 @@
 """Section 2: facts merge; order and repetition do not matter."""
 
 import random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.values import EventValue, Micros
-from tests.property.asking import SETTINGS, WINDOW
+from tests.property.asking import LATER, SETTINGS, WINDOW
 from tests.support.histories import clocks, histories
 from tests.support.reference.known import accepted, conflicts, in_earnest, one_per_id
 from tests.support.replay import Reading, Records, facts_of, played, said
@@ -14,7 +15,7 @@ from tests.support.replay import Reading, Records, facts_of, played, said
 shuffles = st.randoms(use_true_random=False)
 
 
-def told(history: list[EventValue], at: Micros) -> bytes:
+def told(history: list[EventValue], at: Micros) -> dict[str, Any]:
     """All facts after a history was read in one go."""
     return facts_of(Records.of(played(history, at, SETTINGS)))
 
@@ -53,7 +54,7 @@ class TestConflicts:
 
     @given(histories, shuffles)
     def test_counted(self, history: list[EventValue], shuffle: random.Random) -> None:
-        records = Records.of(played(shuffle.sample(history, len(history)), 0, SETTINGS))
+        records = Records.of(played(shuffle.sample(history, len(history)), LATER, SETTINGS))
         counted = {key: metrics["counters"]["conflicting_events"] for key, metrics in records.metrics.items()}
         for service in {event["service"] for event in history}:
             ours = [event for event in history if event["service"] == service]

@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.values import EventValue, Micros
+from schemas.values import DAY, EventValue, Micros
 from streams.core.settings import Settings
-from tests.support.histories import clocks, histories, rules, windows
+from tests.support.histories import LAST, clocks, histories, rules, windows
 from tests.support.reference import Facts, facts, reference
-from tests.support.replay import Records, by_shelf, played, said, summaries
+from tests.support.replay import Records, Topic, by_shelf, played, said, summaries
 
 
 class TestNumbers:
@@ -16,6 +16,23 @@ class TestNumbers:
     @given(histories, clocks, rules, windows)
     def test_same(self, history: list[EventValue], at: Micros, settings: Settings, window: Micros) -> None:
         assert said(by_shelf(history, at, settings, window)) == said(reference(history, at, settings, window))
+
+
+class TestSliding:
+    """Every number is a pure function of (facts, clock, settings)."""
+
+    @given(histories, st.lists(st.integers(0, 40 * DAY), min_size=1, max_size=6), windows)
+    def test_same_after_every_tick(self, history: list[EventValue], waits: list[Micros], window: Micros) -> None:
+        settings = Settings()
+        topic = Topic(settings, (event["service"] for event in history))
+        for event in history:
+            topic.append(event, 0)
+        topic.settle()
+        for at in sorted(LAST + wait for wait in waits):
+            topic.append(None, at)
+            topic.settle()
+            found = said(summaries(Records.of(topic), window))
+            assert found == said(reference(history, at, settings, window))
 
 
 class TestRecords:

@@ -4,7 +4,7 @@ It does what a worker does around the core (outputs first, then the rows, then t
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,12 +19,15 @@ from schemas.values import (
     Micros,
 )
 from streams.core.settings import Settings
-from streams.core.shelf import Shelf
+from streams.core.shelf import Changes, Shelf
 from tests.support.reference import EnvSummary, reference
 from tests.support.reference.known import accepted
 
 Reading = Callable[[Iterable[EventValue], Micros, Settings, Micros], dict[str, EnvSummary]]
 """From all events, a moment, the settings and a window to the numbers of every "SERVICE/ENV"."""
+
+Key = TypeVar("Key")
+Record = TypeVar("Record", DeploymentValue, IncidentRecordValue, ChangeValue, MetricsValue)
 
 ROUNDS: Final = 50
 """Links breed no links, so a topic that is not at rest after this many rounds never will be."""
@@ -47,19 +50,27 @@ class Published:
         self.metrics: dict[tuple[str, str], MetricsValue] = {}
         self.dips: list[str] = []
 
-    def take(self, changes: Any) -> None:
-        """Let newer records replace older ones; a counter that falls is noted in `dips`."""
+    def take(self, changes: Changes) -> None:
+        """Let later records replace earlier ones, as every reader does; a counter that falls is noted in `dips`."""
         for deployment in changes.deployments:
-            self.deployments[deployment["service"], deployment["env"], deployment["deployment_id"]] = deployment
+            key = deployment["service"], deployment["env"], deployment["deployment_id"]
+            replace(self.deployments, key, deployment)
         for incident in changes.incidents:
-            self.incidents[incident["service"], incident["incident_id"]] = incident
+            replace(self.incidents, (incident["service"], incident["incident_id"]), incident)
         for change in changes.changes:
-            self.changes[change["service"], change["change_id"]] = change
+            replace(self.changes, (change["service"], change["change_id"]), change)
         for metrics in changes.metrics:
-            key = metrics["service"], metrics["env"]
-            if key in self.metrics:
-                self.dips += dips(self.metrics[key]["counters"], metrics["counters"])
-            self.metrics[key] = metrics
+            before = self.metrics.get((metrics["service"], metrics["env"]))
+            if replace(self.metrics, (metrics["service"], metrics["env"]), metrics) and before is not None:
+                self.dips += dips(before["counters"], metrics["counters"])
+
+
+def replace(records: dict[Key, Record], key: Key, record: Record) -> bool:
+    """Replace what stands under a key, unless that has seen more of the log."""
+    if key in records and record["as_of"]["offset"] < records[key]["as_of"]["offset"]:
+        return False
+    records[key] = record
+    return True
 
 
 def totals(counters: CountersValue) -> dict[str, int]:
@@ -236,13 +247,32 @@ def said(summaries_: Mapping[str, EnvSummary]) -> dict[str, EnvSummary]:
     return {name: one for name, one in summaries_.items() if any(one.values())}
 
 
-def facts_of(records: Records) -> bytes:
-    """What is known, as bytes: without which message was the last and without what was counted on the way."""
-    unmarked = {"as_of", "revisions", "observed", "judged_at", "counters"}
+def without(value: Any, names: set[str]) -> Any:
+    """A record without some of its fields, at any depth."""
+    if isinstance(value, Mapping):
+        return {name: without(part, names) for name, part in sorted(value.items()) if name not in names}
+    return [without(part, names) for part in value] if isinstance(value, list) else value
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {name: plain(part) for name, part in sorted(value.items()) if name not in unmarked}
-        return [plain(part) for part in value] if isinstance(value, list) else value
 
-    return msgspec.json.encode([[[key, plain(value)] for key, value in sorted(kind.items())] for kind in records])
+def published_of(records: Records, leave_out: set[str]) -> dict[str, Any]:
+    """Records by kind and key, without some fields."""
+    return {
+        f"{kind} {'/'.join(key)}": without(value, leave_out)
+        for kind, found in records._asdict().items()
+        for key, value in sorted(found.items())
+    }
+
+
+def facts_of(records: Records) -> dict[str, Any]:
+    """What is known: without which message was the last and without what was counted on the way.
+
+    An env that only a lost version of an event ever named stays exposed with 0, and is left out here.
+    """
+    metrics = {key: one for key, one in records.metrics.items() if one["state"]["last_event_at"] is not None}
+    counted_on_the_way = {"as_of", "at", "revisions", "observed", "judged_at", "counters"}
+    return published_of(records._replace(metrics=metrics), counted_on_the_way)
+
+
+def everything_of(records: Records) -> dict[str, Any]:
+    """All that was published, without when that was."""
+    return published_of(records, {"as_of", "at"})
