@@ -35,7 +35,7 @@ BATCH: Final = 1000
 ANSWER_WITHIN: Final = 3.0
 """Seconds that Kafka has for a question about offsets or topics."""
 RETRY: Final = 2.0
-CHECK_EVERY: Final = 30.0
+CHECK_EVERY: Final = 10.0
 """Seconds between two looks at whether Kafka answers, when all seems well."""
 
 _TOPIC_IS_GONE: Final = frozenset(
@@ -127,13 +127,14 @@ class Reader:
         return None
 
     def _places(self, consumer: Consumer) -> list[Place]:
-        """The partitions of the topics; LookupError if a topic is missing."""
+        """The partitions of the topics; LookupError if a topic does not exist."""
         places = []
         for topic in self._topics:
             found = consumer.list_topics(topic, timeout=ANSWER_WITHIN).topics[topic]
-            if found.error is not None or not found.partitions:
-                why = found.error.str() if found.error is not None else "it has no partitions"
-                raise LookupError(f"cannot read topic {topic}: {why}; make it with `candora topics create`")
+            if found.error is not None and found.error.code() not in _TOPIC_IS_GONE:
+                raise KafkaException(found.error)
+            if found.error is not None:
+                raise LookupError(f"topic {topic} does not exist; make it with `candora topics create`")
             places += [Place(topic, partition) for partition in sorted(found.partitions)]
         return places
 
@@ -206,10 +207,12 @@ class Reader:
         try:
             places = self._places(consumer)
             ends = {place: _watermarks(consumer, place)[1] for place in places}
-        except (KafkaException, LookupError) as error:
+        except KafkaException as error:
             self._fail(f"Kafka does not answer: {self._trouble or _text(error)}; the numbers may be old")
             self._check_at = time.monotonic() + RETRY
             return
+        except LookupError as error:
+            raise ReadingFailed(str(error)) from error
         self._check_at = time.monotonic() + CHECK_EVERY
         for place, end in ends.items():
             position = progress.position(place)
@@ -242,6 +245,6 @@ def _watermarks(consumer: Consumer, place: Place) -> tuple[int, int]:
     return low, high
 
 
-def _text(error: Exception) -> str:
-    reason = error.args[0] if error.args else error
+def _text(error: KafkaException) -> str:
+    reason = error.args[0]
     return reason.str() if isinstance(reason, KafkaError) else str(reason)
