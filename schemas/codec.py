@@ -22,6 +22,7 @@ from fastavro.schema import SchemaParseException, UnknownType
 
 from schemas.avro_faults import find_fault
 from schemas.avro_limits import unbounded_parts
+from schemas.avro_reader import BAD_BYTES, Reader, compile_reader
 from schemas.errors import InvalidEvent, Undecodable, UnknownSchema
 from schemas.values import EventValue
 
@@ -33,8 +34,8 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 _FRAME: Final = struct.Struct(">bI")
 _FILE: Final = re.compile(r"(?P<name>[a-z_]+)\.v(?P<version>[1-9][0-9]*)\.avsc")
 
-# What fastavro raises on bytes that are not of the schema, and on a text that is no schema; anything else is ours.
-_BAD_BYTES: Final = (EOFError, IndexError, OverflowError, ValueError, SchemaResolutionError)
+# What readers raise on bytes that are not of the schema, and on a text that is no schema; anything else is ours.
+_BAD_BYTES: Final = (*BAD_BYTES, EOFError, OverflowError, SchemaResolutionError)
 _BAD_SCHEMA: Final = (
     SchemaParseException,
     UnknownType,
@@ -158,14 +159,15 @@ class Decoder(Generic[Value]):
 
     def __init__(self, reader: Schema, writers: Mapping[int, Schema]) -> None:
         self._reader = reader
-        self._writers: dict[int, tuple[Any, Any]] = {}
+        self._readers: dict[int, Reader] = {}
         for schema_id, schema in writers.items():
             self.add_writer(schema_id, schema)
 
     def add_writer(self, schema_id: int, schema: Schema) -> None:
         """Learn a schema, as from a registry. It replaces an earlier one of the same id."""
         same = schema.parsed == self._reader.parsed
-        self._writers[schema_id] = (schema.parsed, None if same else self._reader.parsed)
+        straight = _straight_reader(self._reader.raw) if same else None
+        self._readers[schema_id] = straight or _resolving_reader(schema, self._reader)
 
     def decode(self, data: bytes) -> Value:
         """Return the value of a framed message.
@@ -177,21 +179,48 @@ class Decoder(Generic[Value]):
         if size < 5 or data[0] or size > MAX_BYTES:  # noqa: PLR2004 - the frame
             _refuse(data)
         schema_id = int.from_bytes(data[1:5])
-        schemas = self._writers.get(schema_id)
-        if schemas is None:
+        reader = self._readers.get(schema_id)
+        if reader is None:
             raise UnknownSchema(schema_id)
-        body = BytesIO(data)
-        body.seek(5)
         try:
-            value = schemaless_reader(body, *schemas)
+            value, end = reader(data, 5)
         except _BAD_BYTES as error:
-            what = str(error) or type(error).__name__
+            what = _WHAT.get(type(error)) or str(error)
             raise Undecodable(f"the body is not of schema {schema_id}: {what}", hint=_REWRITE) from error
-        if body.tell() != size:
-            raise Undecodable(f"{size - body.tell()} bytes follow the message", hint=_REWRITE)
-        # fastavro hands out the reader's own default lists and maps for fields that the writer lacked.
-        return cast("Value", value if schemas[1] is None else deepcopy(value))
+        if end != size:
+            raise Undecodable(_wrong_end(size, end), hint=_REWRITE)
+        return cast("Value", value)
 
+
+@cache
+def _straight_reader(raw: str) -> Reader | None:
+    return compile_reader(Schema.parse("", raw).parsed)
+
+
+def _resolving_reader(writer: Schema, reader: Schema) -> Reader:
+    """Return a reader by fastavro of what another version wrote."""
+
+    def read(data: bytes, pos: int) -> tuple[Any, int]:
+        body = BytesIO(data)
+        body.seek(pos)
+        value = schemaless_reader(body, writer.parsed, reader.parsed)
+        # fastavro hands out the reader's own default lists and maps for fields that the writer lacked.
+        return deepcopy(value), body.tell()
+
+    return read
+
+
+def _wrong_end(size: int, end: int) -> str:
+    return f"{size - end} bytes follow the message" if end < size else "the message is cut short"
+
+
+_WHAT: Final[Mapping[type[Exception], str]] = {
+    IndexError: "it is cut short",
+    EOFError: "it is cut short",
+    struct.error: "it is cut short",
+    KeyError: "it has a symbol that its enum has not",
+}
+"""What readers mean by exceptions that do not say it."""
 
 _REWRITE: Final = "encode it again with the schema it names"
 

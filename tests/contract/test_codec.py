@@ -2,12 +2,15 @@ import json
 import pickle
 import time
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, Final
 
 import pytest
+from fastavro import schemaless_reader
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.avro_reader import compile_reader
 from schemas.codec import MAX_BYTES, Decoder, Encoder, Schema, frame, load_schema, split_frame
 from schemas.errors import ContractError, InvalidEvent, Undecodable, UnknownSchema
 from schemas.ids import pinned_decoder, pinned_encoder, pinned_id
@@ -70,11 +73,120 @@ def test_a_damaged_message_decodes_or_is_refused_at_once(data: st.DataObject) ->
     assert time.perf_counter() - began < 1
 
 
+def by_fastavro(record: str, data: bytes) -> Any:
+    """Return what fastavro reads, None where it refuses or leaves bytes over."""
+    body = BytesIO(data[5:])
+    try:
+        value = schemaless_reader(body, load_schema(record).parsed, None)
+    except (EOFError, IndexError, OverflowError, ValueError):
+        return None
+    return value if body.tell() == len(data) - 5 else None
+
+
+@given(st.data())
+def test_what_is_read_is_what_fastavro_reads(data: st.DataObject) -> None:
+    """Our reader refuses more, such as negative lengths, and never reads anything else."""
+    record, message = data.draw(st.sampled_from(MESSAGES))
+    place = data.draw(st.integers(5, len(message) - 1))
+    damaged = message[:place] + data.draw(st.binary(min_size=1, max_size=2)) + message[place + 1 :]
+    if reason(record, damaged) is None:
+        assert repr(DECODERS[record].decode(damaged)) == repr(by_fastavro(record, damaged))
+    assert DECODERS[record].decode(message) == by_fastavro(record, message)
+
+
+EVERYTHING: Final = """
+{"type": "record", "name": "All", "fields": [
+  {"name": "flag", "type": "boolean"},
+  {"name": "number", "type": "long"},
+  {"name": "share", "type": ["null", "double"]},
+  {"name": "text", "type": "string"},
+  {"name": "raw", "type": {"type": "map", "values": "bytes"}},
+  {"name": "nothing", "type": "null"},
+  {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["a", "b"]}},
+  {"name": "kinds", "type": {"type": "array", "items": "Kind"}},
+  {"name": "parts", "type": {"type": "array", "items": {"type": "record", "name": "Part", "fields": [
+    {"name": "n", "type": "long"}, {"name": "kind", "type": ["null", "Kind"]}]}}},
+  {"name": "part", "type": ["null", "Part"]}
+]}"""
+
+LONG: Final = st.integers(-(2**63), 2**63 - 1)
+PART: Final = st.fixed_dictionaries({"n": LONG, "kind": st.none() | st.sampled_from("ab")})
+EVERY_VALUE: Final = st.fixed_dictionaries(
+    {
+        "flag": st.booleans(),
+        "number": LONG,
+        "share": st.none() | st.floats(allow_nan=False),
+        "text": st.text(max_size=200),
+        "raw": st.dictionaries(st.text(max_size=5), st.binary(max_size=80), max_size=4),
+        "nothing": st.none(),
+        "kind": st.sampled_from("ab"),
+        "kinds": st.lists(st.sampled_from("ab"), max_size=70),
+        "parts": st.lists(PART, max_size=4),
+        "part": st.none() | PART,
+    }
+)
+
+
+@given(EVERY_VALUE)
+def test_whatever_is_written_is_read(value: dict[str, Any]) -> None:
+    schema = Schema.parse("all", EVERYTHING)
+    assert compile_reader(schema.parsed) is not None
+    assert (
+        Decoder[dict[str, Any]](schema, {1: schema}).decode(Encoder[dict[str, Any]](schema, 1).encode(value)) == value
+    )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        '"int"',
+        '"float"',
+        '["null", "string", "long"]',
+        '["string", "null"]',
+        '{"type": "fixed", "name": "F", "size": 2}',
+        json.dumps({"type": "enum", "name": "E", "symbols": [f"s{n}" for n in range(65)]}),
+    ],
+)
+def test_types_without_code_of_ours_are_left_to_fastavro(kind: str) -> None:
+    text = f'{{"type": "record", "name": "R", "fields": [{{"name": "f", "type": {kind}}}]}}'
+    schema = Schema.parse("r", text)
+    assert compile_reader(schema.parsed) is None
+    value = {"int": 7, "float": 0.5, "fixed": b"ab", "enum": "s64"}
+    given_value = next((known for name, known in value.items() if name in kind), "text")
+    message = Encoder[dict[str, Any]](schema, 1).encode({"f": given_value})
+    assert Decoder[dict[str, Any]](schema, {1: schema}).decode(message) == {"f": given_value}
+
+
+def test_blocks_of_a_list_are_read_one_after_another() -> None:
+    """Other writers send long lists in blocks, with their length in bytes if the count is negative."""
+    schema = Schema.parse("list", '{"type": "array", "items": "long"}')
+    blocks = [zigzag(1), zigzag(5), zigzag(-2), zigzag(2), zigzag(6), zigzag(7), zigzag(0)]
+    assert Decoder(schema, {1: schema}).decode(frame(1, b"".join(blocks))) == [5, 6, 7]
+
+
 @pytest.mark.parametrize(("record", "message"), MESSAGES)
 def test_a_message_cut_short_anywhere_is_refused(record: str, message: bytes) -> None:
     for size in range(len(message)):
         with pytest.raises(Undecodable):
             DECODERS[record].decode(message[:size])
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda m: m[:-1], "cut short"),
+        (lambda m: m[:5] + zigzag(-1) + m[6:], "a negative length"),
+        (lambda m: m[:5] + b"\x02\xff" + m[7:], "can't decode byte 0xff"),
+        (lambda m: m[:42] + b"\x7e" + m[43:], "a symbol that its enum has not"),
+        (lambda m: m[:43] + b"\xff" * 11 + m[54:], "a number of more than ten bytes"),
+        (lambda m: m[:43] + b"\xff" * 9 + b"\x7f" + m[54:], "a number of more than 64 bits"),
+        (lambda m: m[:-1] + zigzag(2**40) + m[-1:], "more entries than bytes"),
+    ],
+)
+def test_what_is_wrong_with_the_bytes_is_said_in_words(damage: Callable[[bytes], bytes], problem: str) -> None:
+    plain = next(golden for golden in goldens() if golden.name == "canary_promoted_hotfix")
+    with pytest.raises(Undecodable, match=problem):
+        DECODERS["deploy_event"].decode(damage(plain.message))
 
 
 def test_a_message_with_more_after_it_is_refused() -> None:
