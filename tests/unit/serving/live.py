@@ -120,9 +120,11 @@ class Serving:
         self.process.wait_until(look, f"{expected} for {series}")
 
 
-def start_serving(processes: Processes, kafka: KafkaBroker, prefix: str, **env: str) -> Serving:
-    """Start it on a free port; it does not answer yet."""
-    port = free_port()
+def start_serving(
+    processes: Processes, kafka: KafkaBroker, prefix: str, port: int | None = None, **env: str
+) -> Serving:
+    """Start it, on a free port unless one is given; it does not answer yet."""
+    port = port or free_port()
     variables = {
         "CANDORA_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
         "CANDORA_TOPIC_PREFIX": prefix,
