@@ -157,6 +157,9 @@ class Book:
                 continue
             entry.due = None
             if isinstance(entry, Environment):
+                entry.at = self.clock
+                entry.advance()
+                self._schedule(entry, entry.next_change())
                 self._touched[entry.name] = entry
             else:
                 joins.due[entry.key] = entry
@@ -171,8 +174,7 @@ class Book:
         joins.due = {}
         for environment in self._touched.values():
             environment.at = self.clock
-            if environment.due is None or environment.moved:
-                environment.advance()
+            if environment.moved:
                 self._schedule(environment, environment.next_change())
             self._snapshots[environment.name] = (environment, self.offset)
         for key, record in joins.changed.items():

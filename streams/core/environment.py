@@ -1,7 +1,7 @@
 """One service in one environment: what was counted, what is true now, and the windows (semantics.md, 6 to 10)."""
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.values import (
     AsOf,
@@ -124,20 +124,30 @@ class Environment:
         self.recovery: Series[Micros, Lengths] = Series(lag, [(w, Lengths()) for w in windows], now)
         self.incidents: Series[bool, Counts[bool]] = Series(lag, [(w, Counts()) for w in windows], now)
 
+    @property
+    def series(self) -> tuple[Series[Any, Any], ...]:
+        """Everything that slides."""
+        return (self.judged, self.lead, self.restore, self.recovery, self.incidents)
+
     def advance(self) -> None:
         """Move all windows to `at`."""
-        for series in (self.judged, self.lead, self.restore, self.recovery, self.incidents):
+        for series in self.series:
             series.advance(self.at)
+
+    def next_change(self) -> Micros | None:
+        """When the clock alone next moves a window, once those that changed were moved to `at`."""
+        due: Micros | None = None
+        for series in self.series:
+            if series.moved:
+                series.advance(self.at)
+            if series.due is not None and (due is None or series.due < due):
+                due = series.due
+        return due
 
     @property
     def moved(self) -> bool:
         """Whether a window changed by more than the clock since it was last moved."""
         return self.judged.moved or self.lead.moved or self.restore.moved or self.recovery.moved or self.incidents.moved
-
-    def next_change(self) -> Micros | None:
-        """When the clock alone next moves a window."""
-        series = (self.judged, self.lead, self.restore, self.recovery, self.incidents)
-        return min((due for one in series if (due := one.next_change()) is not None), default=None)
 
     def recount(self, before: tuple[str, ...], after: tuple[str, ...]) -> None:
         """One deployment or incident leaves these states and enters those."""

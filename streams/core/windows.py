@@ -97,7 +97,7 @@ class _Window(Generic[Kept]):
 class Series(Generic[Value, Kept]):
     """Entries ordered by time and the windows over them."""
 
-    __slots__ = ("_entries", "_lag", "_now", "_placed", "_windows", "moved")
+    __slots__ = ("_entries", "_lag", "_now", "_placed", "_windows", "due", "moved")
 
     def __init__(self, lag: Micros, contents: Iterable[tuple[Micros, Kept]], now: Micros) -> None:
         self._entries: list[tuple[Micros, str, Value]] = []
@@ -107,6 +107,8 @@ class Series(Generic[Value, Kept]):
         self._now = now
         self.moved = False
         """An entry was set or taken out since the clock was last moved."""
+        self.due: Micros | None = None
+        """When the clock next moves an entry into or out of a window; None if it never does."""
 
     def put(self, key: str, time: Micros, value: Value) -> bool:
         """Set the entry of this key. Says whether that changed anything."""
@@ -152,29 +154,26 @@ class Series(Generic[Value, Kept]):
 
     def advance(self, now: Micros) -> None:
         """Move the clock. It never goes back: an earlier time changes nothing."""
-        self.moved = False
-        if now <= self._now:
-            return
-        self._now = now
+        self._now = now = max(now, self._now)
         entries, end = self._entries, now - self._lag
+        count = len(entries)
+        due = None
         for window in self._windows:
-            while window.high < len(entries) and entries[window.high][0] <= end:
+            while window.high < count and entries[window.high][0] <= end:
                 window.content.enter(entries[window.high][2])
                 window.high += 1
             start = end - window.length
             while window.low < window.high and entries[window.low][0] <= start:
                 window.content.leave(entries[window.low][2])
                 window.low += 1
-
-    def next_change(self) -> Micros | None:
-        """When the clock next moves an entry into or out of a window; None if it never does."""
-        times = []
-        for window in self._windows:
-            if window.high < len(self._entries):
-                times.append(self._entries[window.high][0] + self._lag)
+            if window.high < count:
+                enters = entries[window.high][0] + self._lag
+                due = enters if due is None or enters < due else due
             if window.low < window.high:
-                times.append(self._entries[window.low][0] + self._lag + window.length)
-        return min(times, default=None)
+                leaves = entries[window.low][0] + self._lag + window.length
+                due = leaves if due is None or leaves < due else due
+        self.due = due
+        self.moved = False
 
     def contents(self) -> list[Kept]:
         """What each window holds now, in the order the windows were given."""
