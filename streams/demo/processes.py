@@ -75,6 +75,9 @@ class Child:
         try:
             process.wait(_STOPPING)
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            pass
+        finally:  # also when somebody is impatient and presses Ctrl-C again
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()

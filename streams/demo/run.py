@@ -58,9 +58,9 @@ def run_demo(*, once: bool = False, seed: int = 1, days: int = 90, console: Cons
         with _stop_signals(), ExitStack() as stack:
             stage = set_stage(stack)
             board = play(stage, console, list(disturb(history(seed, _now(), days), seed)))
-            console.print(render(board, stage.watch.dead_letters, stage.url))
             if not once:
-                _go_on(stage, console, board, seed)
+                board = _go_on(stage, console, board, seed)
+            console.print(render(board, stage.watch.dead_letters, stage.url))
     except DemoError as error:
         Console(stderr=True).print(f"[bold red]candora demo:[/] {escape(str(error))}", soft_wrap=True)
         return 1
@@ -189,8 +189,8 @@ def _wait(stage: Stage, problem: str, done: Callable[[], bool]) -> None:
 
 
 # --- what comes after -------------------------------------------------------------------------------------------------
-def _go_on(stage: Stage, console: Console, board: Board, seed: int) -> None:
-    """Live until Ctrl-C, which is how it ends well."""
+def _go_on(stage: Stage, console: Console, board: Board, seed: int) -> Board:
+    """Live until Ctrl-C, which is how it ends well; returns the last board."""
     stories = live(seed, _now())
     following = next(stories)
     news: deque[str] = deque(maxlen=_NEWS)
@@ -209,16 +209,16 @@ def _go_on(stage: Stage, console: Console, board: Board, seed: int) -> None:
                 screen.update(render(board, stage.watch.dead_letters, stage.url, news, live=True), refresh=True)
                 time.sleep(_LOOK)
     except KeyboardInterrupt:
-        console.print(render(board, stage.watch.dead_letters, stage.url))
+        return board
 
 
 def _told(item: EventValue | Poison) -> str:
     """One line of news."""
     clock = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
     if isinstance(item, Poison):
-        return f"{clock}  a bad message: {item.reason}"
-    about = item["deployment_id"] or item["incident_id"] or item["change_id"] or ""
-    return f"{clock}  {item['service']}  {item['event_type']}  {about}"
+        return f"{clock}  {item.key.decode():<13}  refused: {item.reason}"
+    about = item["deployment_id"] or item["incident_id"] or item["change_id"] or (item["commit_sha"] or "")[:12]
+    return f"{clock}  {item['service']:<13}  {item['event_type']:<18}  {about}"
 
 
 def _now() -> Micros:

@@ -24,7 +24,7 @@ _COLUMNS: Final = (
     ("open\nincidents", 9),
 )
 _READING: Final = (
-    "A release is judged 24 h after it finished; the rate is failed of judged.\n"
+    "A release is judged 24 h after it finished; n: so many changes, or incidents.\n"
     "sup, ab: superseded, abandoned, in no rate. unattr: incidents put on no release."
 )
 
