@@ -45,7 +45,7 @@ class Board:
         with self._lock:
             if isinstance(record, IncidentRecord):
                 if record.value is not None:
-                    self._queue.offer(record.key, record.value, self._clock())
+                    self._queue.offer(record.key, record.value, self._clock(), restoring=not self._complete)
                 return Outcome.TAKEN
             return self._take_metrics(record)
 

@@ -245,11 +245,11 @@ RECOVERY_P50: Final = _gauge(
     _WINDOW,
     "Median time to restore of the incidents that a deployment is blamed for, exact.",
 )
-WINDOW_INCIDENTS: Final = _gauge("delivery_window_incidents", _WINDOW, "Incidents of the window.")
+WINDOW_INCIDENTS: Final = _gauge("delivery_window_incidents", _WINDOW, "Incidents that opened in the window.")
 WINDOW_UNATTRIBUTED: Final = _gauge(
     "delivery_window_incidents_unattributed",
     _WINDOW,
-    "Incidents of the window put on no deployment.",
+    "Incidents that opened in the window and are put on no deployment.",
 )
 
 # The serving process itself. These start at 0 with the process.

@@ -75,14 +75,15 @@ class SampleQueue:
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    def offer(self, key: str, record: IncidentRecordValue, now: Micros) -> bool:
+    def offer(self, key: str, record: IncidentRecordValue, now: Micros, *, restoring: bool = False) -> bool:
         """Queue the incident of this record key if its time to restore was observed; says whether it was.
 
         It is queued once. What Prometheus has stored cannot be taken back, so a later revision changes the exact
-        gauges and `delivery_restore_revisions_total`, and this series as little as a counter.
+        gauges and `delivery_restore_revisions_total`, and this series as little as a counter. For the same reason one
+        that is found revised while `restoring` is left out: an earlier process has shown what was observed first.
         """
         ended_at, length, env = record["ended_at"], record["time_to_restore"], record["env"]
-        if not record["observed"] or record["revisions"] or record["lane"] not in _COUNTED_LANES or not env:
+        if not record["observed"] or record["lane"] not in _COUNTED_LANES or not env:
             return False
         if ended_at is None or length is None or ended_at <= now - self._reach or key in self._seen:
             return False
@@ -92,8 +93,10 @@ class SampleQueue:
             at += 1
         self._seen[key] = (line, at)
         self._taken.add((line, at))
-        heappush(self._waiting.setdefault(line, []), Stamped(at, key, length / SECOND))
         self._tidy(now)
+        if restoring and record["revisions"]:
+            return False
+        heappush(self._waiting.setdefault(line, []), Stamped(at, key, length / SECOND))
         return True
 
     def current(self, now: Micros) -> dict[Line, Stamped]:

@@ -123,6 +123,14 @@ def test_incidents_are_shown_and_move_on_with_the_answers(board: Board, clock: C
     assert seen == [("api/one", 1), ("api/one", 1), ("api/two", 0), ("api/two", 0)]
 
 
+def test_revised_incidents_of_before_the_start_are_not_shown_again(board: Board) -> None:
+    for name in ("one", "two"):
+        value = incident(name, revisions=1)
+        board.take(IncidentRecord(incident_key(value), value))
+        board.completed()
+    assert [sample.incident for sample in board.scrape("a").samples.values()] == ["api/two"]
+
+
 def test_everything_read_is_counted(board: Board) -> None:
     for _ in range(4):
         board.count_record("delivery_metrics")

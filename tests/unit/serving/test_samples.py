@@ -100,12 +100,24 @@ def test_a_repeated_record_is_not_a_second_sample() -> None:
     assert len(queue) == 1
 
 
+REOPENED = incident(ended_at=NOON + 5 * MINUTE, length=HOUR, revisions=1)
+
+
 def test_a_revision_is_no_second_sample() -> None:
     """What Prometheus has stored cannot be taken back: a reopened incident would count twice in the mean."""
-    queue = queue_of(incident())
-    reopened = incident(ended_at=NOON + 5 * MINUTE, length=HOUR, revisions=1)
-    assert not offer(queue, reopened)
-    assert not offer(SampleQueue(31 * DAY, HOLD), reopened)
+    assert not offer(queue_of(incident()), REOPENED)
+
+
+def test_one_found_revised_at_the_start_was_shown_before() -> None:
+    queue = SampleQueue(31 * DAY, HOLD)
+    assert not queue.offer("api/inc-1", REOPENED, NOW, restoring=True)
+    assert not offer(queue, incident(ended_at=NOON + 6 * MINUTE, length=HOUR, revisions=2))
+    assert queue.offer("api/inc-2", incident("inc-2"), NOW, restoring=True)
+
+
+def test_one_revised_before_it_was_ever_published_is_shown_as_it_is() -> None:
+    """A worker that catches up observes and revises in one batch."""
+    assert show(queue_of(REOPENED), NOW)[LINE].seconds == 3600.0
 
 
 def test_what_is_no_observation_gives_no_sample() -> None:
