@@ -200,6 +200,13 @@ _PARTS: Final[tuple[tuple[str, _Check], ...]] = (
 )
 """The checks inside the sub-records, by field of the envelope."""
 
+_LINK: Final[tuple[tuple[str, _Match], ...]] = (
+    ("origin", _SERVICE),
+    ("version", re.compile(r"[0-9]{1,18}").fullmatch),
+    ("holds", re.compile(r"true|false").fullmatch),
+)
+"""The attributes of a cause_linked."""
+
 _PART_VALUES: Final = itemgetter(*(name for name, _ in _PARTS))
 
 
@@ -236,12 +243,26 @@ def check_event(event: EventValue) -> None:
         _time(event["emitted_at"], "emitted_at")
     if any(_PART_VALUES(event)):
         _check_parts(event)
+    if kind == "cause_linked":
+        _check_link(event["attributes"])
 
 
 def _check_parts(event: EventValue) -> None:
     for (name, check), value in zip(_PARTS, _PART_VALUES(event), strict=True):
         if value:
             check(value, name)
+
+
+def _check_link(attributes: Mapping[str, str]) -> None:
+    """What a worker says of an incident of another service: whose it is, whether it holds, and since which message."""
+    for name, match in _LINK:
+        value = attributes.get(name)
+        if value is None or not match(value):
+            raise InvalidEvent(
+                "is missing" if value is None else "is not as a worker writes it",
+                path=f"attributes.{name}",
+                hint="send the incident itself with a cause; the workers write cause_linked",
+            )
 
 
 def check_time(event: EventValue, append_time: Micros, max_future: Micros) -> None:

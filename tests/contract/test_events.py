@@ -139,6 +139,21 @@ def test_a_broken_rule_is_refused_with_its_path(data: dict[str, Any], path: str,
 
 
 @pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"origin": None}, "attributes.origin"),
+        ({"origin": "no service"}, "attributes.origin"),
+        ({"version": "-1"}, "attributes.version"),
+        ({"holds": "yes"}, "attributes.holds"),
+    ],
+)
+def test_a_link_that_no_worker_wrote_is_refused(changes: dict[str, str | None], path: str) -> None:
+    attributes = {**GOLDENS["cause_linked"]["attributes"], **changes}
+    given = {name: value for name, value in attributes.items() if value is not None}
+    assert refused(event("cause_linked", attributes=given)).path == path
+
+
+@pytest.mark.parametrize(
     ("name", "names"), [(name, names) for name, required in REQUIRED.items() for names in required]
 )
 def test_each_type_is_refused_without_what_it_needs(name: str, names: tuple[str, ...]) -> None:
