@@ -101,6 +101,16 @@ def test_two_pairs_born_apart_are_released_apart(board: Board) -> None:
     assert number(rendered, "deployments_total", service="api", env="staging") == 0
 
 
+def test_an_answer_that_arrives_after_a_later_one_takes_nothing_back(board: Board) -> None:
+    """Two scrapes of one scraper overlap, the first one slow: without this its counter would dip to 0."""
+    board.completed()
+    slow = board.scrape("a")
+    take(board, metrics_value(counted=counters(3)))
+    answer(board, "a")
+    board.answered("a", slow)
+    assert deployments(board.scrape("a")) == 3
+
+
 def test_scrapers_are_not_remembered_without_end(board: Board) -> None:
     board.completed()
     take(board, metrics_value(counted=counters(3)))
