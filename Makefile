@@ -57,6 +57,10 @@ fmt: .venv/made ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: readme
+readme: venv ## write the tables of README.md anew from the code
+	PYTHONSAFEPATH= $(BIN)/python -m tests.support.readme
+
 .PHONY: lock
 lock: ## write requirements.txt anew from pyproject.toml
 	$(PYTHON) -m venv .cache/lock
