@@ -45,8 +45,8 @@ class Board:
 
     @property
     def empty(self) -> bool:
-        """Nothing was judged yet: the worker has hardly begun."""
-        return not any(line.judged for line in self.lines)
+        """No service has come to production yet."""
+        return not self.lines
 
 
 def read_board(text: str) -> Board:

@@ -1,6 +1,7 @@
 """The other processes of a demo: started with settings of their own, watched, and stopped whatever happens."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,8 @@ from typing import Final, Self
 from streams.demo.errors import DemoError
 
 _STOPPING: Final = 15.0
-_TAIL: Final = 12
+_TAIL: Final = 6
+_ERROR: Final = re.compile(r"\b(ERROR|CRITICAL)\b")
 _OURS: Final = ("CANDORA_", "KAFKA_")
 
 
@@ -59,11 +61,10 @@ class Child:
         return self
 
     def check(self) -> None:
-        """Raises DemoError if the process has ended, with its last lines."""
+        """Raises DemoError if the process has ended, with what its log says of it."""
         if self._process is not None and self._process.poll() is not None:
-            lines = self._log.read_text(errors="replace").splitlines()[-_TAIL:]
-            said = "\n  ".join(lines) or "(nothing)"
-            raise DemoError(f"the {self.name} ended with code {self._process.returncode}; its last lines:\n  {said}")
+            said = "\n  ".join(_telling(self._log.read_text(errors="replace")) or ["(nothing)"])
+            raise DemoError(f"the {self.name} ended with code {self._process.returncode}. Its log says:\n  {said}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -81,3 +82,11 @@ class Child:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _telling(log: str) -> list[str]:
+    """The first error of a log, which is mostly the cause of the others, and its last lines."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    last = lines[-_TAIL:]
+    first = next((line for line in lines if _ERROR.search(line)), None)
+    return last if first is None or first in last else [first, "...", *last]

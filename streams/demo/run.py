@@ -45,6 +45,8 @@ _LOOK: Final = 0.25
 _SAME_FOR: Final = 1.5
 _INTERRUPTED: Final = 130
 _NEWS: Final = 2
+_MOST_DAYS: Final = 180
+"""With more, the embedded broker would forget the oldest messages."""
 
 
 def run_demo(*, once: bool = False, seed: int = 1, days: int = 90, console: Console | None = None) -> int:
@@ -55,6 +57,7 @@ def run_demo(*, once: bool = False, seed: int = 1, days: int = 90, console: Cons
     """
     console = console or Console(width=None if Console().width <= WIDTH else WIDTH)
     try:
+        _check_days(days)
         with _stop_signals(), ExitStack() as stack:
             stage = set_stage(stack)
             board = play(stage, console, list(disturb(history(seed, _now(), days), seed)))
@@ -67,6 +70,11 @@ def run_demo(*, once: bool = False, seed: int = 1, days: int = 90, console: Cons
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _check_days(days: int) -> None:
+    if not 1 <= days <= _MOST_DAYS:
+        raise DemoError(f"{days} days cannot be played; 1 to {_MOST_DAYS} can")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,9 @@ def test_it_has_one_line_per_service_of_production() -> None:
     assert read_board(SCRAPE) == Board((NEW, SHOP))
 
 
-def test_a_board_is_empty_until_something_is_judged() -> None:
-    assert Board().empty
-    assert Board((NEW,)).empty
-    assert not Board((NEW, SHOP)).empty
+def test_a_board_is_empty_without_a_service_in_production() -> None:
+    assert read_board("\n".join(line for line in SCRAPE.splitlines() if 'env="prod"' not in line) + "\n").empty
+    assert not Board((NEW,)).empty
 
 
 def test_text_in_another_format_is_refused() -> None:

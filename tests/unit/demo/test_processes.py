@@ -42,12 +42,20 @@ def test_a_child_that_ignores_sigterm_ends_too(tmp_path: Path, monkeypatch: pyte
     assert process.returncode < 0
 
 
-def test_a_crash_is_told_with_the_last_lines(tmp_path: Path) -> None:
-    crash = [sys.executable, "-c", "import sys; print('no disk'); sys.exit(3)"]
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (["no disk"], r"no disk"),
+        (["up", "ERROR no disk", *"abcdefg"], r"ERROR no disk\n  \.\.\.\n  b\n  c\n  d\n  e\n  f\n  g"),
+        ([], r"\(nothing\)"),
+    ],
+)
+def test_a_crash_is_told_with_its_first_error_and_its_last_lines(tmp_path: Path, log: list[str], told: str) -> None:
+    crash = [sys.executable, "-c", f"import sys; print(*{log!r}, sep=chr(10)); sys.exit(3)"]
     with Child("worker", crash, environment({}), tmp_path / "log") as child:
         assert child._process is not None
         child._process.wait(20)
-        with pytest.raises(DemoError, match=r"the worker ended with code 3; its last lines:\n  no disk"):
+        with pytest.raises(DemoError, match=rf"^the worker ended with code 3\. Its log says:\n  {told}$"):
             child.check()
 
 
