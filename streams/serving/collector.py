@@ -225,19 +225,9 @@ def _window(read: Callable[[WindowValue], float | None]) -> Rows:
     )
 
 
-def _counter(rows: Rows) -> Render:
+def _plain(kind: type[CounterMetricFamily | GaugeMetricFamily], rows: Rows) -> Render:
     def render(metric: Metric, scrape: Scrape) -> Family:
-        family = CounterMetricFamily(metric.family, metric.help, labels=metric.labels)
-        for labels, number in rows(scrape):
-            family.add_metric(labels, number)
-        return family
-
-    return render
-
-
-def _gauge(rows: Rows) -> Render:
-    def render(metric: Metric, scrape: Scrape) -> Family:
-        family = GaugeMetricFamily(metric.family, metric.help, labels=metric.labels)
+        family = kind(metric.family, metric.help, labels=metric.labels)
         for labels, number in rows(scrape):
             family.add_metric(labels, number)
         return family
@@ -323,12 +313,12 @@ def _seconds(time: Micros | None) -> float | None:
 
 
 FAMILIES: Final[Mapping[Metric, Render]] = {
-    **{metric: _counter(_pair_counter(read)) for metric, read in COUNTERS.items()},
-    **{metric: _counter(rows) for metric, rows in LABELLED_COUNTERS.items()},
+    **{metric: _plain(CounterMetricFamily, _pair_counter(read)) for metric, read in COUNTERS.items()},
+    **{metric: _plain(CounterMetricFamily, rows) for metric, rows in LABELLED_COUNTERS.items()},
     **{metric: _histogram(read) for metric, read in HISTOGRAMS.items()},
-    **{metric: _gauge(_state(read)) for metric, read in STATES.items()},
-    **{metric: _gauge(_window(read)) for metric, read in WINDOWS.items()},
-    **{metric: _gauge(rows) for metric, rows in GAUGES.items()},
+    **{metric: _plain(GaugeMetricFamily, _state(read)) for metric, read in STATES.items()},
+    **{metric: _plain(GaugeMetricFamily, _window(read)) for metric, read in WINDOWS.items()},
+    **{metric: _plain(GaugeMetricFamily, rows) for metric, rows in GAUGES.items()},
     metrics.INCIDENT_RESOLUTION: _incident_samples,
     metrics.SETTINGS: _settings,
 }
