@@ -6,7 +6,7 @@ or the time of day: the clock is an argument.
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import NamedTuple
 
@@ -33,8 +33,8 @@ class Changed(NamedTuple):
 class Book:
     """All that is known of one service.
 
-    `apply` merges one event and `advance` moves the clock; both settle what is due and answer the keys of the records
-    that changed: `d/ENV/DEPLOYMENT`, `i/INCIDENT`, `c/CHANGE`, and `m/ENV` for a snapshot (`m/` is the service's own).
+    `apply` merges one event and `advance` moves the clock; both settle what is due and answer the records that changed,
+    by their keys: `d/ENV/DEPLOYMENT`, `i/INCIDENT`, `c/CHANGE`. `take_changes` has them too, with the snapshots.
     """
 
     def __init__(self, service: str, settings: Settings) -> None:
@@ -50,8 +50,8 @@ class Book:
         self._agenda: list[tuple[Micros, int, Counted | Environment]] = []
         self._tickets = count()
 
-    def apply(self, event: EventValue, clock: Micros, offset: int | None = None) -> set[str]:
-        """Merge one valid event that was read at this clock; answer the keys of the records that changed.
+    def apply(self, event: EventValue, clock: Micros, offset: int | None = None) -> Mapping[str, Counted]:
+        """Merge one valid event that was read at this clock; answer the records that changed.
 
         `offset` is its place in the log; without one, events are numbered as they come. A clock before the book's
         own does not move it.
@@ -60,8 +60,8 @@ class Book:
         self._take(owner_of(event), fact_of(event, self.clock, self.offset))
         return self._settle()
 
-    def advance(self, clock: Micros, offset: int | None = None) -> set[str]:
-        """Move the clock and settle what came due; answer the keys of the records that changed."""
+    def advance(self, clock: Micros, offset: int | None = None) -> Mapping[str, Counted]:
+        """Move the clock and settle what came due; answer the records that changed."""
         self._move(clock, self.offset if offset is None else offset)
         return self._settle()
 
@@ -141,15 +141,15 @@ class Book:
         if isinstance(body, Canary):
             environment = self.environment(key.split("/", 2)[1])
         else:
-            environment = self.environment((body.env or "") if isinstance(body, Rollback | Report) else "")
+            environment = self.environment((body.env or "") if isinstance(body, (Rollback, Report)) else "")
         self._touch(environment)
         if fact.counts:
             environment.last_event_at = max(fact.at, environment.last_event_at or fact.at)
         if isinstance(body, Rollback) and fact.lane == "rehearsal" and body.succeeded is not False:
             environment.rehearsed_at = max(fact.at, environment.rehearsed_at or fact.at)
 
-    def _settle(self) -> set[str]:
-        """Agree on what follows from the facts, then count what is due. Answers the keys of what changed."""
+    def _settle(self) -> Mapping[str, Counted]:
+        """Agree on what follows from the facts, then count what is due. Answers the records that changed."""
         joins, agenda = self.joins, self._agenda
         while agenda and agenda[0][0] <= self.clock:
             due, _, entry = heapq.heappop(agenda)
@@ -177,9 +177,9 @@ class Book:
             if environment.moved:
                 self._schedule(environment, environment.next_change())
             self._snapshots[environment.name] = (environment, self.offset)
-        for key, record in joins.changed.items():
-            self._records[key] = (record, self.offset)
-        changed = {*joins.changed, *(f"m/{name}" for name in self._touched)}
+        changed, offset = joins.changed, self.offset
+        for key, record in changed.items():
+            self._records[key] = (record, offset)
         joins.changed, self._touched = {}, {}
         return changed
 

@@ -118,7 +118,8 @@ class Commits:
     def _resolve(self, sha: str) -> str | None:
         trail: list[str] = []
         while sha not in trail:
-            requests = [(f.at, f.body.change_id) for f in self._reports.get(sha, ()) if f.body.change_id]
+            named = ((f.at, f.body.change_id) for f in self._reports.get(sha, ()))
+            requests = [(at, name) for at, name in named if name and name != sha]
             if requests:
                 return min(requests)[1]
             trail.append(sha)

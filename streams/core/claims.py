@@ -121,6 +121,13 @@ class Timeline:
             if not places:
                 del self._by_sha[sha]
 
+    def promote(self, place: Place, *, promoted: bool) -> None:
+        """The deployment here was promoted, or turned out not to be."""
+        if promoted:
+            insort(self._promoted, place)
+        else:
+            _delete(self._promoted, place)
+
     def in_force(self, at: Micros) -> str | None:
         """The latest one that had begun by then."""
         return _latest(self._begun, at)

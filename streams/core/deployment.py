@@ -104,17 +104,30 @@ class Deployment:
         Where several events report one fact, the earliest by event time counts (semantics.md, section 2).
         """
         facts = sorted((fact for fact in self.facts if fact.counts), key=_rank)
-        self.started_at = next((fact.at for fact in facts if not fact.body.promoted), None)
-        self.promoted_at = next((fact.at for fact in facts if fact.body.promoted), None)
+        self.started_at = self.promoted_at = self.begun_at = None
+        self.promoted_seen = 0
+        for fact in facts:
+            if not fact.body.promoted:
+                self.started_at = fact.at if self.started_at is None else self.started_at
+            elif self.promoted_at is None:
+                self.promoted_at, self.promoted_seen = fact.at, fact.seen_at
+            else:
+                self.promoted_seen = min(self.promoted_seen, fact.seen_at)
         self.begun_at = self.promoted_at if self.started_at is None else self.started_at
-        self.promoted_seen = min((fact.seen_at for fact in facts if fact.body.promoted), default=0)
-        shown = facts or sorted(self.facts, key=_rank)
+        self._read_names(facts or sorted(self.facts, key=_rank))
+
+    def _read_names(self, shown: list[Fact[Canary]]) -> None:
+        """What it is made of, and in which lane: the earliest that was said."""
         self.lane = shown[0].lane if shown else "normal"
-        self.sha = next((fact.body.sha for fact in shown if fact.body.sha), None)
-        self.digest = next((fact.body.digest for fact in shown if fact.body.digest), None)
-        self.url = next((fact.body.url for fact in shown if fact.body.url), None)
-        included = next((fact.body.included for fact in shown if fact.body.included is not None), ())
-        self.included = tuple(sha for sha in dict.fromkeys(included) if sha != self.sha)
+        self.sha = self.digest = self.url = None
+        included: tuple[str, ...] | None = None
+        for fact in shown:
+            body = fact.body
+            self.sha = self.sha or body.sha
+            self.digest = self.digest or body.digest
+            self.url = self.url or body.url
+            included = body.included if included is None else included
+        self.included = tuple(sha for sha in dict.fromkeys(included) if sha != self.sha) if included else ()
 
     def read_finish(self) -> bool:
         """Work out when it finished and since when that is known. Says whether the finish moved."""
@@ -134,7 +147,9 @@ class Deployment:
     def read_failure(self, settings: Settings) -> None:
         """Work out the failure that comes first by event time (then by name), and whether one came too late."""
         failures: list[Failure] = []
-        self.late = False
+        self.late, self.failure = False, None
+        if not self.rollbacks and not self.incidents:
+            return
         last = None if self.finished_at is None else self.finished_at + settings.failure_window
         for rollback in self.rollbacks:
             if last is not None and rollback.at > last:

@@ -71,7 +71,7 @@ class Joins:
             entity = self.entity(key)
             entity.beaten.append(fact)
             self.unsaved[key] = entity
-            if not isinstance(entity, RollbackClaim | LinkedIncident):
+            if not isinstance(entity, (RollbackClaim, LinkedIncident)):
                 self.changed[key] = self.due[key] = entity
             return Taken.BEATEN
         beaten.add(prior.mark)
@@ -108,7 +108,7 @@ class Joins:
     def _read(self, entity: Entity, fact: AnyFact, offset: int, *, learned: bool) -> None:
         """Take in that an entity gained or lost a fact, after the message at this offset."""
         self.unsaved[entity.key] = entity
-        if isinstance(entity, RollbackClaim | LinkedIncident):
+        if isinstance(entity, (RollbackClaim, LinkedIncident)):
             entity.read_facts()
             self._file(entity)
             return
@@ -148,13 +148,16 @@ class Joins:
         place, sha, promoted_at = deployment.place, deployment.sha, deployment.promoted_at
         held = deployment.shas if place else ()
         deployment.read_facts()
-        moved = (place, sha, promoted_at is None) != (deployment.place, deployment.sha, deployment.promoted_at is None)
-        if moved and place is not None:
-            timeline.remove(place, sha, promoted=promoted_at is not None)
-            self._unsettle(deployment, place, sha)
-        if moved and deployment.place is not None:
-            timeline.add(deployment.place, deployment.sha, promoted=deployment.promoted_at is not None)
-            self._unsettle(deployment, deployment.place, deployment.sha)
+        if place != deployment.place or sha != deployment.sha:
+            if place is not None:
+                timeline.remove(place, sha, promoted=promoted_at is not None)
+                self._unsettle(deployment, place, sha)
+            if deployment.place is not None:
+                timeline.add(deployment.place, deployment.sha, promoted=deployment.promoted_at is not None)
+                self._unsettle(deployment, deployment.place, deployment.sha)
+        elif place is not None and (promoted_at is None) != (deployment.promoted_at is None):
+            timeline.promote(place, promoted=deployment.promoted_at is not None)
+            self._carry_from(deployment.env, place)
         self._hold(deployment, held, deployment.shas if deployment.place else ())
         if promoted_at != deployment.promoted_at:
             self._carriers_due[deployment.key] = deployment
@@ -183,7 +186,8 @@ class Joins:
         self._claimants_due.update((claimant.key, claimant) for claimant in concerned)
         if before is not None:
             neighbour = self._deployment(env, before[1])
-            self.due[neighbour.key] = neighbour
+            if neighbour.finished_at is None:
+                self.due[neighbour.key] = neighbour
         self._carriers_due[deployment.key] = deployment
         self._carry_from(env, place)
 
