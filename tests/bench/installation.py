@@ -1,0 +1,158 @@
+"""Topics with a load of events in them, and the worker that reads them, for the measurements."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.ids import pinned_encoder
+from schemas.values import EventValue, Micros
+from streams.topics import create_topics, wanted_topics
+from tests.bench.machine import cpu_seconds
+from tests.support.kafka import KafkaBroker
+from tests.support.processes import Process, Processes, free_port
+
+PARTITIONS: Final = 4
+PATIENCE: Final = 900.0
+"""Seconds that anything may take before it is given up."""
+
+
+class Timing(NamedTuple):
+    """How long a number of events took, by the clock and by the processor (all threads of the process)."""
+
+    seconds: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Installation:
+    """All topics under one prefix."""
+
+    kafka: KafkaBroker
+    prefix: str
+
+    @property
+    def events_topic(self) -> str:
+        return f"{self.prefix}deploy_events"
+
+    def create(self, app_id: str, *, broker_time: bool = True) -> None:
+        """Create the topics that are missing for a worker of this name.
+
+        Without `broker_time`, deploy_events keeps the append times that it is given: a log as it grows over weeks.
+        """
+        for one in wanted_topics(app_id, self.prefix, PARTITIONS):
+            if one.name == self.events_topic and not broker_time and one.name not in self._topics():
+                self.kafka.create_topic(one.name, PARTITIONS, {**one.config, "message.timestamp.type": "CreateTime"})
+        create_topics(self._admin(), wanted_topics(app_id, self.prefix, PARTITIONS), 1)
+
+    def append(self, events: Iterable[EventValue]) -> int:
+        """Write events to the log, each with the time when it happened as its own. Returns how many."""
+        encode = pinned_encoder("deploy_event").encode
+        failed: list[object] = []
+        producer = Producer(
+            {
+                "bootstrap.servers": self.kafka.bootstrap,
+                "partitioner": "murmur2_random",
+                "linger.ms": 20,
+                "compression.type": "lz4",
+                "queue.buffering.max.messages": 200_000,
+            }
+        )
+        count = 0
+        for count, event in enumerate(events, 1):
+            at: Micros = event["occurred_at"]
+            while len(producer) > 100_000:
+                producer.poll(0.01)
+            producer.produce(
+                self.events_topic,
+                encode(event),
+                event["service"],
+                timestamp=at // 1000,
+                on_delivery=lambda error, _: failed.append(error) if error else None,
+            )
+            producer.poll(0)
+        assert producer.flush(60) == 0
+        assert not failed
+        return count
+
+    def ends(self) -> dict[int, int]:
+        """The next offset of every partition of deploy_events."""
+        consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "ends"})
+        try:
+            topic = self.events_topic
+            return {
+                each: consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=10)[1]
+                for each in range(PARTITIONS)
+            }
+        finally:
+            consumer.close()
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.kafka.bootstrap})
+
+    def _topics(self) -> Mapping[str, Any]:
+        return self._admin().list_topics(timeout=10).topics
+
+
+class Worker:
+    """A worker as a process of its own."""
+
+    def __init__(
+        self, processes: Processes, at: Installation, app_id: str, data_dir: Path, settings: Mapping[str, str]
+    ) -> None:
+        self._at = at
+        self._app_id = app_id
+        port = free_port()
+        self._ready_url = f"http://127.0.0.1:{port}/readyz"
+        self.process: Process = processes.candora(
+            "worker",
+            env={
+                "CANDORA_KAFKA_BOOTSTRAP_SERVERS": at.kafka.bootstrap,
+                "CANDORA_TOPIC_PREFIX": at.prefix,
+                "CANDORA_APP_ID": app_id,
+                "CANDORA_INSTANCE_ID": "bench",
+                "CANDORA_DATA_DIR": str(data_dir),
+                "CANDORA_WEB_PORT": str(port),
+                "CANDORA_TICK_INTERVAL": "0s",
+                **settings,
+            },
+        )
+
+    def ready(self) -> "Worker":
+        """Wait until it has partitions and their state."""
+        self.process.wait_until(self._is_ready, "a ready worker", PATIENCE)
+        return self
+
+    def catch_up(self) -> Timing:
+        """Wait until the worker is ready and then until it has committed everything there is.
+
+        It commits what is published and stored, both confirmed by the broker. The time is that from ready to committed.
+        """
+        ends = self._at.ends()
+        self.ready()
+        began, cpu = perf_counter(), cpu_seconds(self.process.pid)
+        places = [TopicPartition(self._at.events_topic, each) for each in ends]
+        group = Consumer({"bootstrap.servers": self._at.kafka.bootstrap, "group.id": self._app_id})
+        try:
+            self.process.wait_until(
+                lambda: True if all(p.offset >= ends[p.partition] for p in group.committed(places, 10)) else None,
+                "the end of the log",
+                PATIENCE,
+            )
+        finally:
+            group.close()
+        return Timing(perf_counter() - began, cpu_seconds(self.process.pid) - cpu)
+
+    def _is_ready(self) -> bool | None:
+        try:
+            with urllib.request.urlopen(self._ready_url, timeout=5) as answer:  # noqa: S310 - a server of ours
+                return True if json.load(answer)["ready"] else None
+        except (OSError, urllib.error.HTTPError):
+            return None
