@@ -8,7 +8,7 @@ from tests.support.replay import READINGS, Reading
 
 def pytest_configure(config: pytest.Config) -> None:
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
-    settings.register_profile("quick", max_examples=60, deadline=None, suppress_health_check=quiet)
+    settings.register_profile("quick", max_examples=100, deadline=None, suppress_health_check=quiet)
     settings.register_profile("deep", max_examples=5_000, deadline=None, suppress_health_check=quiet)
     if config.getoption("--hypothesis-profile") is None:
         settings.load_profile("quick")

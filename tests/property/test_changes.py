@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.values import DAY, HOUR, MINUTE, SECOND, EventValue, Micros
 from tests.property.asking import LATER, NOON, SETTINGS, WINDOW, answer
-from tests.support.events import commit, promoted, rollback, started
+from tests.support.events import commit, promoted, rollback, sha, started
 from tests.support.histories import clocks, histories
 from tests.support.reference import quantile
 from tests.support.replay import Reading, Records, played
@@ -43,6 +43,22 @@ class TestOneChangePerCommit:
         found = answer(reading, facts)
         assert found["lead_count"] == 1
         assert found["lead_p50"] == (NOON - min(alone, under, other)) / SECOND
+
+
+class TestKey:
+    """Key `(service, change_id)`; `change_id` is the pull/merge request (`repo#123`) or, without one, the commit's
+    SHA.
+    """
+
+    @given(times, times)
+    def test_a_report_under_its_own_sha_names_no_request(self, alone: Micros, under: Micros) -> None:
+        facts = [
+            commit("c1", alone, change=sha("c1")),
+            commit("c1", under, change="repo#1"),
+            promoted("D1", NOON, sha="c1"),
+        ]
+        changes = Records.of(played(facts, LATER, SETTINGS)).changes
+        assert [key for key, change in changes.items() if change["promotions"]] == [("shop", "repo#1")]
 
 
 class TestMergeCommits:

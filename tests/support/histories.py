@@ -72,14 +72,13 @@ causes: st.SearchStrategy[CauseValue | None] = st.one_of(
 
 @st.composite
 def commit_events(draw: st.DrawFn) -> EventValue:
-    """A commit; it is merged only into a later one of the list, so that no two commits swallow each other."""
-    index = draw(st.integers(0, len(COMMITS) - 1))
-    later = COMMITS[index + 1 :]
+    """A commit: alone, under a request, or under its own SHA (which is alone, too); merged into any commit."""
+    label = draw(commits)
     found: EventValue = events.commit(
-        COMMITS[index],
+        label,
         draw(moments),
-        change=draw(st.sampled_from((None, events.sha(COMMITS[index]), *REQUESTS))),
-        merge=draw(maybe(st.sampled_from(later))) if later else None,
+        change=draw(st.sampled_from((None, events.sha(label), *REQUESTS))),
+        merge=draw(maybe(commits)),
         **{name: draw(strategy) for name, strategy in common.items()},
     )
     return found

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.values import EventValue, Micros
-from tests.support.reference.known import earliest
 
 ChangeKey = tuple[str, str]
 """Service and change id."""
@@ -41,22 +40,19 @@ def request_of(commits: Commits, sha: str) -> str | None:
     return min(named)[1] if named else None
 
 
-def merge_sha_of(commits: Commits, sha: str) -> str | None:
-    """The squash or merge commit that a commit went into."""
-    return earliest(commits.of(sha), lambda event: event["commit"]["merge_sha"] if event["commit"] else None)
-
-
 def merged_from(commits: Commits, merge_sha: str) -> str | None:
-    """The commit that says it went into `merge_sha`; of several, the one that says so first."""
+    """The commit that was reported to go into `merge_sha`: of the earliest such report, then the smallest SHA."""
+    went_in = [
+        (event["occurred_at"], sha)
+        for event in commits.events
+        if (sha := event["commit_sha"]) is not None and sha != merge_sha and merges_into(event) == merge_sha
+    ]
+    return min(went_in)[1] if went_in else None
 
-    def says(event: EventValue) -> str | None:
-        sha = event["commit_sha"]
-        commit = event["commit"]
-        if sha is None or sha == merge_sha or commit is None or commit["merge_sha"] != merge_sha:
-            return None
-        return sha if merge_sha_of(commits, sha) == merge_sha else None
 
-    return earliest(commits.events, says)
+def merges_into(event: EventValue) -> str | None:
+    """The squash or merge commit that a report says its commit went into."""
+    return event["commit"]["merge_sha"] if event["commit"] is not None else None
 
 
 def change_of(commits: Commits, sha: str) -> str:

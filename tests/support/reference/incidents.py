@@ -76,10 +76,18 @@ def end_of(resolved: Sequence[EventValue]) -> Micros | None:
     return max(at for at in (resolved[0]["occurred_at"], met, clear) if at is not None)
 
 
+def in_life(events: Sequence[EventValue]) -> list[EventValue]:
+    """Events of one incident as they followed each other: of one moment, it is opened before it is resolved."""
+    return sorted(events, key=lambda event: (event["occurred_at"], event["event_type"] == "incident_resolved"))
+
+
 def raw_periods(events: Sequence[EventValue]) -> list[Period]:
-    """From each opening (while it is not open) to the end that the resolutions before the next opening report."""
+    """From each opening (while it is not open) to the end that the resolutions before the next opening report.
+
+    The events are those of one incident, as they followed each other.
+    """
     found: list[tuple[Micros, list[EventValue]]] = []
-    for event in sorted(events, key=lambda e: (e["occurred_at"], e["event_type"] == "incident_resolved")):
+    for event in events:
         if event["event_type"] == "incident_resolved":
             if found:
                 found[-1][1].append(event)
@@ -103,8 +111,9 @@ def union(periods: Sequence[Period]) -> tuple[Period, ...]:
 
 def joined(key: IncidentKey, events: Sequence[EventValue]) -> Incident | None:
     """One incident from its events in event order; nothing if it was never opened."""
-    periods = union(raw_periods(events))
-    env = earliest(events, lambda event: event["env"])
+    lived = in_life(events)
+    periods = union(raw_periods(lived))
+    env = earliest(lived, lambda event: event["env"])
     if not periods or env is None:
         return None
     severities = [event["incident"]["severity"] for event in events if event["incident"] is not None]
@@ -112,8 +121,8 @@ def joined(key: IncidentKey, events: Sequence[EventValue]) -> Incident | None:
         *key,
         env,
         min((severity for severity in severities if severity is not None), default=None),
-        earliest(events, lambda event: event["deployment_id"]),
-        earliest(events, lambda event: event["commit_sha"]),
+        earliest(lived, lambda event: event["deployment_id"]),
+        earliest(lived, lambda event: event["commit_sha"]),
         deciding_cause(events),
         periods,
     )
