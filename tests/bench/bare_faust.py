@@ -15,6 +15,10 @@ import faust
 from schemas.ids import pinned_decoder
 
 
+def tell(answer: str, seconds: float, cpu: float) -> None:
+    Path(answer).write_text(json.dumps([seconds, cpu]), "utf-8")
+
+
 def main() -> None:
     servers, topic, name, folder, count, answer = sys.argv[1:]
     last = int(count)
@@ -37,7 +41,7 @@ def main() -> None:
             decode(value)
             seen += 1
             if seen == last:
-                Path(answer).write_text(json.dumps([time.perf_counter() - began, time.process_time() - cpu]), "utf-8")
+                tell(answer, time.perf_counter() - began, time.process_time() - cpu)
 
     app.agent(source)(decode_all)
     sys.argv[1:] = ["worker", "-l", "info"]

@@ -3,13 +3,13 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.ids import pinned_encoder
@@ -52,8 +52,8 @@ class Installation:
                 self.kafka.create_topic(one.name, PARTITIONS, {**one.config, "message.timestamp.type": "CreateTime"})
         create_topics(self._admin(), wanted_topics(app_id, self.prefix, PARTITIONS), 1)
 
-    def append(self, events: Iterable[EventValue]) -> int:
-        """Write events to the log, each with the time when it happened as its own. Returns how many."""
+    def append(self, events: Iterable[EventValue]) -> None:
+        """Write events to the log, each with the time when it happened as its own."""
         encode = pinned_encoder("deploy_event").encode
         failed: list[object] = []
         producer = Producer(
@@ -65,8 +65,7 @@ class Installation:
                 "queue.buffering.max.messages": 200_000,
             }
         )
-        count = 0
-        for count, event in enumerate(events, 1):
+        for event in events:
             at: Micros = event["occurred_at"]
             while len(producer) > 100_000:
                 producer.poll(0.01)
@@ -80,7 +79,6 @@ class Installation:
             producer.poll(0)
         assert producer.flush(60) == 0
         assert not failed
-        return count
 
     def ends(self) -> dict[int, int]:
         """The next offset of every partition of deploy_events."""
@@ -93,6 +91,29 @@ class Installation:
             }
         finally:
             consumer.close()
+
+    def messages(self, base: str) -> Iterator[tuple[str, bytes, float]]:
+        """Key, value and time (seconds since 1970) of every message of a topic that has a key and a value."""
+        config = {"bootstrap.servers": self.kafka.bootstrap, "group.id": "all", "enable.partition.eof": True}
+        consumer = Consumer(config)
+        topic = self.prefix + base
+        try:
+            open_ends = set(self._topics()[topic].partitions)
+            consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in open_ends])
+            while open_ends:
+                for message in consumer.consume(1_000, 1.0):
+                    error, key, value = message.error(), message.key(), message.value()
+                    if error is not None:
+                        assert error.code() == KafkaError._PARTITION_EOF
+                        open_ends.discard(message.partition())
+                    elif key is not None and value is not None:
+                        yield key.decode(), value, message.timestamp()[1] / 1000
+        finally:
+            consumer.close()
+
+    def environment(self) -> dict[str, str]:
+        """Where everything is, for our commands."""
+        return {"CANDORA_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap, "CANDORA_TOPIC_PREFIX": self.prefix}
 
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.kafka.bootstrap})
@@ -114,8 +135,7 @@ class Worker:
         self.process: Process = processes.candora(
             "worker",
             env={
-                "CANDORA_KAFKA_BOOTSTRAP_SERVERS": at.kafka.bootstrap,
-                "CANDORA_TOPIC_PREFIX": at.prefix,
+                **at.environment(),
                 "CANDORA_APP_ID": app_id,
                 "CANDORA_INSTANCE_ID": "bench",
                 "CANDORA_DATA_DIR": str(data_dir),
