@@ -23,16 +23,19 @@ from streams.worker.intake import Intake
 from streams.worker.outputs import Outputs
 from streams.worker.preflight import look_at_topics
 from streams.worker.publisher import Publisher
+from streams.worker.pulse import Pulse
 from streams.worker.security import credentials
 from streams.worker.settings import WorkerSettings
 from streams.worker.shelves import ShelfFactory, Shelves
-from streams.worker.tables import ROCKSDB_OPTIONS, TABLE, StateTable
+from streams.worker.tables import ROCKSDB_OPTIONS, TABLE, StateTable, start_position
 from streams.worker.ticks import tick_messages
 from streams.worker.writers import Writers
 
 log: Final = logging.getLogger(__name__)
 
 _REBALANCE_SECONDS: Final = 60.0
+_SILENCE: Final = 2 / 3
+"""Of the session timeout: after that long a silence a worker no longer trusts its partitions to be its own."""
 
 
 class WorkerApp(HardenedApp):
@@ -58,6 +61,7 @@ class WorkerApp(HardenedApp):
         )
         state = StateTable(table, self.publisher)
         self.shelves = Shelves(shelf_factory, settings.core(), state.rows)
+        self.pulse = Pulse(settings.session_timeout / SECOND * _SILENCE)
         url = settings.schema_registry_url
         self.reader = BatchReader(
             self.shelves,
@@ -65,6 +69,7 @@ class WorkerApp(HardenedApp):
             self.publisher,
             state,
             Writers(self._decoder, RegistryClient(url) if url else None),
+            self.pulse,
         )
         self.partitions = 0
         self.health: HealthServer | None = None
@@ -93,11 +98,23 @@ class WorkerApp(HardenedApp):
         )
 
     @override
+    async def on_start(self) -> None:
+        await super().on_start()
+        self.add_future(self.pulse.run())
+
+    @override
     async def on_stop(self) -> None:
         try:
             await super().on_stop()
         finally:
             self.publisher.close()
+
+    @override
+    def start_position(self, tp: TP, committed: int | None, first: int, end: int) -> int:
+        shelf = self.shelves.get(tp.partition) if tp.topic == self.events_topic else None
+        if shelf is None:
+            return super().start_position(tp, committed, first, end)
+        return start_position(tp, committed, shelf.offset, first, end)
 
     # --- partitions come and go ---------------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ from faust.types import EventT
 from schemas.errors import ContractError, UnknownSchema
 from schemas.values import DeadLetterValue, EventValue
 from streams.worker.dead_letters import dead_letter
-from streams.worker.hardening import settle
+from streams.worker.hardening import leave, settle
 from streams.worker.intake import Intake, RawRecord
 from streams.worker.outputs import Outputs
 from streams.worker.publisher import Publisher
+from streams.worker.pulse import Pulse
 from streams.worker.shelves import ShelfLike, Shelves
 from streams.worker.tables import StateTable
 from streams.worker.writers import Writers
@@ -27,13 +28,20 @@ class BatchReader:
     """Reads batches. A crash at any point repeats the batch; that changes nothing but repeats outputs."""
 
     def __init__(
-        self, shelves: Shelves, outputs: Outputs, publisher: Publisher, table: StateTable, writers: Writers
+        self,
+        shelves: Shelves,
+        outputs: Outputs,
+        publisher: Publisher,
+        table: StateTable,
+        writers: Writers,
+        pulse: Pulse,
     ) -> None:
         self._shelves = shelves
         self._outputs = outputs
         self._publisher = publisher
         self._table = table
         self._writers = writers
+        self._pulse = pulse
         self.intake: Intake | None = None
         """Made once the number of partitions is known."""
 
@@ -47,21 +55,21 @@ class BatchReader:
         shelf = self._shelves.get(partition)
         if shelf is None:
             log.warning("partition %d is not held: a batch of it is left to its owner", partition)
+            leave(event)
             return
         records: Any = event.value
         dead = await self._fill(shelf, records)
         changes = shelf.collect()
+        self._pulse.check()
         await self._publisher.publish(self._outputs.messages(changes, dead))
-        if self._held(partition, shelf):
+        self._pulse.check()
+        if self._shelves.get(partition) is shelf:
             await self._table.write(partition, changes.rows)
-        if self._held(partition, shelf):
+        if self._shelves.get(partition) is shelf:
             settle(event)
-
-    def _held(self, partition: int, shelf: ShelfLike) -> bool:
-        held = self._shelves.get(partition) is shelf
-        if not held:
+        else:
             log.warning("partition %d was taken away while a batch of it was being read", partition)
-        return held
+            leave(event)
 
     async def _fill(self, shelf: ShelfLike, records: Sequence[RawRecord]) -> list[DeadLetterValue]:
         """Let a shelf read the messages of a batch; returns those that are refused."""

@@ -1,16 +1,29 @@
 """Run a worker: as a process of its own, or inside of another program."""
 
 import asyncio
+import gc
+import logging
 import threading
-from typing import Any, NoReturn, Self
+from collections.abc import Callable
+from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 
 import faust
 
 from streams.core.shelf import Shelf
 from streams.worker.app import WorkerApp, create_app
+from streams.worker.hardening import WrongFaustError
 from streams.worker.logs import configure_logging
+from streams.worker.security import SecurityError
 from streams.worker.settings import WorkerSettings
 from streams.worker.shelves import ShelfFactory
+
+log: Final = logging.getLogger(__name__)
+
+USAGE: Final = 2
+"""Exit code for settings that cannot work."""
+
+GC_THRESHOLDS: Final = (100_000, 50, 100)
+"""Look for garbage more rarely: books are many small objects that live long, and looking costs a fifth of the speed."""
 
 
 def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> NoReturn:
@@ -20,22 +33,29 @@ def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) ->
     until the session timeout, for the worker that takes its place; without it, they go to the others at once.
     """
     configure_logging(settings.log_format)
-    app = create_app(settings, shelf_factory)
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        app = create_app(settings, shelf_factory)
+    except (SecurityError, WrongFaustError) as error:
+        log.critical("%s", error)
+        raise SystemExit(USAGE) from None
     worker = faust.Worker(app, loglevel="info", quiet=True, override_logging=False, redirect_stdouts=False)
     worker.spinner = None  # it would set the root logger to DEBUG, which costs a fifth of the speed
     worker.execute_from_commandline()
 
 
-class WorkerThread:
-    """A worker in a thread of its own, for the demo and for tests: `with WorkerThread(settings) as worker: ...`."""
+App = TypeVar("App", bound=faust.App)
 
-    def __init__(self, settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> None:
-        self._settings = settings
-        self._factory = shelf_factory
+
+class AppThread(Generic[App]):
+    """An app in a thread and an event loop of its own: `with AppThread(make_app) as running: ...`."""
+
+    def __init__(self, make: Callable[[], App]) -> None:
+        self._make = make
         self._thread = threading.Thread(target=self._run, name="candora-worker", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
-        self.app: WorkerApp | None = None
+        self.app: App | None = None
         self.error: BaseException | None = None
         """What ended it, if it was not `stop`."""
 
@@ -47,7 +67,7 @@ class WorkerThread:
         self.stop()
 
     def start(self) -> None:
-        """Begin; returns at once. See `app.why_not_ready()` for how far it is."""
+        """Begin; returns at once."""
         self._thread.start()
 
     @property
@@ -73,8 +93,8 @@ class WorkerThread:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.app = create_app(self._settings, self._factory)
-        app: Any = self.app
+        app: Any = self._make()
+        self.app = app
         starting = asyncio.ensure_future(app.start())
         stopping = asyncio.ensure_future(self._stop.wait())
         crashed = asyncio.ensure_future(app._crashed.wait())  # noqa: SLF001 - mode tells it in no other way
@@ -89,3 +109,10 @@ class WorkerThread:
                 task.cancel()
         if app.crash_reason is not None:
             raise app.crash_reason
+
+
+class WorkerThread(AppThread[WorkerApp]):
+    """A worker inside of another program. `app.why_not_ready()` says how far it is."""
+
+    def __init__(self, settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> None:
+        super().__init__(lambda: create_app(settings, shelf_factory))

@@ -17,6 +17,10 @@ Rows = Iterable[tuple[str, Sequence[Any]]]
 class ShelfLike(Protocol):
     """All books of one partition, as `streams.core.shelf.Shelf` keeps them."""
 
+    @property
+    def offset(self) -> int:
+        """The last message read; -1 for none."""
+
     def restore(self, rows: Rows, /) -> None:
         """Rebuild the books from stored rows, in any order."""
 

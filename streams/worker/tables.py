@@ -1,5 +1,6 @@
 """The state: one Faust table of small rows, each with the version of its form in front."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -7,6 +8,8 @@ import msgspec
 from faust.types import TP
 
 from streams.worker.publisher import Outgoing, Publisher
+
+log: Final = logging.getLogger(__name__)
 
 STORED_VERSION: Final = 1
 """The form of the stored rows. Raise it with every change that an older program would misread."""
@@ -56,6 +59,23 @@ def decode_row(key: str, data: bytes) -> Sequence[Any]:
             "again; it will restore the state from its changelog"
         ) from error
     return row
+
+
+def start_position(tp: TP, committed: int | None, known: int, first: int, end: int) -> int:
+    """Return where to begin to read: what the state does not know is read again, whatever was committed.
+
+    `known` is the last offset in the state, -1 for none. StateError if the log ends before it.
+    """
+    if known >= end:
+        raise StateError(
+            f"the stored state has read {tp.topic}, partition {tp.partition}, up to offset {known}, but the log ends "
+            f"at {end}: the topic was deleted and created anew, and the state is of the old one; set a new "
+            "CANDORA_APP_ID and create its topics (`candora topics create`)"
+        )
+    position = known + 1 if committed is None else min(committed, known + 1)
+    if committed is not None and position < committed:
+        log.warning("%s: offset %d is committed, but the state ends at %d: reading it again", tp, committed, known)
+    return max(position, first)
 
 
 def row_key(partition: int, key: str) -> bytes:

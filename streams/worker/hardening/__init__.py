@@ -11,7 +11,7 @@ and what follows from reading whole batches: an offset is committed along a chai
 """
 
 from streams.worker.hardening.app import HardenedApp, Hardening
-from streams.worker.hardening.consumer import Batch, Bounds, settle
+from streams.worker.hardening.consumer import Batch, Bounds, leave, settle
 from streams.worker.hardening.version import FAUST_VERSION, WrongFaustError, check_faust_version
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Hardening",
     "WrongFaustError",
     "check_faust_version",
+    "leave",
     "settle",
 ]

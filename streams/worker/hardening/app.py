@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 import faust
 from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 from faust.types.transports import ConsumerT, ProducerT, TransportT
 from typing_extensions import override
 
@@ -36,6 +37,10 @@ class HardenedApp(faust.App):
         self.batch_topics = batch_topics
         self.bounds = bounds or Bounds()
         super().__init__(app_id, TableManager=self.hardening.tables, **options)
+
+    def start_position(self, tp: TP, committed: int | None, first: int, end: int) -> int:  # noqa: ARG002 - for apps with state
+        """Where to begin to read a partition: at the group's offset, or at the first one if it has none."""
+        return first if committed is None else committed
 
     @override
     def _new_transport(self) -> TransportT:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from aiokafka.errors import ConsumerStoppedError  # type: ignore[import-untyped]
 from faust.transport.drivers import aiokafka as driver
@@ -48,11 +48,23 @@ class Batch(ConsumerMessage):
         return super().ack(consumer, n) if self.settled else False
 
 
+class StartPosition(Protocol):
+    """The app, as far as the consumer wants to know."""
+
+    def start_position(self, tp: TP, committed: int | None, first: int, end: int) -> int:
+        """Where to begin to read: given the group's offset, and the first and the end of what the broker has."""
+
+
 def settle(event: EventT[Any]) -> bool:
     """Acknowledge an event whose effects are confirmed. False if its partition was taken away meanwhile."""
     if isinstance(event.message, Batch):
         event.message.settled = True
     return event.ack()
+
+
+def leave(event: EventT[Any]) -> None:
+    """Give up an event without acknowledging it: its partition is another's now, who reads it again."""
+    cast("Any", event.app.consumer)._unacked_messages.discard(event.message)  # noqa: SLF001 - only Faust keeps these books
 
 
 class BatchConsumer(driver.Consumer):
@@ -81,7 +93,7 @@ class BatchConsumer(driver.Consumer):
 
     @override
     async def perform_seek(self) -> None:
-        """Begin every partition anew at its committed offset, or at its first if none was ever committed."""
+        """Begin every partition anew where the app wants to: at its committed offset, unless it knows better."""
         positions = await self._thread.call_thread(self._seek_all)
         for tp, position in positions.items():
             self._committed_offset[tp] = position
@@ -93,10 +105,9 @@ class BatchConsumer(driver.Consumer):
     async def _seek_all(self) -> dict[TP, int]:
         consumer = self._thread._ensure_consumer()  # noqa: SLF001 - Faust has no other way to it
         tps = [tp for tp in self._thread.assignment() if not self._is_changelog_tp(tp)]
-        committed = {tp: await consumer.committed(tp) for tp in tps}
-        new = [tp for tp, offset in committed.items() if offset is None]
-        first = await consumer.beginning_offsets(new) if new else {}
-        positions = {tp: first[tp] if offset is None else offset for tp, offset in committed.items()}
+        first, end = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        start_position = cast("StartPosition", self.app).start_position
+        positions = {tp: start_position(tp, await consumer.committed(tp), first[tp], end[tp]) for tp in tps}
         for tp, position in positions.items():
             consumer.seek(tp, position)
         return positions
@@ -270,6 +281,16 @@ class BatchConsumer(driver.Consumer):
         else:
             self._committed_offset.update(before)
         return done
+
+    @override
+    async def wait_empty(self) -> None:
+        """Wait until what is in hand is done, and commit it. Faust collects garbage meanwhile, which takes seconds."""
+        while self._unacked_messages and not self.should_stop:
+            await self.commit()
+            if self._unacked_messages:
+                await self._wait_for_ack(timeout=1)
+                self._clean_unacked_messages()
+        await self.commit_and_end_transactions()
 
     # --- losing partitions --------------------------------------------------------------------------------------------
 
