@@ -8,14 +8,13 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from schemas.duration import format_duration
-from schemas.partitioner import partition_of
 from schemas.values import DAY, SECOND
 from streams.core.settings import Settings
 from tests.support.events import cause, commit, opened, promoted, resolved
 from tests.support.installation import (
-    PARTITIONS,
     Installation,
     assert_same,
+    home,
     lasting,
     published,
     recompute,
@@ -202,8 +201,3 @@ def test_a_cause_in_another_service_fails_its_deployment(
     assert failures == {(bank, "prod"): {"incident": 1}, (shop, "prod"): {}}
     installation.stop()
     assert_same(published(installation), recompute(installation).records)
-
-
-def home(service: str) -> int:
-    """The partition of a service."""
-    return partition_of(service.encode(), PARTITIONS)

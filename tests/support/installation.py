@@ -3,6 +3,7 @@
 And the proof of what they publish: the log is read back, and a shelf for each partition says what should stand there.
 """
 
+import functools
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from schemas.duration import format_duration
 from schemas.errors import ContractError
@@ -51,6 +52,13 @@ class Raw(NamedTuple):
     key: bytes | None
     value: bytes | None
     partition: int = -1
+
+
+class Place(NamedTuple):
+    """Where a message lies in its topic."""
+
+    partition: int
+    offset: int
 
 
 @dataclass
@@ -145,8 +153,8 @@ class Installation:
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def produce(self, messages: Iterable[Raw]) -> None:
-        """Send messages as they are, whatever their size, and wait until the broker has them."""
+    def produce(self, messages: Iterable[Raw]) -> list[Place]:
+        """Send messages as they are, whatever their size; where each of them lies once the broker has them all."""
         config = {
             "bootstrap.servers": self.kafka.bootstrap,
             "partitioner": "murmur2_random",
@@ -154,18 +162,22 @@ class Installation:
             "message.max.bytes": 64 * 1024 * 1024,
             "linger.ms": 5,
         }
-        producer, failed = Producer(config), list[str]()
-        for key, value, partition in messages:
+        producer, places, failed = Producer(config), dict[int, Place](), list[str]()
+
+        def sent(number: int, error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                places[number] = Place(_partition(message), _offset(message))
+            else:
+                failed.append(error.str())
+
+        for number, (key, value, partition) in enumerate(messages):
             producer.produce(
-                self.topic("deploy_events"),
-                value,
-                key,
-                partition,
-                on_delivery=lambda error, _: failed.append(error.str()) if error else None,
+                self.topic("deploy_events"), value, key, partition, on_delivery=functools.partial(sent, number)
             )
             producer.poll(0)
         assert producer.flush(60) == 0
         assert not failed
+        return [place for _, place in sorted(places.items())]
 
     def produce_events(self, events: Iterable[EventValue]) -> None:
         """Send events as a producer does that makes no fault."""
@@ -269,6 +281,11 @@ class Installation:
             consumer.close()
 
 
+def home(service: str) -> int:
+    """The partition of a service."""
+    return partition_of(service.encode(), PARTITIONS)
+
+
 @dataclass
 class Worker:
     """A worker and where it tells of its health."""
@@ -287,26 +304,19 @@ class Worker:
 # --- what is published, and what should be ----------------------------------------------------------------------------
 
 
-class Refused(NamedTuple):
-    """A message of the log that is no event."""
-
-    partition: int
-    offset: int
-    reason: str
-
-
 class Recomputed(NamedTuple):
-    """What a shelf at each partition makes of the log; and what is none of its business."""
+    """What a shelf at each partition makes of the log, and what it should never see."""
 
     records: Records
-    refused: list[Refused]
+    refused: dict[Place, str]
+    """The reason for each message that is no event."""
 
 
 def recompute(installation: Installation, upto: Mapping[int, int] | None = None) -> Recomputed:
     """Read deploy_events back, with its append times, up to what was acknowledged, and make its records anew."""
     decoder = pinned_decoder("deploy_event")
     shelves = [Shelf(partition, installation.settings) for partition in range(PARTITIONS)]
-    refused = []
+    refused: dict[Place, str] = {}
     for message in installation.read("deploy_events", installation.committed() if upto is None else upto):
         partition, offset, append_time = _partition(message), _offset(message), message.timestamp()[1] * 1000
         event: EventValue | None = None
@@ -318,7 +328,7 @@ def recompute(installation: Installation, upto: Mapping[int, int] | None = None)
                 check_time(event, append_time, installation.settings.max_future)
         except (ContractError, WrongPlace) as error:
             event = None
-            refused.append(Refused(partition, offset, error.reason))
+            refused[Place(partition, offset)] = error.reason
         shelves[partition].read(event, append_time, offset)
     seen = Published()
     for shelf in shelves:
@@ -337,7 +347,7 @@ class WrongPlace(Exception):
 def _check_place(event: EventValue, key: bytes | None, partition: int) -> None:
     if key != event["service"].encode():
         raise WrongPlace("wrong_key")
-    if partition_of(key, PARTITIONS) != partition:
+    if home(event["service"]) != partition:
         raise WrongPlace("wrong_partition")
 
 
