@@ -60,6 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="compare partitions, retention, compaction and time stamps; exit 1 if off")
     check.set_defaults(run=_topics_check)
 
+    audit = commands.add_parser("audit", help="recompute everything from the log; exit 1 if what is published differs")
+    audit.add_argument("--wait", type=_duration, default=parse_duration("60s"), help="for the workers (default: 60s)")
+    audit.add_argument("--most", type=int, default=20, help="how many differences to tell (default: 20)")
+    audit.add_argument("--processes", type=int, default=0, help="to recompute with (default: one per processor)")
+    audit.add_argument("--json", action="store_true", help="print one JSON object")
+    audit.set_defaults(run=_audit)
+
     compute = commands.add_parser("compute", help="the numbers of a file of events, with no broker")
     compute.add_argument("events", metavar="EVENTS.jsonl", help="one event per line; - reads standard input")
     compute.add_argument("--at", type=_time, metavar="TIME", help="the moment to look from (default: now)")
@@ -168,6 +175,12 @@ def _admin(client: dict[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN
 
     # What goes wrong is raised and told once; librdkafka would log it every 50 ms.
     return AdminClient({**client, "log_level": 0, "reconnect.backoff.ms": 500})
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from streams.audit.cli import run_audit
+
+    return run_audit(given)
 
 
 def _compute(given: argparse.Namespace) -> int:

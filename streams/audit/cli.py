@@ -1,0 +1,33 @@
+"""`candora audit`: the answer on standard output and as an exit code."""
+
+import argparse
+import sys
+import traceback
+
+from pydantic import ValidationError
+
+from streams.audit.progress import ProgressBar
+from streams.audit.report import EXIT_CODES
+from streams.audit.run import Demand, audit
+from streams.worker.settings import WorkerSettings
+
+
+def run_audit(given: argparse.Namespace) -> int:
+    """0: equal, 1: different, 2: could not be decided."""
+    undecided = EXIT_CODES["undecided"]
+    try:
+        settings = WorkerSettings()
+        with ProgressBar() as bar:
+            report = audit(settings, Demand(given.wait, given.most, given.processes), bar)
+    except ValidationError as error:
+        print(f"candora: {error}", file=sys.stderr)
+        return undecided
+    except Exception:  # noqa: BLE001 - Python's own exit code for a crash, 1, would say that something is different
+        traceback.print_exc()
+        return undecided
+    if given.json:
+        print(report.to_json())
+    else:
+        for line in report.lines():
+            print(line)
+    return report.exit_code

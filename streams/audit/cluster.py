@@ -1,0 +1,131 @@
+"""What is asked of Kafka. Nothing is joined, committed, created or written."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from streams.audit.kinds import Undecided
+
+Spans = Mapping[tuple[str, int], tuple[int, int]]
+"""By topic and partition, the first offset to read and the one to stop before."""
+
+PATIENCE: Final = 30.0
+"""Seconds for which Kafka may say nothing while there is something to read."""
+
+_TIMEOUT: Final = 10.0
+_BATCH: Final = 2_000
+
+
+class Cluster:
+    """Answers questions about topics and groups."""
+
+    def __init__(self, client: Mapping[str, str]) -> None:
+        self._admin = AdminClient({**client, "socket.connection.setup.timeout.ms": 10_000, "log_level": 0})
+        self._servers = client["bootstrap.servers"]
+
+    def partitions(self) -> dict[str, int]:
+        """All topics and how many partitions each has."""
+        try:
+            topics = self._admin.list_topics(timeout=_TIMEOUT).topics
+        except KafkaException as error:
+            raise Undecided(
+                f"Kafka at {self._servers} does not answer: {text_of(error)}; "
+                "are CANDORA_KAFKA_BOOTSTRAP_SERVERS and the KAFKA_… variables right?"
+            ) from error
+        return {name: len(topic.partitions) for name, topic in topics.items()}
+
+    def begins(self, topic: str, partitions: int) -> dict[int, int]:
+        """The first offset that each partition still holds."""
+        return self._offsets(topic, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def ends(self, topic: str, partitions: int) -> dict[int, int]:
+        """The next offset of each partition."""
+        return self._offsets(topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def _offsets(self, topic: str, partitions: int, spec: Any) -> dict[int, int]:
+        asked = {TopicPartition(topic, partition): spec for partition in range(partitions)}
+        try:
+            answers = self._admin.list_offsets(asked, request_timeout=_TIMEOUT)
+            return {place.partition: answer.result().offset for place, answer in answers.items()}
+        except KafkaException as error:
+            raise Undecided(f"{topic}: Kafka does not say where it begins and ends: {text_of(error)}") from error
+
+    def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
+        """The offset that a group reads next in each partition; 0 where it has said nothing."""
+        places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        asked = [ConsumerGroupTopicPartitions(group, places)]
+        try:
+            answer = self._admin.list_consumer_group_offsets(asked, request_timeout=_TIMEOUT)[group].result()
+        except KafkaException as error:
+            raise Undecided(f"Kafka does not say how far the group {group} has read: {text_of(error)}") from error
+        return {place.partition: max(0, place.offset) for place in answer.topic_partitions or ()}
+
+
+def text_of(error: KafkaException) -> str:
+    """What librdkafka says of it."""
+    reason = error.args[0]
+    return reason.str() if isinstance(reason, KafkaError) else str(reason)
+
+
+def open_consumer(client: Mapping[str, str]) -> Consumer:
+    """A consumer that reads what it is told to, as fast as it can, and sees what the workers see."""
+    return Consumer(
+        {
+            **client,
+            "client.id": "candora-audit",
+            "group.id": "candora-audit",  # the client asks for one; it is not joined
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_uncommitted",
+            "auto.offset.reset": "error",
+            "allow.auto.create.topics": False,
+            "fetch.queue.backoff.ms": 10,
+            "queued.max.messages.kbytes": 32 * 1024,
+            "log_level": 0,
+        }
+    )
+
+
+def read_messages(consumer: Consumer, spans: Spans, tick: Callable[[int], None] = lambda _: None) -> Iterator[Message]:
+    """Every message of these spans, each partition in order. `tick` hears how many more have come.
+
+    Raises:
+        Undecided: a partition cannot be read, or Kafka has been silent for too long.
+    """
+    left = {place: end for place, (begin, end) in spans.items() if begin < end}
+    consumer.assign([TopicPartition(*place, spans[place][0]) for place in left])
+    deadline = time.monotonic() + PATIENCE
+    while left:
+        messages = consumer.consume(_BATCH, 0.2)
+        if messages:
+            deadline = time.monotonic() + PATIENCE
+        elif time.monotonic() > deadline:
+            raise Undecided(f"Kafka has sent nothing for {PATIENCE:g} s while {len(left)} partitions are not read")
+        for message in messages:
+            place = (message.topic() or "", message.partition() or 0)
+            end = left.get(place)
+            if end is None:
+                continue
+            position = message.offset() or 0
+            if message.error() is not None:
+                _check(message)
+            elif position < end:
+                yield message
+                position += 1
+            # What stands last may never be seen: a record that was compacted away, or the mark of a transaction.
+            if position >= end:
+                del left[place]
+                consumer.pause([TopicPartition(*place)])
+        tick(len(messages))
+    consumer.unassign()
+
+
+def _check(message: Message) -> None:
+    """Nothing, if the error only says that the end is reached."""
+    error = message.error()
+    if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - it has no other name
+        raise Undecided(f"{message.topic()}[{message.partition()}] cannot be read on: {error.str()}")

@@ -1,0 +1,77 @@
+"""What is compared: the records of the four compacted topics, each at one version."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from schemas.codec import Decoder, Encoder
+from schemas.ids import pinned_decoder, pinned_encoder
+from schemas.topics import load_topics
+from streams.core.shelf import Changes
+
+Place = tuple[int, int]
+"""Partition and offset of a message of deploy_events."""
+
+
+class Undecided(Exception):
+    """Whether everything is equal could not be found out. Says why, and what to do."""
+
+
+class Kind(NamedTuple):
+    """A compacted topic, without the prefix of an installation, and what its keys are made of."""
+
+    topic: str
+    record: str
+    parts: tuple[str, ...]
+
+    def key_of(self, value: Mapping[str, Any]) -> bytes:
+        """The key of a record."""
+        return "/".join(value[part] for part in self.parts).encode()
+
+
+Recomputed = tuple[int, bytes, int, bytes]
+"""A record that the log makes: number of the kind, key, offset of the message that last changed it, and its bytes.
+
+The bytes are those in which a worker publishes it. A plain tuple: hundreds of thousands go from process to process.
+"""
+
+
+_TOPICS: Final = ("deployments", "incidents", "changes", "delivery_metrics")
+
+
+@cache
+def kinds() -> tuple[Kind, ...]:
+    """All kinds; a record's number is its place here."""
+    topics = {topic.name: topic for topic in load_topics()}
+    return tuple(Kind(name, topics[name].record, tuple(topics[name].key.split("/"))) for name in _TOPICS)
+
+
+def records_of(changes: Changes) -> tuple[list[Any], ...]:
+    """The records that a shelf gave, in the order of `kinds`."""
+    return changes.deployments, changes.incidents, changes.changes, changes.metrics
+
+
+@cache
+def decoders() -> tuple[Decoder[Any], ...]:
+    """What reads the records of each kind."""
+    return tuple(pinned_decoder(kind.record) for kind in kinds())
+
+
+class Writing:
+    """Writes recomputed records as the workers write them."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[Callable[[Any], Any], Encoder[Any]]] = [
+            (itemgetter(*kind.parts), pinned_encoder(kind.record)) for kind in kinds()
+        ]
+
+    def write(self, changes: Changes) -> list[Recomputed]:
+        """Every record that a shelf gave."""
+        written: list[Recomputed] = []
+        for kind, values in enumerate(records_of(changes)):
+            parts, encoder = self._steps[kind]
+            for value in values:
+                key = "/".join(parts(value)).encode()
+                written.append((kind, key, value["as_of"]["offset"], encoder.encode(value)))
+        return written

@@ -1,0 +1,46 @@
+"""A progress bar on standard error, if somebody watches and it takes long enough to wonder."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+SHOW_AFTER: Final = 2.0
+
+
+class ProgressBar:
+    """`with ProgressBar() as bar: bar(read, total)`, as often as one likes."""
+
+    def __init__(self) -> None:
+        self._show_at = time.monotonic() + SHOW_AFTER
+        self._watched = sys.stderr.isatty()
+        self._bar: tuple[Progress, TaskID] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar[0].stop()
+
+    def __call__(self, read: int, total: int) -> None:
+        """Show how far it is."""
+        if self._bar is None:
+            if not self._watched or time.monotonic() < self._show_at:
+                return
+            self._bar = _start(total)
+        progress, task = self._bar
+        progress.update(task, completed=read, total=total)
+
+
+def _start(total: int) -> "tuple[Progress, TaskID]":
+    from rich.console import Console  # noqa: PLC0415 - only who watches pays for it
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = TextColumn("recomputing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress.start()
+    return progress, progress.add_task("", total=total)
