@@ -24,7 +24,7 @@ class ShelfLike(Protocol):
     def restore(self, rows: Rows, /) -> None:
         """Rebuild the books from stored rows, in any order."""
 
-    def read(self, event: EventValue | None, append_time: Micros, offset: int, /) -> None:
+    def read(self, event: EventValue | None, append_time: Micros, offset: int, /) -> bool | None:
         """Take in one message, in log order; None only moves the clock."""
 
     def collect(self) -> Changes:

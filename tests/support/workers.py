@@ -143,9 +143,7 @@ class Installation:
 
     def committed(self) -> dict[int, int]:
         """The committed offset of every partition of deploy_events; 0 for none."""
-        with _consumer(self.bootstrap, self.app_id) as consumer:
-            places = [TopicPartition(self.events_topic, number) for number in range(self.partitions)]
-            return {place.partition: max(0, place.offset) for place in consumer.committed(places, timeout=10)}
+        return committed_offsets(self.bootstrap, self.app_id, self.events_topic, self.partitions)
 
     def ends(self, topic: str | None = None) -> dict[int, int]:
         """The end of every partition of a topic, deploy_events if none is named."""
@@ -168,7 +166,7 @@ class Installation:
                 consumer.assign([TopicPartition(place.topic, place.partition, OFFSET_BEGINNING)])
                 at = low
                 while at < high:
-                    for message in consumer.consume(5_000, timeout=1.0):
+                    for message in consumer.consume(min(5_000, high - at), timeout=1.0):
                         assert message.error() is None
                         found.append(message)
                         at = (message.offset() or 0) + 1
@@ -208,6 +206,13 @@ class Installation:
         """How many workers the group has."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         return len(admin.describe_consumer_groups([self.app_id])[self.app_id].result(10).members)
+
+
+def committed_offsets(bootstrap: str, group: str, topic: str, partitions: int) -> dict[int, int]:
+    """What a group has committed, by partition; 0 for nothing."""
+    with _consumer(bootstrap, group) as consumer:
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        return {place.partition: max(0, place.offset) for place in consumer.committed(places, timeout=10)}
 
 
 @contextmanager

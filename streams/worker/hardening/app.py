@@ -43,6 +43,14 @@ class HardenedApp(faust.App):
         return first if committed is None else committed
 
     @override
+    async def on_stop(self) -> None:
+        """Stop. If the last commit fails, Faust leaves everything else running; here it is stopped all the same."""
+        try:
+            await super().on_stop()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the app ends with it
+            await self.crash(error)
+
+    @override
     def _new_transport(self) -> TransportT:
         return self._hardened(self.conf.broker_consumer)
 

@@ -283,6 +283,14 @@ class BatchConsumer(driver.Consumer):
         return done
 
     @override
+    async def on_stop(self) -> None:
+        """Stop. If the last commit fails, Faust leaves the consumer running; here it is stopped all the same."""
+        try:
+            await super().on_stop()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the consumer ends with it
+            await self.crash(error)
+
+    @override
     async def wait_empty(self) -> None:
         """Wait until what is in hand is done, and commit it. Faust collects garbage meanwhile, which takes seconds."""
         while self._unacked_messages and not self.should_stop:

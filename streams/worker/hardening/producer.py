@@ -42,6 +42,12 @@ class HardenedBuffer(ProducerBuffer):
         if self._lost is not None:
             raise ProducerSendError(f"the broker did not take a message: {self._lost!r}") from self._lost
 
+    @override
+    async def on_stop(self) -> None:
+        """Wait for what is not confirmed, unless something was lost: that was said by then."""
+        if self._lost is None:
+            await self.flush()
+
 
 class HardenedProducer(driver.Producer):
     """Faust's producer with the buffer above."""
