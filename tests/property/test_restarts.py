@@ -1,7 +1,7 @@
 """Section 2, over crashes: state is what the stored rows say, wherever the worker stopped."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,11 +11,6 @@ from tests.property.logs import logs, settled
 from tests.support.replay import Line, Partition, Records, Topic, everything_of, facts_of
 
 randoms = st.randoms(use_true_random=False)
-
-
-def whole(lines: Sequence[Line]) -> Topic:
-    """The log with the links it bred in it, read without a stop."""
-    return settled(lines)
 
 
 def again(topic: Topic) -> Partition:
@@ -31,9 +26,21 @@ def seen(partition: Partition) -> Records:
     return Records(published.deployments, published.incidents, published.changes, published.metrics)
 
 
-def shuffled(chance: random.Random, keys: list[str]) -> list[str]:
-    """The rows of a table come back in any order."""
-    return chance.sample(keys, len(keys))
+def survives(lines: Sequence[Line], chance: random.Random, stop: Callable[[Partition, int], None]) -> None:
+    """Read a log in pieces, stop at some of them (told where the piece began), and end as if nothing had happened."""
+    topic = settled(lines)
+    partition = again(topic)
+    stops = 4
+    while partition.position < len(partition.log):
+        before = partition.position
+        partition.read(chance.randint(1, 4))
+        if stops and chance.random() < 0.5:
+            stops -= 1
+            stop(partition, before)
+        else:
+            partition.collect()
+    assert everything_of(seen(partition)) == everything_of(Records.of(topic))
+    assert not partition.published.dips
 
 
 class TestRestarts:
@@ -41,64 +48,34 @@ class TestRestarts:
 
     @given(logs(), randoms)
     def test_stopped_between_batches(self, lines: list[Line], chance: random.Random) -> None:
-        topic = whole(lines)
-        partition = again(topic)
-        while partition.position < len(partition.log):
-            partition.read(chance.randint(1, 4))
+        def stop(partition: Partition, _: int) -> None:
             partition.collect()
-            if chance.random() < 0.5:
-                partition.restart(order=lambda keys: shuffled(chance, keys))
-        assert everything_of(seen(partition)) == everything_of(Records.of(topic))
-        assert not partition.published.dips
+            partition.restart(order=lambda keys: chance.sample(keys, len(keys)))
+
+        survives(lines, chance, stop)
 
     @given(logs(), randoms)
     def test_set_back(self, lines: list[Line], chance: random.Random) -> None:
-        topic = whole(lines)
-        partition = again(topic)
-        setbacks = 4
-        while partition.position < len(partition.log):
-            partition.read(chance.randint(1, 4))
+        def stop(partition: Partition, _: int) -> None:
             partition.collect()
-            if setbacks and chance.random() < 0.3:
-                setbacks -= 1
-                partition.restart(back=chance.randint(0, partition.position))
-        assert everything_of(seen(partition)) == everything_of(Records.of(topic))
-        assert not partition.published.dips
+            partition.restart(back=chance.randint(0, partition.position))
+
+        survives(lines, chance, stop)
 
     @given(logs(), randoms)
-    def test_killed_before_the_rows_were_stored(self, lines: list[Line], chance: random.Random) -> None:
-        topic = whole(lines)
-        partition = again(topic)
-        crashes = 4
-        while partition.position < len(partition.log):
-            before = partition.position
-            partition.read(chance.randint(1, 4))
-            if crashes and chance.random() < 0.5:
-                crashes -= 1
-                if chance.random() < 0.5:
-                    partition.collect(rows=0)
-                partition.restart(back=partition.position - before)
-            else:
-                partition.collect()
-        assert everything_of(seen(partition)) == everything_of(Records.of(topic))
-        assert not partition.published.dips
+    def test_killed_before_anything_was_published(self, lines: list[Line], chance: random.Random) -> None:
+        def stop(partition: Partition, before: int) -> None:
+            partition.restart(back=partition.position - before)
+
+        survives(lines, chance, stop)
 
     @given(logs(), randoms)
     def test_killed_while_the_rows_were_stored(self, lines: list[Line], chance: random.Random) -> None:
-        topic = whole(lines)
-        partition = again(topic)
-        crashes = 4
-        while partition.position < len(partition.log):
-            before = partition.position
-            partition.read(chance.randint(1, 4))
-            if crashes and chance.random() < 0.5:
-                crashes -= 1
-                partition.collect(rows=chance.randint(0, 6))
-                partition.restart(back=partition.position - before)
-            else:
-                partition.collect()
-        assert everything_of(seen(partition)) == everything_of(Records.of(topic))
-        assert not partition.published.dips
+        def stop(partition: Partition, before: int) -> None:
+            partition.collect(rows=chance.randint(0, 6))
+            partition.restart(back=partition.position - before)
+
+        survives(lines, chance, stop)
 
 
 class TestRereading:
@@ -106,7 +83,7 @@ class TestRereading:
 
     @given(logs(), st.integers(0, 30))
     def test_publishes_and_stores_nothing_new(self, lines: list[Line], back: int) -> None:
-        partition = whole(lines).partitions[0]
+        partition = settled(lines).partitions[0]
         stored, shown = dict(partition.stored), facts_of(seen(partition))
         partition.restart(back=back)
         partition.read(len(partition.log))
