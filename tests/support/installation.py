@@ -164,15 +164,15 @@ class Installation:
         }
         producer, places, failed = Producer(config), dict[int, Place](), list[str]()
 
-        def sent(number: int, error: KafkaError | None, message: Message) -> None:
+        def sent(order: int, error: KafkaError | None, message: Message) -> None:
             if error is None:
-                places[number] = Place(_partition(message), _offset(message))
+                places[order] = Place(_partition(message), _offset(message))
             else:
                 failed.append(error.str())
 
-        for number, (key, value, partition) in enumerate(messages):
+        for order, (key, value, partition) in enumerate(messages):
             producer.produce(
-                self.topic("deploy_events"), value, key, partition, on_delivery=functools.partial(sent, number)
+                self.topic("deploy_events"), value, key, partition, on_delivery=functools.partial(sent, order)
             )
             producer.poll(0)
         assert producer.flush(60) == 0
