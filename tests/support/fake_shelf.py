@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from typing_extensions import override
+
 from schemas.values import ChangeValue, EventValue, Micros
 from streams.core.settings import Settings
 from streams.core.shelf import Changes
@@ -62,3 +64,13 @@ class CountingShelf:
             "promotions": [],
             "revisions": self.counts[service][0],
         }
+
+
+class FailingShelf(CountingShelf):
+    """Breaks on an event of the service `broken`, as a bug of ours would."""
+
+    @override
+    def read(self, event: EventValue | None, append_time: Micros, offset: int) -> None:
+        if event is not None and event["service"] == "broken":
+            raise ZeroDivisionError("a bug")
+        super().read(event, append_time, offset)

@@ -102,8 +102,8 @@ class Installation:
         """A worker in this process."""
         return WorkerThread(self.settings(name, **changes), factory)
 
-    def process(self, processes: Processes, name: str = "a", **environ: str) -> Process:
-        """A worker in a process of its own, with the counting shelf."""
+    def process(self, processes: Processes, name: str = "a", shelf: str = "CountingShelf", **environ: str) -> Process:
+        """A worker in a process of its own."""
         settings = {
             "CANDORA_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "CANDORA_TOPIC_PREFIX": self.prefix,
@@ -116,7 +116,7 @@ class Installation:
             "CANDORA_WEB_PORT": "0",
         }
         env = packages_env() | settings | environ
-        return processes.start(sys.executable, str(MAIN), env=env, name=f"worker {name}")
+        return processes.start(sys.executable, str(MAIN), shelf, env=env, name=f"worker {name}")
 
     # --- what goes in -------------------------------------------------------------------------------------------------
 
