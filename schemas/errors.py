@@ -15,6 +15,7 @@ DeadLetterReason = Literal[
     "future_timestamp",
     "wrong_key",
     "wrong_partition",
+    "record_closed",
 ]
 
 
@@ -87,6 +88,12 @@ class WrongPartition(ContractError):
     """The message stands in a partition that its key does not hash to (murmur2), so its facts would be split."""
 
     reason = "wrong_partition"
+
+
+class RecordClosed(ContractError):
+    """The event speaks of a record that is older than the longest window: it was counted and closed."""
+
+    reason = "record_closed"
 
 
 def one_line(text: str) -> str:

@@ -6,16 +6,18 @@ or the time of day: the clock is an argument.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from schemas.values import EventValue, Micros, VerdictName
 from streams.core.change import Change
+from streams.core.claims import LinkedIncident, RollbackClaim
 from streams.core.counting import count_lead_times, count_restores, count_stored, count_verdicts
 from streams.core.deployment import JUDGED, Deployment, Mark, VerdictMark
 from streams.core.environment import Environment, Judged
 from streams.core.facts import FOR_EVER, AnyFact, Canary, Link, Report, Rollback, fact_of, owner_of
+from streams.core.folding import Closed, Fold, closable, count_fold, names_in
 from streams.core.incident import Incident, LengthMark
 from streams.core.joins import Counted, Entity, Joins, Taken
 from streams.core.settings import Settings
@@ -28,6 +30,7 @@ class Changed(NamedTuple):
     snapshots: list[tuple[Environment, int]]
     links: list[EventValue]
     unsaved: list[Entity]
+    folds: list[Fold]
 
 
 class Book:
@@ -46,6 +49,8 @@ class Book:
         self.environments: dict[str, Environment] = {}
         self._records: dict[str, tuple[Counted, int]] = {}
         self._snapshots: dict[str, tuple[Environment, int]] = {}
+        self.closed: Final = Closed()
+        self._folds: list[Fold] = []
         self._touched: dict[str, Environment] = {}
         self._agenda: list[tuple[Micros, int, Counted | Environment]] = []
         self._tickets = count()
@@ -96,9 +101,43 @@ class Book:
     def take_changes(self) -> Changed:
         """What is to be published, sent and stored since it was last taken."""
         joins = self.joins
-        taken = Changed([*self._records.values()], [*self._snapshots.values()], joins.links, [*joins.unsaved.values()])
-        self._records, self._snapshots, joins.links, joins.unsaved = {}, {}, [], {}
+        records, snapshots = [*self._records.values()], [*self._snapshots.values()]
+        taken = Changed(records, snapshots, joins.links, [*joins.unsaved.values()], self._folds)
+        self._records, self._snapshots, joins.links, joins.unsaved, self._folds = {}, {}, [], {}, []
         return taken
+
+    def fold(self, clock: Micros, offset: int) -> list[str]:
+        """Close what is older than the longest window at this clock; answer the keys of the closed records.
+
+        What changed must have been taken before: closed records cannot be shown any more.
+        """
+        entities = closable(self.joins, self.settings, clock)
+        if not entities:
+            return []
+        fold = Fold(entities, offset)
+        self.closed.add(fold.names)
+        self._folds.append(fold)
+        self.joins.forget(entities)
+        for entity in entities:
+            if isinstance(entity, Deployment):
+                self.environments[entity.env].judged.drop(entity.name)
+            elif isinstance(entity, Change):
+                for env in entity.history:
+                    self.environments[env].lead.drop(entity.name)
+            elif isinstance(entity, Incident) and entity.counted is not None:
+                environment = self.environments[entity.counted[0]]
+                for series in (environment.incidents, environment.restore, environment.recovery):
+                    series.drop(entity.name)
+            if not isinstance(entity, (RollbackClaim, LinkedIncident)):
+                entity.due = None
+        return [entity.key for entity in entities]
+
+    def restore_folds(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Count what stored folds say, before any fact is restored."""
+        for row in rows:
+            self.closed.add(names_in(row))
+            for stored in row[2]:
+                count_fold(self.environment(stored[0]), stored)
 
     def environment(self, name: str) -> Environment:
         """The service in this environment; from the start it shows zeros."""

@@ -38,6 +38,10 @@ class Change:
         """By environment, what was observed; below zero: the clocks were skewed."""
         self.due: Micros | None = None
 
+    def shas(self) -> set[str]:
+        """The commits that its own events speak of."""
+        return {fact.body.sha for fact in self.facts}
+
     def promotions(self) -> dict[str, Promotion]:
         """By environment, the earliest promotion to 100 % that carries it."""
         first: dict[str, Promotion] = {}
@@ -72,9 +76,9 @@ class Commits:
 
     def remove(self, fact: Fact[Commit]) -> dict[str, str | None]:
         """Forget a report; answer the commits that moved, each with the change it left."""
-        self._reports[fact.body.sha].remove(fact)
+        _drop(self._reports, fact.body.sha, fact)
         if fact.body.merge_sha is not None:
-            self._merged_from[fact.body.merge_sha].remove(fact)
+            _drop(self._merged_from, fact.body.merge_sha, fact)
         return self._move(fact)
 
     def change_of(self, sha: str) -> str | None:
@@ -94,6 +98,16 @@ class Commits:
         """The partition's clock when the first report of any of its commits was read."""
         reports = (fact.seen_at for sha in self.members(change_id) for fact in self._reports.get(sha, ()))
         return min(reports, default=0)
+
+    def joined_with(self, change_id: str, shas: set[str]) -> set[str]:
+        """The names under which these commits, and those of the change, were reported, and the changes they are in."""
+        names: set[str] = set()
+        for sha in shas | self.members(change_id):
+            for report in (*self._reports.get(sha, ()), *self._merged_from.get(sha, ())):
+                names.add(report.body.change_id or report.body.sha)
+                joined = (sha, report.body.sha, report.body.merge_sha)
+                names.update(change for one in joined if one and (change := self._change_of.get(one)))
+        return names
 
     def _move(self, fact: Fact[Commit]) -> dict[str, str | None]:
         moved: dict[str, str | None] = {}
@@ -128,3 +142,9 @@ class Commits:
                 return sha if self._reports.get(sha) else None
             sha = min(sources)[1]
         return min(trail[trail.index(sha) :])  # they name each other in a circle: one of them stands for all
+
+
+def _drop(reports: dict[str, list[Fact[Commit]]], sha: str, fact: Fact[Commit]) -> None:
+    reports[sha].remove(fact)
+    if not reports[sha]:
+        del reports[sha]

@@ -151,6 +151,10 @@ class Timeline:
         index = bisect_right(self._promoted, place)
         return self._promoted[index] if index < len(self._promoted) else None
 
+    def places(self) -> list[Place]:
+        """All of them, in order."""
+        return self._begun
+
     def since_promotion(self, place: Place) -> list[Place]:
         """Those that began after the last promoted one before this place, up to it."""
         index = bisect_left(self._promoted, place)
@@ -190,9 +194,9 @@ class Claims:
 
     def _take_out(self, claimant: Claimant, claim: Claim) -> None:
         if claim.deployment_id is not None:
-            self._by_id[claim.env, claim.deployment_id].remove(claimant)
+            _drop(self._by_id, (claim.env, claim.deployment_id), claimant)
         elif claim.sha is not None:
-            self._by_sha[claim.env, claim.sha].remove(claimant)
+            _drop(self._by_sha, (claim.env, claim.sha), claimant)
         else:
             claimants = self._in_force[claim.env]
             del claimants[bisect_left(claimants, (claim.at, claimant.key))]
@@ -216,6 +220,12 @@ class Claims:
 def _latest(places: list[Place] | tuple[()], at: Micros) -> str | None:
     index = bisect_left(places, (at + 1,))
     return places[index - 1][1] if index else None
+
+
+def _drop(claimants: dict[tuple[str, str], list[Claimant]], name: tuple[str, str], claimant: Claimant) -> None:
+    claimants[name].remove(claimant)
+    if not claimants[name]:
+        del claimants[name]
 
 
 def _delete(places: list[Place], place: Place) -> None:

@@ -1,7 +1,8 @@
 """One service in one environment: what was counted, what is true now, and the windows (semantics.md, 6 to 10)."""
 
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from schemas.values import (
     AsOf,
@@ -38,6 +39,19 @@ class Histogram:
             candidate = (at, commit_sha, length)
             self.exemplars[bucket] = max(self.exemplars.get(bucket, candidate), candidate)
 
+    def to_row(self) -> tuple[Any, ...]:
+        """The stored form, of nested tuples."""
+        return (tuple(self.counts), self.total, tuple((bucket, *one) for bucket, one in self.exemplars.items()))
+
+    def add_row(self, row: Sequence[Any]) -> None:
+        """Add stored observations."""
+        counts, total, exemplars = row
+        self.counts = [here + stored for here, stored in zip(self.counts, counts, strict=True)]
+        self.total += total
+        for bucket, at, sha, length in exemplars:
+            candidate = (at, sha, length)
+            self.exemplars[bucket] = max(self.exemplars.get(bucket, candidate), candidate)
+
     def to_value(self) -> HistogramValue:
         """The histogram as it is published."""
         exemplars: list[Exemplar] = [
@@ -45,6 +59,13 @@ class Histogram:
             for bucket, (at, sha, length) in sorted(self.exemplars.items())
         ]
         return {"counts": list(self.counts), "sum": self.total, "exemplars": exemplars}
+
+
+_NUMBERS: Final = (
+    "judged", "succeeded", "late_failures", "without_commits", "clock_skew", "lead_time_revisions",
+    "restore_revisions", "conflicts",
+)  # fmt: skip
+"""The plain numbers among the counters, in the order in which they are stored."""
 
 
 class Counters:
@@ -68,6 +89,28 @@ class Counters:
         self.restore = Histogram()
         self.restore_revisions = 0
         self.conflicts = 0
+
+    def to_row(self) -> tuple[Any, ...]:
+        """The stored form, of nested tuples."""
+        return (
+            tuple(getattr(self, name) for name in _NUMBERS),
+            tuple(self.failures.items()),
+            tuple((before, after, count) for (before, after), count in self.verdict_revisions.items()),
+            self.lead_time.to_row(),
+            self.restore.to_row(),
+        )
+
+    def add_row(self, row: Sequence[Any]) -> None:
+        """Add what was stored."""
+        numbers, failures, revisions, lead_time, restore = row
+        for name, number in zip(_NUMBERS, numbers, strict=True):
+            setattr(self, name, getattr(self, name) + number)
+        for reason, count in failures:
+            self.failures[reason] += count
+        for before, after, count in revisions:
+            self.verdict_revisions[before, after] += count
+        self.lead_time.add_row(lead_time)
+        self.restore.add_row(restore)
 
     def to_value(self) -> CountersValue:
         """The counters as they are published."""

@@ -4,6 +4,7 @@ Commits belong to changes, changes are carried by deployments, rollbacks and inc
 join has an index, so that a fact costs what it touches and not what came before it.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Final, cast
 
@@ -47,7 +48,7 @@ class Joins:
         """Messages to the books of other services."""
         self._owners: dict[bytes, Entity] = {}
         self._beaten: dict[bytes, set[bytes]] = {}
-        self._timelines: dict[str, Timeline] = {}
+        self.timelines: dict[str, Timeline] = {}
         self._claims = Claims()
         self._holders: dict[str, list[Deployment]] = {}
         self._claimants_due: dict[str, Claimant] = {}
@@ -90,14 +91,46 @@ class Joins:
 
     def timeline(self, env: str) -> Timeline:
         """The deployments of an environment in the order they began."""
-        timeline = self._timelines.get(env)
+        timeline = self.timelines.get(env)
         if timeline is None:
-            timeline = self._timelines[env] = Timeline()
+            timeline = self.timelines[env] = Timeline()
         return timeline
 
     def superseded(self, deployment: Deployment) -> bool:
         """Whether a newer one of its environment began."""
         return deployment.place is not None and self.timeline(deployment.env).after(deployment.place) is not None
+
+    def holders(self, sha: str) -> list[Deployment]:
+        """The deployments that began and hold this commit."""
+        return self._holders.get(sha, [])
+
+    def forget(self, entities: Sequence[Entity]) -> None:
+        """Take closed records out. Nothing is looked at again: all that they are joined with goes with them."""
+        for entity in entities:
+            del self.entities[entity.key]
+            self.unsaved.pop(entity.key, None)
+            for fact in (*entity.facts, *entity.beaten):
+                self._owners.pop(fact.event_id, None)
+                self._beaten.pop(fact.event_id, None)
+            if isinstance(entity, Deployment):
+                self._forget_deployment(entity)
+            elif isinstance(entity, Change):
+                for fact in entity.facts:
+                    if isinstance(fact.body, Commit) and fact.counts:
+                        self.commits.remove(fact)
+            else:
+                entity.claim = None
+                self._claims.replace(entity)
+
+    def _forget_deployment(self, deployment: Deployment) -> None:
+        if deployment.place is None:
+            return
+        promoted = deployment.promoted_at is not None
+        self.timeline(deployment.env).remove(deployment.place, deployment.sha, promoted=promoted)
+        for sha in deployment.shas:
+            self._holders[sha].remove(deployment)
+            if not self._holders[sha]:
+                del self._holders[sha]
 
     def _learn(self, key: str, fact: AnyFact) -> None:
         entity = self.entity(key)
@@ -281,7 +314,7 @@ class Joins:
         if claim.deployment_id is not None:
             named = self.entities.get(f"d/{env}/{claim.deployment_id}")
             return named if isinstance(named, Deployment) and named.place is not None else None
-        timeline = self._timelines.get(env)
+        timeline = self.timelines.get(env)
         if timeline is None:
             return None
         if claim.sha is not None:

@@ -7,18 +7,20 @@ whatever worker, however the messages were fetched, and however often it was res
 
 import heapq
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from schemas.values import AsOf, ChangeValue, DeploymentValue, EventValue, IncidentRecordValue, MetricsValue, Micros
 from streams.core.book import Book
 from streams.core.deployment import Deployment
-from streams.core.facts import FOR_EVER
+from streams.core.facts import FOR_EVER, owner_of
+from streams.core.folding import name_of, names_in
 from streams.core.incident import Incident
 from streams.core.records import change_value, deployment_value, incident_value
 from streams.core.rows import Row, facts_in, row_of, set_marks
 from streams.core.settings import Settings
 
-PARTITION_ROW = "partition"
+PARTITION_ROW: Final = "partition"
+_FOLD: Final = "f/"
 
 
 class Changes(NamedTuple):
@@ -30,8 +32,12 @@ class Changes(NamedTuple):
     metrics: list[MetricsValue]
     links: list[EventValue]
     """Events for other services' partitions of the same log."""
-    rows: list[tuple[str, Row]]
-    """State to store, in this order. The last row is the partition's: it makes the others valid."""
+    rows: list[tuple[str, Row | None]]
+    """State to store, in this order; None deletes. The last row is the partition's: it makes the others valid."""
+
+
+def _nothing() -> Changes:
+    return Changes([], [], [], [], [], [])
 
 
 class Shelf:
@@ -47,6 +53,11 @@ class Shelf:
         self._scheduled: dict[str, Micros] = {}
         self._open: dict[str, Book] = {}
         self._moved = False
+        self._changes = _nothing()
+        self._sweep_at: Micros | None = None
+        self._closed: list[str] = []
+        """Rows of records that were closed: deleted with the next batch, once what closed them is stored."""
+        self._closing: list[str] = []
 
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Rebuild the books from stored rows, in any order, as they stood after the last whole batch."""
@@ -57,36 +68,47 @@ class Shelf:
             service, _, key = name.partition(" ")
             by_service.setdefault(service, {})[key] = row
         for service, records in by_service.items():
-            facts = [(key, fact) for key, row in records.items() for fact in facts_in(key, row, self.offset)]
-            if not facts:
-                continue
-            book = self.books[service] = Book(service, self.settings)
-            book.restore(facts, self.clock, self.offset)
-            for key, row in records.items():
-                entity = book.joins.entities.get(key)
-                if entity is not None:
-                    set_marks(entity, row, self.offset)
-            book.restored()
-            self._schedule(book)
+            self._restore_book(service, records)
+        self._plan_sweep()
 
-    def read(self, event: EventValue | None, append_time: Micros, offset: int) -> None:
+    def _restore_book(self, service: str, records: dict[str, Any]) -> None:
+        folds = [row for key, row in records.items() if key.startswith(_FOLD) and row[0] <= self.offset]
+        names = {name for row in folds for name in names_in(row)}
+        kept: dict[str, Any] = {}
+        for key, row in records.items():
+            if key.startswith(_FOLD):
+                continue
+            if name_of(key) in names:
+                self._closed.append(f"{service} {key}")
+            else:
+                kept[key] = row
+        facts = [(key, fact) for key, row in kept.items() for fact in facts_in(key, row, self.offset)]
+        if not facts and not folds:
+            return
+        book = self.books[service] = Book(service, self.settings)
+        book.restore_folds(folds)
+        book.restore(facts, self.clock, self.offset)
+        for key, row in kept.items():
+            entity = book.joins.entities.get(key)
+            if entity is not None:
+                set_marks(entity, row, self.offset)
+        book.restored()
+        self._schedule(book)
+
+    def read(self, event: EventValue | None, append_time: Micros, offset: int) -> bool:
         """Take in one message, in log order. None stands for one that is no fact: it only moves the clock.
 
-        A message that was taken in before changes nothing.
+        A message that was taken in before changes nothing. False: it speaks of a record that was closed because it is
+        older than the longest window, and was not taken in.
         """
         if offset <= self.offset:
-            return
+            return True
         self.offset = offset
         self.clock = max(self.clock, append_time)
         self._moved = True
+        taken = True
         if event is not None and event["event_type"] != "clock_tick":
-            service = event["service"]
-            book = self.books.get(service)
-            if book is None:
-                book = self.books[service] = Book(service, self.settings)
-            book.apply(event, self.clock, offset)
-            self._open[service] = book
-            self._schedule(book)
+            taken = self._apply(event)
         agenda = self._agenda
         while agenda and agenda[0][0] <= self.clock:
             due, service = heapq.heappop(agenda)
@@ -97,6 +119,39 @@ class Shelf:
             book.advance(self.clock, offset)
             self._open[service] = book
             self._schedule(book)
+        if self._sweep_at is None:
+            self._plan_sweep()
+        elif self.clock >= self._sweep_at:
+            self._sweep()
+        return taken
+
+    def _apply(self, event: EventValue) -> bool:
+        service = event["service"]
+        book = self.books.get(service)
+        if book is None:
+            book = self.books[service] = Book(service, self.settings)
+        if book.closed and owner_of(event) in book.closed:
+            return False
+        book.apply(event, self.clock, self.offset)
+        self._open[service] = book
+        self._schedule(book)
+        return True
+
+    def _plan_sweep(self) -> None:
+        """At whole periods of the clock, so that a restored shelf sweeps when the first one would have."""
+        if self.clock > FOR_EVER:
+            period = self.settings.fold_period
+            self._sweep_at = (self.clock // period + 1) * period
+
+    def _sweep(self) -> None:
+        """Close what is older than the longest window, after what changed so far was put aside for the next batch."""
+        self._gather()
+        for book in self.books.values():
+            keys = book.fold(self.clock, self.offset)
+            if keys:
+                self._closing.extend(f"{book.service} {key}" for key in keys)
+                self._open[book.service] = book
+        self._plan_sweep()
 
     def _schedule(self, book: Book) -> None:
         due = book.next_due
@@ -106,7 +161,18 @@ class Shelf:
 
     def collect(self) -> Changes:
         """Take what changed since the last time: what to publish and what to store."""
-        changes = Changes([], [], [], [], [], [])
+        self._gather()
+        changes, self._changes = self._changes, _nothing()
+        if self._moved:
+            changes.rows.extend((key, None) for key in self._closed)
+            self._closed, self._closing = self._closing, []
+            changes.rows.append((PARTITION_ROW, (self.clock, self.offset)))
+            self._moved = False
+        return changes
+
+    def _gather(self) -> None:
+        """Add what changed in the books to what is to be collected."""
+        changes = self._changes
         for book in self._open.values():
             changed = book.take_changes()
             for record, offset in changed.records:
@@ -122,8 +188,6 @@ class Shelf:
                 changes.metrics.append(environment.to_value(book.service, as_of))
             changes.links.extend(changed.links)
             changes.rows.extend((f"{book.service} {record.key}", row_of(record)) for record in changed.unsaved)
+            for fold in changed.folds:
+                changes.rows.append((f"{book.service} {_FOLD}{fold.offset}", fold.to_row(book.environments)))
         self._open = {}
-        if self._moved:
-            changes.rows.append((PARTITION_ROW, (self.clock, self.offset)))
-            self._moved = False
-        return changes

@@ -25,7 +25,7 @@ class ShelfLike(Protocol):
         """Rebuild the books from stored rows, in any order."""
 
     def read(self, event: EventValue | None, append_time: Micros, offset: int, /) -> bool | None:
-        """Take in one message, in log order; None only moves the clock."""
+        """Take in one message, in log order; None only moves the clock. False: its record is closed, it is refused."""
 
     def collect(self) -> Changes:
         """Take what changed since the last time."""

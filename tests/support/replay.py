@@ -114,7 +114,10 @@ class Partition:
         changes = self.shelf.collect()
         self.published.take(changes)
         for key, row in changes.rows[:rows]:
-            self.stored[key] = msgspec.msgpack.encode(row)
+            if row is None:
+                self.stored.pop(key, None)
+            else:
+                self.stored[key] = msgspec.msgpack.encode(row)
         return list(changes.links)
 
     def restart(self, back: int = 0, order: Callable[[list[str]], Sequence[str]] = list) -> None:

@@ -45,7 +45,16 @@ def test_the_name_of_an_attribute_may_have_dots() -> None:
         ({"occurred_at": "2026-01-05T09:00:00"}, "occurred_at"),
         ({"event_type": "incident_opened"}, "env"),
         ({"event_type": "clock_tick"}, "event_type"),
-        ({"event_type": "cause_linked", "env": "prod", "incident_id": "I", "incident": {}}, "event_type"),
+        (
+            {
+                "event_type": "cause_linked",
+                "env": "prod",
+                "incident_id": "I",
+                "incident": {},
+                "attributes": {"origin": "shop", "version": "1", "holds": "true"},
+            },
+            "event_type",
+        ),
         ({"event_id": "one"}, "event_id"),
         ({"lane": "slow"}, "lane"),
         ({"attributes__note": 7}, "attributes.note"),

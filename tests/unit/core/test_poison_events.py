@@ -1,0 +1,65 @@
+"""Events that the contract allows and that once harmed the core, each as small as it could be made."""
+
+from typing import Final
+
+import pytest
+
+from schemas.ids import pinned_encoder
+from schemas.rules import EARLIEST, LATEST, check_event
+from schemas.values import DAY, EventValue, Micros
+from streams.core.settings import Settings
+from streams.core.shelf import Changes, Shelf
+from tests.support import events
+
+SETTINGS: Final = Settings()
+METRICS: Final = pinned_encoder("delivery_metrics")
+LONGEST_SUM: Final = 2**63 - 1
+"""The largest number that a record can hold."""
+
+
+def read(*found: EventValue, at: Micros) -> Changes:
+    """What one shelf says after these events and a tick a week later."""
+    shelf = Shelf(0, SETTINGS)
+    for offset, event in enumerate(found):
+        check_event(event)
+        shelf.read(event, at, offset)
+    shelf.read(None, at + 7 * DAY, len(found))
+    return shelf.collect()
+
+
+@pytest.mark.xfail(reason="the sum of a histogram outgrows a long", raises=ValueError)
+def test_lengths_of_thousands_of_years_still_make_a_record() -> None:
+    """A producer whose clock stands at 2000 reaches this with eleven thousand changes."""
+    count = LONGEST_SUM // (LATEST - EARLIEST) + 1
+    incidents = [events.opened(f"i{number}", EARLIEST + 1) for number in range(count)]
+    restored = [events.resolved(f"i{number}", LATEST) for number in range(count)]
+    changes = read(*incidents, *restored, at=LATEST)
+    [metrics] = [one for one in changes.metrics if one["env"] == "prod"]
+    assert sum(metrics["counters"]["restore"]["counts"]) == count
+    assert METRICS.encode(metrics)
+
+
+def link(origin: str, incident: str, *, version: int, holds: bool) -> EventValue:
+    """What the worker of one service tells another: its incident is put on deployment D."""
+    return events.event(
+        "cause_linked",
+        events.DAY_1,
+        env="prod",
+        incident_id=incident,
+        deployment_id="D",
+        incident=events.told(severity="sev1"),
+        attributes={"origin": origin, "version": str(version), "holds": "true" if holds else "false"},
+    )
+
+
+@pytest.mark.xfail(reason="the keys of the two are one: l/a/b/c")
+def test_incidents_whose_names_only_look_the_same_are_two() -> None:
+    """Services and incidents may have slashes in their names: incident c of a/b is not incident b/c of a."""
+    changes = read(
+        events.promoted("D", events.DAY_1),
+        link("a/b", "c", version=1, holds=True),
+        link("a", "b/c", version=2, holds=False),
+        at=events.DAY_1,
+    )
+    [deployment] = changes.deployments
+    assert [(one["service"], one["incident_id"]) for one in deployment["incidents"]] == [("a/b", "c")]
