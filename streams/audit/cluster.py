@@ -98,6 +98,7 @@ def read_messages(consumer: Consumer, spans: Spans, tick: Callable[[int], None] 
     """
     left = {place: end for place, (begin, end) in spans.items() if begin < end}
     consumer.assign([TopicPartition(*place, spans[place][0]) for place in left])
+    consumer.resume([TopicPartition(*place) for place in left])  # an assignment keeps the pauses of the one before
     deadline = time.monotonic() + PATIENCE
     while left:
         messages = consumer.consume(_BATCH, 0.2)
