@@ -52,6 +52,17 @@ broker: venv jars ## the tests that need a real Kafka or a real Prometheus
 bench: venv jars ## the measurements of tests/bench, on a real Kafka
 	$(PYTEST) -s -o "python_files=bench_*.py" tests/bench
 
+FUZZERS := codec event_json book
+
+.PHONY: fuzz
+fuzz: venv ## look for inputs that do harm, guided by coverage (SECONDS=60: for each target)
+	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("atheris"))' 2>/dev/null \
+	  || $(BIN)/pip install -q --disable-pip-version-check "atheris>=3.0,<4"
+	@for target in $(FUZZERS); do \
+	  PYTHONSAFEPATH= $(BIN)/python -m tests.fuzz.targets.$$target \
+	    -max_total_time=$(or $(SECONDS),60) -max_len=4096 -verbosity=0 -print_final_stats=1 .cache/fuzz/$$target || exit 1; \
+	done
+
 .PHONY: fmt
 fmt: .venv/made ## put the code in shape
 	$(BIN)/ruff check --fix .
