@@ -17,7 +17,16 @@ EARLIEST: Final[Micros] = 946_684_800_000_000
 LATEST: Final[Micros] = 253_402_300_799_999_999
 """The end of the year 9999: no later time can be shown as a date."""
 
+LARGEST: Final = 2**63 - 1
+"""The largest number that a message can hold."""
+
 MAX_ENTRIES: Final = 10_000
+MAX_TEXT: Final = 2_048
+"""Characters of a free text: with it, no record that is made of valid events outgrows its topic."""
+MAX_INCLUDED: Final = 2_048
+"""Commits that one deployment may say it includes."""
+MAX_SHOWN: Final = 64
+"""Entries of a list that is shown with a record."""
 MAX_ATTRIBUTES: Final = 256
 MAX_ATTRIBUTE_BYTES: Final = 1024
 
@@ -36,6 +45,7 @@ _SHA: Final[_Match] = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?").fullmatch
 _SHA256: Final[_Match] = re.compile(r"[0-9a-f]{64}").fullmatch
 _ID: Final[_Match] = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,256}").fullmatch
 _SEVERITY: Final[_Match] = re.compile(r"sev[1-5]").fullmatch
+_HALF: Final = re.compile(r"[\ud800-\udfff]")
 
 REQUIRED: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "commit_created": (("commit_sha",),),
@@ -77,8 +87,17 @@ def _text(match: _Match, problem: str, hint: str) -> _Check:
 
 
 def _not_negative(value: float, path: str) -> None:
-    if not (value >= 0 and isfinite(value)):
+    if not 0 <= value <= LARGEST:
         raise InvalidEvent("is not a number from 0 up", path=path, hint="leave out what is not known")
+
+
+def _free(value: str, path: str) -> None:
+    """Look at a text that may say anything."""
+    if len(value) > MAX_TEXT:
+        hint = "keep large values elsewhere and give their address"
+        raise InvalidEvent(f"has {len(value)} characters, more than {MAX_TEXT}", path=path, hint=hint)
+    if not value.isascii() and _HALF.search(value):
+        raise InvalidEvent("has half of a character", path=path, hint="send it as UTF-8")
 
 
 def _finite(value: float, path: str) -> None:
@@ -98,15 +117,14 @@ def _time(value: Micros, path: str) -> None:
         )
 
 
-def _each(check: _Check | None = None) -> _Check:
+def _each(check: _Check, most: int = MAX_ENTRIES) -> _Check:
     """Return the check of a list that is not too long, and of its entries."""
 
     def check_all(values: list[Any], path: str) -> None:
-        if len(values) > MAX_ENTRIES:
-            raise InvalidEvent(f"has {len(values)} entries, more than {MAX_ENTRIES}", path=path)
-        if check is not None:
-            for position, value in enumerate(values):
-                check(value, f"{path}[{position}]")
+        if len(values) > most:
+            raise InvalidEvent(f"has {len(values)} entries, more than {most}", path=path)
+        for position, value in enumerate(values):
+            check(value, f"{path}[{position}]")
 
     return check_all
 
@@ -144,20 +162,33 @@ _id = _text(_ID, "is not an id", _ID_HINT)
 _severity = _text(_SEVERITY, "is not a severity", "use sev1 (worst) to sev5")
 
 _PARTS: Final[tuple[tuple[str, _Check], ...]] = (
-    ("source", _fields(attempt=_not_negative)),
-    ("commit", _fields(merge_sha=_sha, parents=_each(_sha), critical_modules=_each())),
-    ("artifact", _fields(slsa_level=_not_negative, provenance_sha256=_sha256, sbom_sha256=_sha256)),
+    ("source", _fields(system=_free, run_id=_free, attempt=_not_negative, url=_free, actor=_free)),
+    (
+        "commit",
+        _fields(author=_free, branch=_free, merge_sha=_sha, parents=_each(_sha), critical_modules=_each(_free)),
+    ),
+    (
+        "artifact",
+        _fields(
+            kind=_free,
+            slsa_level=_not_negative,
+            provenance_sha256=_sha256,
+            signed_by=_free,
+            sbom_sha256=_sha256,
+        ),
+    ),
     (
         "tests",
         _fields(
-            suites=_each(_fields(executed=_not_negative, passed=_not_negative, skipped=_not_negative)),
-            coverage=_each(_fields(line=_not_negative, threshold=_not_negative)),
+            suites=_each(_fields(kind=_free, executed=_not_negative, passed=_not_negative, skipped=_not_negative)),
+            coverage=_each(_fields(module=_free, line=_not_negative, threshold=_not_negative)),
             mutation=_not_negative,
         ),
     ),
     (
         "scan",
         _fields(
+            scanner=_free,
             db_updated_at=_time,
             counts=_fields(
                 critical=_not_negative,
@@ -166,34 +197,38 @@ _PARTS: Final[tuple[tuple[str, _Check], ...]] = (
                 low=_not_negative,
                 unknown=_not_negative,
             ),
-            kev=_each(),
-            licences_denied=_each(),
+            kev=_each(_free),
+            licences_denied=_each(_free),
         ),
     ),
     (
         "policy",
         _fields(
+            engine=_free,
             bundle_sha256=_sha256,
-            rules=_each(_fields(evaluated=_not_negative, failures=_not_negative, exceptions=_not_negative)),
+            rules=_each(_fields(id=_free, evaluated=_not_negative, failures=_not_negative, exceptions=_not_negative)),
         ),
     ),
     (
         "canary",
         _fields(
-            included_shas=_each(_sha),
+            included_shas=_each(_sha, MAX_INCLUDED),
             weight=_weight,
-            analysis=_each(_fields(value=_finite, threshold=_finite, n=_not_negative)),
+            analysis=_each(_fields(metric=_free, verdict=_free, value=_finite, threshold=_finite, n=_not_negative)),
+            promoted_by=_free,
         ),
     ),
-    ("rollback", _fields(to_sha=_sha, path_sha256=_sha256)),
+    ("rollback", _fields(to_sha=_sha, reason=_free, path_sha256=_sha256)),
     (
         "incident",
         _fields(
             severity=_severity,
+            title=_free,
             slo_met_at=_time,
             alert_cleared_at=_time,
             cause=_fields(service=_service, deployment_id=_id, commit_sha=_sha),
-            escaped_gates=_each(),
+            escaped_gates=_each(_free, MAX_SHOWN),
+            regression_test=_free,
         ),
     ),
     ("attributes", _attributes),

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.codec import Decoder, Encoder
 from schemas.ids import pinned_decoder, pinned_encoder
+from schemas.keys import record_key
 from schemas.topics import load_topics
 from streams.core.shelf import Changes
 
@@ -69,5 +70,5 @@ class Writing:
             parts, encoder = self._steps[kind]
             # A shelf that swept meanwhile gives a record once from before and once from after: the later one holds.
             for names, value in {parts(value): value for value in values}.items():
-                written.append((kind, "/".join(names).encode(), value["as_of"]["offset"], encoder.encode(value)))
+                written.append((kind, record_key(*names), value["as_of"]["offset"], encoder.encode(value)))
         return written

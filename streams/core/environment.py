@@ -19,6 +19,9 @@ from streams.core.buckets import LEAD_BUCKETS, bucket_of
 from streams.core.settings import Settings
 from streams.core.windows import Counts, Lengths, Series
 
+LARGEST: Final = 2**63 - 1
+"""The largest number that a record can hold: a sum that has reached it stands still."""
+
 
 class Histogram:
     """Observations by bucket. It only grows."""
@@ -58,7 +61,7 @@ class Histogram:
             {"bucket": bucket, "commit_sha": sha, "value": length, "at": at}
             for bucket, (at, sha, length) in sorted(self.exemplars.items())
         ]
-        return {"counts": list(self.counts), "sum": self.total, "exemplars": exemplars}
+        return {"counts": list(self.counts), "sum": min(self.total, LARGEST), "exemplars": exemplars}
 
 
 _NUMBERS: Final = (

@@ -134,7 +134,7 @@ def owner_of(event: EventValue) -> str:
     if kind == "rollback_triggered":
         return f"r/{event['event_id']}"
     if kind == "cause_linked":
-        return f"l/{event['attributes']['origin']}/{event['incident_id']}"
+        return f"l/{event['attributes']['origin']} {event['incident_id']}"  # services have no spaces
     return f"c/{event['change_id'] or event['commit_sha']}"
 
 

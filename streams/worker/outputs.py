@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from schemas.codec import Encoder
 from schemas.ids import pinned_encoder
+from schemas.keys import record_key
 from schemas.values import DeadLetterValue
 from streams.core.shelf import Changes
 from streams.worker.publisher import Outgoing
@@ -45,4 +46,4 @@ class Outputs:
 
 
 def _keyed(topic: str, encoder: Encoder[object], value: object, *parts: str) -> Outgoing:  # type: ignore[type-var]
-    return Outgoing(topic, "/".join(parts).encode(), encoder.encode(value))
+    return Outgoing(topic, record_key(*parts), encoder.encode(value))

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from schemas.duration import format_duration
 from schemas.errors import ContractError
 from schemas.ids import pinned_decoder, pinned_encoder
+from schemas.keys import record_key
 from schemas.partitioner import partition_of
 from schemas.rules import check_event, check_time
 from schemas.values import SECOND, DeadLetterValue, EventValue, Micros
@@ -329,7 +330,8 @@ def recompute(installation: Installation, upto: Mapping[int, int] | None = None)
         except (ContractError, WrongPlace) as error:
             event = None
             refused[Place(partition, offset)] = error.reason
-        shelves[partition].read(event, append_time, offset)
+        if not shelves[partition].read(event, append_time, offset):
+            refused[Place(partition, offset)] = "record_closed"
     seen = Published()
     for shelf in shelves:
         seen.take(shelf.collect())
@@ -361,7 +363,7 @@ def published(installation: Installation) -> Records:
         for message in installation.read(base):
             value = decoder.decode(message.value() or b"")
             key = key_of(base, value)
-            assert "/".join(key).encode() == message.key()
+            assert record_key(*key) == message.key()
             last[key] = value
     return Records(*found)
 

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import pytest
-
 from schemas.ids import pinned_encoder
 from schemas.rules import EARLIEST, LATEST, check_event
 from schemas.values import DAY, EventValue, Micros
@@ -27,7 +25,6 @@ def read(*found: EventValue, at: Micros) -> Changes:
     return shelf.collect()
 
 
-@pytest.mark.xfail(reason="the sum of a histogram outgrows a long", raises=ValueError)
 def test_lengths_of_thousands_of_years_still_make_a_record() -> None:
     """A producer whose clock stands at 2000 reaches this with eleven thousand changes."""
     count = LONGEST_SUM // (LATEST - EARLIEST) + 1
@@ -52,7 +49,6 @@ def link(origin: str, incident: str, *, version: int, holds: bool) -> EventValue
     )
 
 
-@pytest.mark.xfail(reason="the keys of the two are one: l/a/b/c")
 def test_incidents_whose_names_only_look_the_same_are_two() -> None:
     """Services and incidents may have slashes in their names: incident c of a/b is not incident b/c of a."""
     changes = read(
@@ -63,3 +59,15 @@ def test_incidents_whose_names_only_look_the_same_are_two() -> None:
     )
     [deployment] = changes.deployments
     assert [(one["service"], one["incident_id"]) for one in deployment["incidents"]] == [("a/b", "c")]
+
+
+@pytest.mark.xfail(reason="a conflict with what is folded by the same message is not stored")
+def test_a_second_content_of_an_id_in_the_message_that_folds_the_first_is_counted_for_good() -> None:
+    """The first lies in one record, the second a year later in another; the counter may not fall at a restart."""
+    shelf, at = Shelf(0, SETTINGS), events.DAY_1
+    shelf.read(events.stage("tests_passed", "c1", at, id_label="same"), at, 0)
+    shelf.read(events.promoted("D", at + 400 * DAY, id_label="same"), at + 400 * DAY, 1)
+    again = Shelf(0, SETTINGS)
+    again.restore([(key, row) for key, row in shelf.collect().rows if row is not None])
+    conflicts = [one.books[events.SERVICE].environment("").counters.conflicts for one in (shelf, again)]
+    assert conflicts[0] == conflicts[1]
