@@ -34,7 +34,9 @@ class Behind(NamedTuple):
 
 def behind(kind: Kind, key: bytes, book: Book, partition: int) -> Behind:
     """The events of a service that touch the record with this key."""
-    name = key.decode("utf-8", "replace").removeprefix(f"{book.service}/")
+    places, _, last = key.decode("utf-8", "replace").removeprefix(f"{book.service}/").rpartition("/")
+    last = last.replace("%2F", "/").replace("%25", "%")  # as schemas.keys writes it
+    name = f"{places}/{last}" if places else last
     facts = {fact.offset: fact for fact in _facts(kind.topic, name, book)}
     newest = sorted(nlargest(NEWEST, facts))
     events = (Event(partition, offset, str(UUID(bytes=facts[offset].event_id))) for offset in newest)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from confluent_kafka import Message
 
-from schemas.codec import EventDecoder
+from schemas.codec import EventDecoder, Schema
 from schemas.ids import pinned_decoder
 from schemas.registry import RegistryClient, RegistryError
 from streams.audit.behind import Behind, behind
@@ -206,10 +206,17 @@ class _Member:
         return Behind() if book is None else behind(kinds()[subject.kind], subject.key, book, subject.partition)
 
 
+class SchemaSource(Protocol):
+    """A registry."""
+
+    def schema_by_id(self, schema_id: int, /) -> Schema:
+        """The schema with this id; RegistryError."""
+
+
 class Learner:
     """Asks the registry for schemas that this program was not shipped with."""
 
-    def __init__(self, decoder: EventDecoder, registry: RegistryClient | None) -> None:
+    def __init__(self, decoder: EventDecoder, registry: SchemaSource | None) -> None:
         self._decoder = decoder
         self._registry = registry
         self._unknown: set[int] = set()

@@ -53,15 +53,12 @@ class Recomputation:
     """Links by event id, with the message that caused each."""
     linked: list[Linked] = field(default_factory=list)
     """Links in the log."""
-    collisions: list[Key] = field(default_factory=list)
-    """Keys that two records share: the topic keeps only one of them."""
 
     def add(self, readings: Iterable[Reading]) -> None:
         """Take in what was found up to the ends."""
         for reading in readings:
             for kind, key, _, data in reading.records:
-                if self.records[kind].setdefault(key, data) is not data:
-                    self.collisions.append((kind, key))
+                self.records[kind][key] = data
             self._add_rest(reading)
 
     def add_later(self, readings: Iterable[Reading]) -> None:
@@ -206,8 +203,6 @@ class Judge:
             difference = self._of_record(suspect)
             if difference is not None:
                 yield difference
-        for key in self._found.collisions:
-            yield _difference(key, "missing", [FieldDifference("", "one record", "two records that share this key")])
 
     def _of_record(self, suspect: Suspect) -> Difference | None:
         key, published, place = suspect.key, suspect.published, suspect.place
