@@ -8,6 +8,7 @@
 | H4 | one unacknowledged message at the head of a partition is committed over | `chain` |
 
 and what follows from reading whole batches: an offset is committed along a chain of batches, never past a hole in it.
+Besides, `headers` reads messages that aiokafka cannot, and what a transaction took back is not read.
 """
 
 from streams.worker.hardening.app import HardenedApp, Hardening

@@ -16,6 +16,7 @@ from mode.utils.futures import notify
 from typing_extensions import override
 
 from streams.worker.hardening.chain import Chain, Link
+from streams.worker.hardening.headers import read_headers_with_care
 
 log: Final = logging.getLogger(__name__)
 
@@ -67,6 +68,20 @@ def leave(event: EventT[Any]) -> None:
     cast("Any", event.app.consumer)._unacked_messages.discard(event.message)  # noqa: SLF001 - only Faust keeps these books
 
 
+class CarefulThread(driver.AIOKafkaConsumerThread):
+    """The thread of Faust's consumer, with a client that reads every message that was said, and no other.
+
+    What a transaction took back was never said. Faust reads it, unless it writes transactions itself.
+    """
+
+    @override
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+        read_headers_with_care()
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - looked at when it starts
+        return consumer
+
+
 class BatchConsumer(driver.Consumer):
     """Faust's consumer with its books kept per batch.
 
@@ -83,6 +98,10 @@ class BatchConsumer(driver.Consumer):
         self._rewind: set[TP] = set()
         self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
+
+    @override
+    def _new_consumer_thread(self) -> CarefulThread:
+        return CarefulThread(self, loop=self.loop, beacon=self.beacon)
 
     @property
     def chains(self) -> Mapping[TP, Chain]:
