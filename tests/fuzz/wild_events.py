@@ -38,7 +38,7 @@ MOMENTS: Final = (
     LATEST,
 )
 LONGS: Final = (0, 1, 100, 2**31, 2**63 - 1)
-DOUBLES: Final = (0.0, -0.0, 0.5, 5e-324, 1.7976931348623157e308)
+DOUBLES: Final = (0.0, -0.0, 0.5, 5e-324, 2.0**53, 9.2e18)
 
 
 def moment(choices: Choices) -> Micros:
