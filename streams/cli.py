@@ -8,14 +8,18 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from schemas.duration import parse_duration
 from schemas.errors import ContractError
 from schemas.values import SECOND, Micros
 
 if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
     from streams.compute import Answer
+
+    Settings = TypeVar("Settings", bound=BaseSettings)
 
 USAGE: Final = 2
 UNREACHABLE: Final = 3
@@ -106,34 +110,41 @@ def _fail(code: int, message: object) -> int:
     return code
 
 
-def _worker(_: argparse.Namespace) -> int:
-    """It does not return: Faust's worker ends the process with its own exit code."""
+def _settings(kind: "type[Settings]") -> "Settings":
+    """The settings of a process, from the environment; one line for each that is wrong ends the command."""
     from pydantic import ValidationError
 
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        for fault in error.errors(include_url=False, include_context=False):
+            name = prefix + "_".join(str(part) for part in fault["loc"]).upper()
+            _fail(USAGE, f"{name}: {fault['msg']} (given: {fault['input']!r})")
+        raise SystemExit(USAGE) from error
+
+
+def _worker(_: argparse.Namespace) -> int:
+    """It does not return: Faust's worker ends the process with its own exit code."""
     from streams.worker.run import run_worker
     from streams.worker.settings import WorkerSettings
 
-    try:
-        settings = WorkerSettings()
-    except ValidationError as error:
-        return _fail(USAGE, error)
-    return run_worker(settings)
+    return run_worker(_settings(WorkerSettings))
 
 
 def _serve_metrics(_: argparse.Namespace) -> int:
     import logging
 
-    from pydantic import ValidationError
-
+    from streams.serving.reader import ReadingFailed
     from streams.serving.run import serve_metrics
     from streams.serving.settings import ServingSettings
 
-    try:
-        settings = ServingSettings()
-    except ValidationError as error:
-        return _fail(USAGE, error)
+    settings = _settings(ServingSettings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    serve_metrics(settings)
+    try:
+        serve_metrics(settings)
+    except (ReadingFailed, OSError) as error:
+        return _fail(1, error)
     return 0
 
 
@@ -143,7 +154,7 @@ def _topics_create(given: argparse.Namespace) -> int:
 
     if given.replication < 1 or (given.partitions is not None and given.partitions < 1):
         return _fail(USAGE, "--partitions and --replication must be at least 1")
-    settings = WorkerSettings()
+    settings = _settings(WorkerSettings)
     try:
         wanted = wanted_topics(settings.app_id, settings.topic_prefix, given.partitions)
         created = create_topics(_admin(settings.client()), wanted, given.replication)
@@ -158,7 +169,7 @@ def _topics_check(_: argparse.Namespace) -> int:
     from streams.topics import TopicsUnreachable, check_topics, wanted_topics
     from streams.worker.settings import WorkerSettings
 
-    settings = WorkerSettings()
+    settings = _settings(WorkerSettings)
     try:
         found = check_topics(_admin(settings.client()), wanted_topics(settings.app_id, settings.topic_prefix))
     except TopicsUnreachable as error:
@@ -196,11 +207,13 @@ def _compute(given: argparse.Namespace) -> int:
         if given.events == "-":
             answer, later = compute(read_events(sys.stdin), at, settings, given.window)
         else:
-            with Path(given.events).open(encoding="utf-8") as lines:
+            with Path(given.events).open(encoding="utf-8-sig") as lines:
                 answer, later = compute(read_events(lines), at, settings, given.window)
     except ContractError as error:
         return _fail(USAGE, f"{given.events}: {error}")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        return _fail(USAGE, f"{given.events}: is not UTF-8: {error}")
+    except OSError as error:
         return _fail(USAGE, error)
     if later:
         print(f"candora: left out {later} events that lie in the future of --at", file=sys.stderr)

@@ -23,7 +23,7 @@ class ServingSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CANDORA_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     kafka_bootstrap_servers: str = "localhost:9092"
-    topic_prefix: str = ""
+    topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
     schema_registry_url: str | None = None
     """None: schema ids are the pinned ones."""
     metrics_host: str = "127.0.0.1"

@@ -1,23 +1,39 @@
 """What becomes of a message that breaks the contract: a record of why, where it stood, and its bytes."""
 
+from typing import Final
+
 from schemas.errors import ContractError, RecordClosed
 from schemas.values import DeadLetterValue
 from streams.worker.intake import RawRecord
 
+LARGEST: Final = 3 * 1024 * 1024
+"""Bytes of a message that a letter holds whole; its topic takes letters of 4 MiB."""
+_BEGINNING: Final = 1024 * 1024
+
 
 def dead_letter(record: RawRecord, error: ContractError) -> DeadLetterValue:
-    """Return the dead letter of a refused message. Nothing of the message is lost in it."""
+    """Return the dead letter of a refused message.
+
+    Nothing of the message is lost in it, unless it is so large that no topic would take the letter: then it holds the
+    beginning, and says how much there was.
+    """
+    key, value, headers = record.key, record.value, {name: value or b"" for name, value in record.headers or ()}
+    size = len(key or b"") + len(value or b"") + sum(len(name) + len(header) for name, header in headers.items())
+    problem = str(error)
+    if size > LARGEST:
+        problem += f" (the message has {size} bytes, of which this letter holds the beginning)"
+        key, value, headers = key and key[:_BEGINNING], value and value[:_BEGINNING], {}
     return {
         "reason": error.reason,
         "path": error.path,
-        "problem": str(error),
+        "problem": problem,
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
         "append_time": record.timestamp * 1000,
-        "key": record.key,
-        "value": record.value,
-        "headers": {name: value or b"" for name, value in record.headers or ()},
+        "key": key,
+        "value": value,
+        "headers": headers,
     }
 
 

@@ -37,7 +37,7 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CANDORA_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     kafka_bootstrap_servers: str = "localhost:9092"
-    topic_prefix: str = ""
+    topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
     schema_registry_url: str | None = None
 
     failure_window: Duration = 24 * HOUR

@@ -156,7 +156,6 @@ class TestComputing:
         services = candora.answer(path, *AT)["services"]
         assert (services["bank/prod"]["failed"], services["shop/prod"]["failed"]) == (1, 0)
 
-    @pytest.mark.xfail(reason="compute gives the clock's ticks to the rules", raises=ValueError)
     def test_ticks_are_no_facts(self, candora: Candora, tmp_path: Path) -> None:
         """A copy of the log has them between its events."""
         path = write(tmp_path, *GOOD, line("clock_tick", "2026-01-05T12:00:30Z", 9))
@@ -280,13 +279,7 @@ class TestFaults:
 class TestSettings:
     @pytest.mark.parametrize(
         "args",
-        [
-            ("worker",),
-            pytest.param(("topics", "check"), marks=pytest.mark.xfail(reason="topics does not say it, but breaks off")),
-            pytest.param(
-                ("topics", "create"), marks=pytest.mark.xfail(reason="topics does not say it, but breaks off")
-            ),
-        ],
+        [("worker",), ("topics", "check"), ("topics", "create")],
     )
     def test_a_setting_that_makes_no_sense_is_named(
         self, candora: Candora, monkeypatch: pytest.MonkeyPatch, args: Sequence[str]
@@ -294,16 +287,15 @@ class TestSettings:
         monkeypatch.setenv("CANDORA_LATENESS", "soon")
         ran = candora(*args)
         assert ran.code == USAGE
-        assert "lateness" in ran.err
+        assert "CANDORA_LATENESS" in ran.err
         assert "'soon' is not a duration" in ran.err
 
     def test_the_serving_process_names_its_own(self, candora: Candora, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CANDORA_METRICS_PORT", "many")
         ran = candora("serve-metrics")
         assert ran.code == USAGE
-        assert "metrics_port" in ran.err
+        assert "CANDORA_METRICS_PORT" in ran.err
 
-    @pytest.mark.xfail(reason="topics does not say it, but breaks off", raises=ValueError)
     def test_a_prefix_that_kafka_would_refuse_is_named(self, candora: Candora, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CANDORA_TOPIC_PREFIX", "our own ")
         ran = candora("topics", "check")

@@ -114,7 +114,10 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Begin every partition anew where the app wants to: at its committed offset, unless it knows better."""
         positions = await self._thread.call_thread(self._seek_all)
+        held = self.assignment()
         for tp, position in positions.items():
+            if tp not in held:
+                continue  # it was taken away while its position was asked for
             self._committed_offset[tp] = position
             self._read_offset[tp] = position
             if self.app.topics.acks_enabled_for(tp.topic):
