@@ -179,6 +179,34 @@ class EventValue(TypedDict):
     attributes: dict[str, str]
 
 
+def plain_event(event_type: EventTypeName, event_id: str, occurred_at: Micros, service: str) -> EventValue:
+    """An event that says nothing but what happened, when and to which service; the rest is for the caller to set."""
+    return {
+        "event_id": event_id,
+        "event_type": event_type,
+        "occurred_at": occurred_at,
+        "emitted_at": None,
+        "service": service,
+        "env": None,
+        "commit_sha": None,
+        "change_id": None,
+        "deployment_id": None,
+        "incident_id": None,
+        "artifact_digest": None,
+        "lane": "normal",
+        "source": None,
+        "commit": None,
+        "artifact": None,
+        "tests": None,
+        "scan": None,
+        "policy": None,
+        "canary": None,
+        "rollback": None,
+        "incident": None,
+        "attributes": {},
+    }
+
+
 class AsOf(TypedDict):
     """The last message of `deploy_events` that a published record has seen: a later one replaces an earlier one."""
 

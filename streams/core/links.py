@@ -7,7 +7,7 @@ the message that caused it: a replay sends the same event again, and the other b
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
-from schemas.values import EventValue
+from schemas.values import EventValue, plain_event
 from streams.core.claims import Claim
 
 _IDS: Final = UUID("3d0d3a2c-6d0e-5b8f-9a55-3f1f0c6f9b11")
@@ -23,27 +23,13 @@ def link_event(service: str, incident_id: str, link: Link, version: int, *, hold
     """
     target, claim, severity = link
     state: Literal["true", "false"] = "true" if holds else "false"
+    event_id = str(uuid5(_IDS, f"{service}|{incident_id}|{target}|{version}|{state}"))
     return {
-        "event_id": str(uuid5(_IDS, f"{service}|{incident_id}|{target}|{version}|{state}")),
-        "event_type": "cause_linked",
-        "occurred_at": claim.at,
-        "emitted_at": None,
-        "service": target,
+        **plain_event("cause_linked", event_id, claim.at, target),
         "env": claim.env,
         "commit_sha": claim.sha,
-        "change_id": None,
         "deployment_id": claim.deployment_id,
         "incident_id": incident_id,
-        "artifact_digest": None,
-        "lane": "normal",
-        "source": None,
-        "commit": None,
-        "artifact": None,
-        "tests": None,
-        "scan": None,
-        "policy": None,
-        "canary": None,
-        "rollback": None,
         "incident": {
             "severity": severity,
             "title": None,

@@ -30,6 +30,7 @@ from schemas.values import (
     SourceValue,
     SuiteValue,
     TestsValue,
+    plain_event,
 )
 
 PROD: Final = "prod"
@@ -62,30 +63,8 @@ def fact(event_type: EventTypeName, at: Micros, service: str, facts: Facts) -> E
     """One event; its id follows from what it is about, so that the same fact told again is the same event."""
     names = (facts.get(name) for name in ("env", "commit_sha", "change_id", "deployment_id", "incident_id"))
     natural_key = "|".join(["demo", event_type, str(at), service, *(str(name or "") for name in names)])
-    return {
-        "event_id": str(new_event_id(natural_key)),
-        "event_type": event_type,
-        "occurred_at": at,
-        "emitted_at": at + _REPORTING_DELAY,
-        "service": service,
-        "env": facts.get("env"),
-        "commit_sha": facts.get("commit_sha"),
-        "change_id": facts.get("change_id"),
-        "deployment_id": facts.get("deployment_id"),
-        "incident_id": facts.get("incident_id"),
-        "artifact_digest": facts.get("artifact_digest"),
-        "lane": facts.get("lane", "normal"),
-        "source": facts.get("source"),
-        "commit": facts.get("commit"),
-        "artifact": facts.get("artifact"),
-        "tests": facts.get("tests"),
-        "scan": facts.get("scan"),
-        "policy": facts.get("policy"),
-        "canary": facts.get("canary"),
-        "rollback": facts.get("rollback"),
-        "incident": facts.get("incident"),
-        "attributes": {},
-    }
+    plain = plain_event(event_type, str(new_event_id(natural_key)), at, service)
+    return {**plain, "emitted_at": at + _REPORTING_DELAY, **facts}
 
 
 def new_sha(rng: Random) -> str:

@@ -3,36 +3,14 @@
 from schemas.codec import Encoder
 from schemas.events import new_event_id
 from schemas.ids import pinned_encoder
-from schemas.values import EventValue, Micros
+from schemas.values import EventValue, Micros, plain_event
 from streams.worker.publisher import Outgoing
 
 
 def tick(partition: int, at: Micros, interval: Micros) -> EventValue:
     """Return the tick of a partition at an instant. Those of one interval have one id."""
-    return {
-        "event_id": str(new_event_id(f"tick-{partition}-{at // interval}")),
-        "event_type": "clock_tick",
-        "occurred_at": at,
-        "emitted_at": at,
-        "service": "",
-        "env": None,
-        "commit_sha": None,
-        "change_id": None,
-        "deployment_id": None,
-        "incident_id": None,
-        "artifact_digest": None,
-        "lane": "normal",
-        "source": None,
-        "commit": None,
-        "artifact": None,
-        "tests": None,
-        "scan": None,
-        "policy": None,
-        "canary": None,
-        "rollback": None,
-        "incident": None,
-        "attributes": {},
-    }
+    event_id = str(new_event_id(f"tick-{partition}-{at // interval}"))
+    return {**plain_event("clock_tick", event_id, at, ""), "emitted_at": at}
 
 
 def tick_messages(topic: str, partitions: int, at: Micros, interval: Micros) -> list[Outgoing]:

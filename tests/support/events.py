@@ -24,6 +24,7 @@ from schemas.values import (
     LaneName,
     Micros,
     RollbackValue,
+    plain_event,
 )
 
 DAY_1: Final[Micros] = 20_500 * DAY
@@ -57,30 +58,7 @@ def event_id(label: str) -> str:
 
 def event(event_type: EventTypeName, at: Time, *, id_label: str | None = None, **fields: Any) -> EventValue:
     """An event with what the caller leaves out empty; its id follows from its content unless a label gives it."""
-    value: EventValue = {
-        "event_id": "",
-        "event_type": event_type,
-        "occurred_at": when(at),
-        "emitted_at": None,
-        "service": SERVICE,
-        "env": None,
-        "commit_sha": None,
-        "change_id": None,
-        "deployment_id": None,
-        "incident_id": None,
-        "artifact_digest": None,
-        "lane": "normal",
-        "source": None,
-        "commit": None,
-        "artifact": None,
-        "tests": None,
-        "scan": None,
-        "policy": None,
-        "canary": None,
-        "rollback": None,
-        "incident": None,
-        "attributes": {},
-    }
+    value = plain_event(event_type, "", when(at), SERVICE)
     value.update(fields)  # type: ignore[typeddict-item]  # the callers below name the fields
     value["event_id"] = event_id(id_label if id_label is not None else repr(value))
     return value
