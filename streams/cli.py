@@ -71,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print one JSON object")
     audit.set_defaults(run=_audit)
 
+    rebuild = commands.add_parser("rebuild", help="make state and outputs anew from the log, beside the running ones")
+    rebuild.add_argument("--app-id", help="of the new workers (default: the next, as candora-worker-2)")
+    rebuild.add_argument("--output-prefix", help="of the new output topics (default: the next, as v2-)")
+    rebuild.add_argument("--wait", type=_duration, default=parse_duration("60s"), help="for progress (default: 60s)")
+    rebuild.add_argument("--switch-file", type=Path, metavar="PATH", help="write there what to set to switch over")
+    rebuild.set_defaults(run=_rebuild)
+
     compute = commands.add_parser("compute", help="the numbers of a file of events, with no broker")
     compute.add_argument("events", metavar="EVENTS.jsonl", help="one event per line; - reads standard input")
     compute.add_argument("--at", type=_time, metavar="TIME", help="the moment to look from (default: now)")
@@ -156,7 +163,7 @@ def _topics_create(given: argparse.Namespace) -> int:
         return _fail(USAGE, "--partitions and --replication must be at least 1")
     settings = _settings(WorkerSettings)
     try:
-        wanted = wanted_topics(settings.app_id, settings.topic_prefix, given.partitions)
+        wanted = wanted_topics(settings.app_id, settings.topic_prefix, given.partitions, settings.output_prefix)
         created = create_topics(_admin(settings.client()), wanted, given.replication)
     except TopicsUnreachable as error:
         return _fail(UNREACHABLE, error)
@@ -171,7 +178,8 @@ def _topics_check(_: argparse.Namespace) -> int:
 
     settings = _settings(WorkerSettings)
     try:
-        found = check_topics(_admin(settings.client()), wanted_topics(settings.app_id, settings.topic_prefix))
+        wanted = wanted_topics(settings.app_id, settings.topic_prefix, outputs=settings.output_prefix)
+        found = check_topics(_admin(settings.client()), wanted)
     except TopicsUnreachable as error:
         return _fail(UNREACHABLE, error)
     for one in found:
@@ -192,6 +200,13 @@ def _audit(given: argparse.Namespace) -> int:
     from streams.audit.cli import run_audit
 
     return run_audit(given)
+
+
+def _rebuild(given: argparse.Namespace) -> int:
+    from streams.rebuild.cli import run_rebuild
+    from streams.worker.settings import WorkerSettings
+
+    return run_rebuild(given, _settings(WorkerSettings))
 
 
 def _compute(given: argparse.Namespace) -> int:

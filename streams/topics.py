@@ -46,11 +46,11 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-def wanted_topics(app_id: str, prefix: str, partitions: int | None = None) -> list[Wanted]:
+def wanted_topics(app_id: str, prefix: str, partitions: int | None = None, outputs: str | None = None) -> list[Wanted]:
     """Every topic of an installation.
 
     `partitions` replaces the number of `deploy_events` and with it that of the workers' changelog: a service's state
-    stands in the partition of its events.
+    stands in the partition of its events. `outputs` is the prefix of the other topics, if it is another.
     """
     wanted: list[Wanted] = []
     events = partitions
@@ -58,7 +58,8 @@ def wanted_topics(app_id: str, prefix: str, partitions: int | None = None) -> li
         count = topic.partitions
         if topic.name == "deploy_events":
             count = events = partitions or topic.partitions
-        wanted.append(Wanted(topic_name(topic.name, prefix), count, topic.config))
+        front = prefix if topic.name == "deploy_events" or outputs is None else outputs
+        wanted.append(Wanted(topic_name(topic.name, front), count, topic.config))
     wanted.append(Wanted(f"{app_id}-state-changelog", events or 1, CHANGELOG_CONFIG, partitions_fixed=True))
     wanted.append(Wanted(f"{app_id}-__assignor-__leader", 1, LEADER_CONFIG, partitions_fixed=True))
     return wanted

@@ -14,7 +14,8 @@ SHOW_AFTER: Final = 2.0
 class ProgressBar:
     """`with ProgressBar() as bar: bar(read, total)`, as often as one likes."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "recomputing") -> None:
+        self._doing = doing
         self._show_at = time.monotonic() + SHOW_AFTER
         self._watched = sys.stderr.isatty()
         self._bar: tuple[Progress, TaskID] | None = None
@@ -31,16 +32,16 @@ class ProgressBar:
         if self._bar is None:
             if not self._watched or time.monotonic() < self._show_at:
                 return
-            self._bar = _start(total)
+            self._bar = _start(self._doing, total)
         progress, task = self._bar
         progress.update(task, completed=read, total=total)
 
 
-def _start(total: int) -> "tuple[Progress, TaskID]":
+def _start(doing: str, total: int) -> "tuple[Progress, TaskID]":
     from rich.console import Console  # noqa: PLC0415 - only who watches pays for it
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    columns = TextColumn("recomputing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     progress.start()
     return progress, progress.add_task("", total=total)

@@ -91,7 +91,10 @@ class Audit:
         names = [self._settings.topic(topic.name) for topic in load_topics()]
         missing = [name for name in names if not partitions.get(name)]
         if missing:
-            raise Undecided(f"Kafka has no topic {', '.join(missing)}; is CANDORA_TOPIC_PREFIX that of the workers?")
+            raise Undecided(
+                f"Kafka has no topic {', '.join(missing)}; are CANDORA_TOPIC_PREFIX and CANDORA_OUTPUT_PREFIX those of "
+                "the workers?"
+            )
         return partitions
 
     def _compare(
@@ -163,7 +166,7 @@ class Audit:
     def _published(self, partitions: dict[str, int], tick: Callable[[], None]) -> Published:
         consumer = open_consumer(self._client)
         try:
-            published = read_published(self._cluster, consumer, self._settings.topic_prefix, partitions, tick)
+            published = read_published(self._cluster, consumer, self._settings.outputs, partitions, tick)
         finally:
             consumer.close()
         check_settings(published.records[-1], self._settings.core())

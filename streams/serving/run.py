@@ -79,7 +79,8 @@ async def _read_until(stop: asyncio.Event, reader: Reader) -> None:
 def _reader(settings: ServingSettings, client: Mapping[str, str], board: Board) -> Reader:
     registry = RegistryClient(settings.schema_registry_url) if settings.schema_registry_url else None
     config = consumer_config(settings.kafka_bootstrap_servers, client)
-    return Reader(partial(_consumer, config), settings.topic_prefix, RecordReader(registry), board)
+    prefix = settings.topic_prefix if settings.output_prefix is None else settings.output_prefix
+    return Reader(partial(_consumer, config), prefix, RecordReader(registry), board)
 
 
 def _consumer(config: Mapping[str, object], on_error: Callable[[KafkaError], None]) -> Consumer:

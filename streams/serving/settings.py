@@ -24,6 +24,8 @@ class ServingSettings(BaseSettings):
 
     kafka_bootstrap_servers: str = "localhost:9092"
     topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
+    output_prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{0,200}$")
+    """In front of the topics read here, if the workers have another one there than of deploy_events."""
     schema_registry_url: str | None = None
     """None: schema ids are the pinned ones."""
     metrics_host: str = "127.0.0.1"

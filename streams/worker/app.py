@@ -87,7 +87,7 @@ class WorkerApp(HardenedApp):
 
     @override
     async def on_first_start(self) -> None:
-        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.settings.store_dir.mkdir(parents=True, exist_ok=True)
         await super().on_first_start()
         self.partitions = await look_at_topics(self.settings, self.publisher)
         self.reader.intake = Intake(
@@ -180,7 +180,7 @@ def _faust_options(settings: WorkerSettings) -> dict[str, Any]:
         "consumer_max_fetch_size": settings.fetch_bytes,
         # Faust's assignment names its workers by this address and checks it: it must survive a restart.
         "canonical_url": f"http://{settings.instance_id or 'worker'}",
-        "datadir": settings.data_dir,
+        "datadir": settings.store_dir,
         "store": f"{settings.store}://",
         "table_standby_replicas": 0,  # a worker comes back to its own data directory
         "topic_allow_declare": False,

@@ -20,6 +20,7 @@ class Outputs:
         self._changes = settings.topic("changes"), pinned_encoder("change")
         self._metrics = settings.topic("delivery_metrics"), pinned_encoder("delivery_metrics")
         self._dead = settings.topic("deploy_events_dead"), pinned_encoder("dead_letter")
+        self._send_links = settings.send_links
         self._events = settings.topic("deploy_events"), pinned_encoder("deploy_event")
 
     def messages(self, changes: Changes, dead: Iterable[DeadLetterValue]) -> Iterator[Outgoing]:
@@ -28,7 +29,7 @@ class Outputs:
         for letter in dead:
             yield Outgoing(topic, letter["key"], encoder.encode(letter))
         topic, encoder = self._events
-        for link in changes.links:
+        for link in changes.links if self._send_links else ():
             yield Outgoing(topic, link["service"].encode(), encoder.encode(link))
         topic, encoder = self._changes
         for change in changes.changes:

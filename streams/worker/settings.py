@@ -38,6 +38,11 @@ class WorkerSettings(BaseSettings):
 
     kafka_bootstrap_servers: str = "localhost:9092"
     topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
+    output_prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{0,200}$")
+    """In front of every topic but deploy_events; none: the topic_prefix.
+
+    With an app_id of its own, a second set of workers makes everything anew beside the first.
+    """
     schema_registry_url: str | None = None
 
     failure_window: Duration = 24 * HOUR
@@ -63,6 +68,8 @@ class WorkerSettings(BaseSettings):
     commit_interval: Duration = 500 * SECOND // 1000
     tick_interval: Duration = 30 * SECOND
     """How often the leader writes a clock_tick into every partition; 0: never, something else does."""
+    send_links: bool = True
+    """Whether causes in other services are told in deploy_events. Not beside workers that do: see `streams.rebuild`."""
     batch_records: PositiveInt = 8_000
     batch_bytes: PositiveInt = 8 * 1024 * 1024
     fetch_bytes: PositiveInt = 2 * 1024 * 1024
@@ -93,7 +100,17 @@ class WorkerSettings(BaseSettings):
 
     def topic(self, base: str) -> str:
         """The name of a topic in this installation."""
-        return topic_name(base, self.topic_prefix)
+        return topic_name(base, self.topic_prefix if base == "deploy_events" else self.outputs)
+
+    @property
+    def outputs(self) -> str:
+        """The prefix of every topic but deploy_events."""
+        return self.topic_prefix if self.output_prefix is None else self.output_prefix
+
+    @property
+    def store_dir(self) -> Path:
+        """Where the local store is. The state of one app_id is of no use to another."""
+        return self.data_dir / self.app_id
 
     @property
     def changelog(self) -> str:

@@ -1,0 +1,64 @@
+"""`candora rebuild`: what came of it on standard output and as an exit code."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from streams.audit.kinds import Undecided
+from streams.audit.progress import ProgressBar
+from streams.audit.report import EXIT_CODES
+from streams.rebuild.run import Rebuild, Rebuilt, next_names, settings_beside
+from streams.worker.settings import WorkerSettings
+
+
+def run_rebuild(given: argparse.Namespace, settings: WorkerSettings) -> int:
+    """0: ready to be switched over to, 1: different, 2: could not be decided. `settings` are the running workers'."""
+    try:
+        beside, rebuilt = _rebuild(given, settings)
+        for line in rebuilt.lines():
+            print(line)
+        if rebuilt.exit_code == EXIT_CODES["equal"]:
+            _tell(beside, given.switch_file)
+    except Undecided as undecided:
+        print(f"undecided: {undecided}")
+        return EXIT_CODES["undecided"]
+    except Exception:  # noqa: BLE001 - Python's own exit code for a crash, 1, would say that something is different
+        traceback.print_exc()
+        return EXIT_CODES["undecided"]
+    return rebuilt.exit_code
+
+
+def _rebuild(given: argparse.Namespace, running: WorkerSettings) -> tuple[WorkerSettings, Rebuilt]:
+    app_id, outputs = next_names(running)
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="candora-rebuild-"))
+        beside = settings_beside(running, given.app_id or app_id, given.output_prefix or outputs, Path(folder))
+        print(f"rebuilding as {beside.app_id}, outputs {beside.outputs}…", file=sys.stderr)
+        reading, recomputing = stack.enter_context(ProgressBar("rebuilding")), ProgressBar()
+        stack.enter_context(recomputing)
+        return beside, Rebuild(running, beside, given.wait, reading, recomputing).run()
+
+
+def variables(beside: WorkerSettings) -> dict[str, str]:
+    """What is to be set to switch over."""
+    return {"CANDORA_APP_ID": beside.app_id, "CANDORA_OUTPUT_PREFIX": beside.outputs}
+
+
+def _tell(beside: WorkerSettings, switch_file: Path | None) -> None:
+    lines = [f"{name}={value}" for name, value in variables(beside).items()]
+    if switch_file is not None:
+        switch_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    for line in _steps(lines):
+        print(line)
+
+
+def _steps(lines: list[str]) -> Iterator[str]:
+    yield "ready. To switch over:"
+    yield "1. restart the workers with"
+    yield from (f"     {line}" for line in lines)
+    yield "2. run `candora audit` with both until it exits with 0: then they have read all that the old ones had"
+    yield "3. restart `candora serve-metrics` with the second"
