@@ -1,6 +1,6 @@
 """Changes and the commits they are made of (semantics.md, 3 and 7)."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.values import Micros
 from streams.core.facts import AnyFact, Commit, Fact, Stage
@@ -8,6 +8,10 @@ from streams.core.incident import LengthMark
 
 if TYPE_CHECKING:
     from streams.core.deployment import Deployment
+
+
+MERGES: Final = 8
+"""How many merges of merges a commit is followed through to its change."""
 
 
 class Promotion(NamedTuple):
@@ -59,26 +63,31 @@ class Commits:
     its squash or merge commit takes it along. Else the commit is a change of its own.
     """
 
-    __slots__ = ("_change_of", "_members", "_merged_from", "_reports")
+    __slots__ = ("_change_of", "_members", "_merged_from", "_reports", "_summaries")
 
     def __init__(self) -> None:
         self._reports: dict[str, list[Fact[Commit]]] = {}
         self._merged_from: dict[str, list[Fact[Commit]]] = {}
         self._change_of: dict[str, str] = {}
         self._members: dict[str, set[str]] = {}
+        self._summaries: dict[str, tuple[Fact[Commit] | None, Micros]] = {}
 
     def add(self, fact: Fact[Commit]) -> dict[str, str | None]:
         """Learn a report; answer the commits that moved, each with the change it left (None: it is new)."""
         self._reports.setdefault(fact.body.sha, []).append(fact)
         if fact.body.merge_sha is not None:
             self._merged_from.setdefault(fact.body.merge_sha, []).append(fact)
-        return self._move(fact)
+        moved = self._move(fact)
+        if fact.body.sha not in moved:
+            self._summarize(self._change_of[fact.body.sha], [fact])
+        return moved
 
     def remove(self, fact: Fact[Commit]) -> dict[str, str | None]:
         """Forget a report; answer the commits that moved, each with the change it left."""
         _drop(self._reports, fact.body.sha, fact)
         if fact.body.merge_sha is not None:
             _drop(self._merged_from, fact.body.merge_sha, fact)
+        self._summaries.pop(self._change_of[fact.body.sha], None)
         return self._move(fact)
 
     def change_of(self, sha: str) -> str | None:
@@ -91,13 +100,29 @@ class Commits:
 
     def first_of(self, change_id: str) -> Fact[Commit] | None:
         """The earliest report of any of its commits, under whatever name it was reported."""
-        reports = (fact for sha in self.members(change_id) for fact in self._reports.get(sha, ()))
-        return min(reports, key=lambda fact: fact.rank, default=None)
+        return self._summary(change_id)[0]
 
     def seen_at(self, change_id: str) -> Micros:
         """The partition's clock when the first report of any of its commits was read."""
-        reports = (fact.seen_at for sha in self.members(change_id) for fact in self._reports.get(sha, ()))
-        return min(reports, default=0)
+        return self._summary(change_id)[1]
+
+    def _summary(self, change_id: str) -> tuple[Fact[Commit] | None, Micros]:
+        summary = self._summaries.get(change_id)
+        if summary is None:
+            reports = [fact for sha in self.members(change_id) for fact in self._reports.get(sha, ())]
+            first = min(reports, key=lambda fact: fact.rank, default=None)
+            summary = self._summaries[change_id] = (first, min((fact.seen_at for fact in reports), default=0))
+        return summary
+
+    def _summarize(self, change_id: str, reports: list[Fact[Commit]]) -> None:
+        """Take reports into a summary that is there; they are of a commit that is in the change now."""
+        summary = self._summaries.get(change_id)
+        if summary is None or not reports:
+            return
+        first, seen_at = summary
+        known = reports if first is None else [first, *reports]
+        seen = [fact.seen_at for fact in reports] if first is None else [seen_at, *(fact.seen_at for fact in reports)]
+        self._summaries[change_id] = (min(known, key=lambda fact: fact.rank), min(seen))
 
     def joined_with(self, change_id: str, shas: set[str]) -> set[str]:
         """The names under which these commits, and those of the change, were reported, and the changes they are in."""
@@ -118,7 +143,9 @@ class Commits:
             if new == old:
                 continue
             moved.setdefault(sha, old)
+            reports = self._reports.get(sha, [])
             if old is not None:
+                self._summaries.pop(old, None)
                 self._members[old].discard(sha)
                 if not self._members[old]:
                     del self._members[old]
@@ -126,7 +153,8 @@ class Commits:
             if new is not None:
                 self._members.setdefault(new, set()).add(sha)
                 self._change_of[sha] = new
-            todo.extend(report.body.merge_sha for report in self._reports.get(sha, ()) if report.body.merge_sha)
+                self._summarize(new, reports)
+            todo.extend(report.body.merge_sha for report in reports if report.body.merge_sha)
         return moved
 
     def _resolve(self, sha: str) -> str | None:
@@ -138,7 +166,7 @@ class Commits:
                 return min(requests)[1]
             trail.append(sha)
             sources = [(f.at, f.body.sha) for f in self._merged_from.get(sha, ()) if f.body.sha != sha]
-            if not sources:
+            if not sources or len(trail) > MERGES:
                 return sha if self._reports.get(sha) else None
             sha = min(sources)[1]
         return min(trail[trail.index(sha) :])  # they name each other in a circle: one of them stands for all

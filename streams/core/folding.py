@@ -103,11 +103,10 @@ class _Old:
 
 def _alone(joins: Joins, entity: Entity, found: dict[str, Entity]) -> bool:
     """Whether everything that the record is joined with is among those found."""
+    if any(key not in found for key in joins.rivals(entity)):
+        return False
     if isinstance(entity, Deployment):
-        changes = {*entity.carried, *(change for sha in entity.shas if (change := joins.commits.change_of(sha)))}
-        return all(f"c/{change}" in found for change in changes) and all(
-            claimant.key in found for claimant in (*entity.rollbacks, *entity.incidents)
-        )
+        return _deployment_alone(joins, entity, found)
     if isinstance(entity, Change):
         reported = (f"c/{name}" for name in joins.commits.joined_with(entity.name, entity.shas()))
         shas = entity.shas() | joins.commits.members(entity.name)
@@ -115,6 +114,16 @@ def _alone(joins: Joins, entity: Entity, found: dict[str, Entity]) -> bool:
         return all(key in found for key in reported) and all(one.key in found for one in deployments)
     target = cast("Claimant", entity).target
     return target is None or target.key in found
+
+
+def _deployment_alone(joins: Joins, deployment: Deployment, found: dict[str, Entity]) -> bool:
+    """A rolled-back one handed nothing on: its changes may outlive it. A superseded one goes with its heir."""
+    if any(claimant.key not in found for claimant in (*deployment.rollbacks, *deployment.incidents)):
+        return False
+    if deployment.verdict == "superseded" and deployment.place is not None:
+        heir = joins.timeline(deployment.env).heir(deployment.place)
+        return heir is not None and f"d/{deployment.env}/{heir[1]}" in found
+    return all(f"c/{change}" in found for change in deployment.carried)
 
 
 def _cut_timelines(joins: Joins, found: dict[str, Entity], event_time: Micros) -> None:

@@ -47,7 +47,8 @@ class Joins:
         self.links: list[EventValue] = []
         """Messages to the books of other services."""
         self._owners: dict[bytes, Entity] = {}
-        self._beaten: dict[bytes, set[bytes]] = {}
+        self._beaten: dict[bytes, dict[bytes, str]] = {}
+        """By event id, the contents that do not count and the keys of the records that keep them."""
         self.timelines: dict[str, Timeline] = {}
         self._claims = Claims()
         self._holders: dict[str, list[Deployment]] = {}
@@ -64,18 +65,19 @@ class Joins:
             self._learn(key, fact)
             return Taken.NEW
         prior = next(one for one in owner.facts if one.event_id == fact.event_id)
-        beaten = self._beaten.setdefault(fact.event_id, set())
+        beaten = self._beaten.get(fact.event_id, {})
         if fact.mark == prior.mark or fact.mark in beaten:
             return Taken.REPEATED
+        self._beaten[fact.event_id] = beaten
         if prior.rank < fact.rank:
-            beaten.add(fact.mark)
+            beaten[fact.mark] = key
             entity = self.entity(key)
             entity.beaten.append(fact)
             self.unsaved[key] = entity
             if not isinstance(entity, (RollbackClaim, LinkedIncident)):
                 self.changed[key] = self.due[key] = entity
             return Taken.BEATEN
-        beaten.add(prior.mark)
+        beaten[prior.mark] = owner.key
         owner.beaten.append(prior)
         cast("list[AnyFact]", owner.facts).remove(prior)
         self._read(owner, prior, fact.offset, learned=False)
@@ -99,6 +101,11 @@ class Joins:
     def superseded(self, deployment: Deployment) -> bool:
         """Whether a newer one of its environment began."""
         return deployment.place is not None and self.timeline(deployment.env).after(deployment.place) is not None
+
+    def rivals(self, entity: Entity) -> set[str]:
+        """The keys of all records that keep a content of one of its events, where an event has several."""
+        contested = (fact.event_id for fact in (*entity.facts, *entity.beaten) if fact.event_id in self._beaten)
+        return {key for one in contested for key in (*self._beaten[one].values(), self._owners[one].key)}
 
     def holders(self, sha: str) -> list[Deployment]:
         """The deployments that began and hold this commit."""

@@ -63,7 +63,6 @@ def test_incidents_whose_names_only_look_the_same_are_two() -> None:
     assert [(one["service"], one["incident_id"]) for one in deployment["incidents"]] == [("a/b", "c")]
 
 
-@pytest.mark.xfail(reason="what a closed record beat comes to life when the state is restored")
 def test_what_lost_against_an_event_of_a_record_since_closed_stays_lost() -> None:
     """Of two contents of one id the earlier counts, also after the record it was in was closed, and after a restart."""
     shelf, at = Shelf(0, SETTINGS), events.DAY_1
