@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from faust.types import TP
 
+from streams.worker.hardening.recovery import Stored
 from streams.worker.publisher import Outgoing, Publisher
 
 log: Final = logging.getLogger(__name__)
@@ -83,20 +84,6 @@ def row_key(partition: int, key: str) -> bytes:
     return b"%d/%b" % (partition, key.encode())
 
 
-class _Entry(NamedTuple):
-    """What the store wants to know of a changelog record."""
-
-    key: bytes
-    value: bytes | None
-    partition: int
-    offset: int
-    tp: TP
-
-    @property
-    def message(self) -> "_Entry":
-        return self
-
-
 class StateTable:
     """Rows of the state, written to the changelog first and to the local store once the broker has them.
 
@@ -116,7 +103,7 @@ class StateTable:
             return
         offset = await self._publisher.publish(Outgoing(self._changelog, key, row, partition) for key, row in encoded)
         tp = TP(self._changelog, partition)
-        self._table.apply_changelog_batch([_Entry(key, row, partition, offset, tp) for key, row in encoded])
+        self._table.apply_changelog_batch([Stored(key, row, partition, offset, tp) for key, row in encoded])
 
     def rows(self, partition: int) -> Iterator[tuple[str, Sequence[Any]]]:
         """The rows of a partition that this worker has recovered. Raises StateError."""

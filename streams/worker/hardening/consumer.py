@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from streams.worker.hardening.chain import Chain, Link
 from streams.worker.hardening.headers import read_headers_with_care
+from streams.worker.hardening.recovery import HardenedRecovery
 
 log: Final = logging.getLogger(__name__)
 
@@ -167,11 +168,15 @@ class BatchConsumer(driver.Consumer):
         if again:
             await self._thread.call_thread(self._seek_to, again)
         before = dict(self._chains)
+        recovery = cast("Any", self.app.tables).recovery
         fetched = await self._getmany(active_partitions=tps, timeout=1.0)
         for tp, records in (fetched or {}).items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if self.app.topics.acks_enabled_for(tp.topic):
                 await self._give_batches(tp, records, before.get(tp))
+            elif self._is_changelog_tp(tp) and isinstance(recovery, HardenedRecovery):
+                recovery.take(tp, records)
+                await asyncio.sleep(0)
             else:
                 await self._give_each(tp, records)
 

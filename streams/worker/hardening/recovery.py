@@ -1,17 +1,87 @@
 """Recovery of tables: set the position back before messages flow (H2), and let no fault pass in silence."""
 
 import asyncio
-from typing import Any, cast
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any, NamedTuple, cast
 
 from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
+from faust.types import TP
 from mode.services import WaitArgT
 from mode.utils.times import Seconds
 from typing_extensions import override
 
 
+class Stored(NamedTuple):
+    """A changelog record as the stores of Faust want to see it: an event that is its own message."""
+
+    key: bytes
+    value: bytes | None
+    partition: int
+    offset: int
+    tp: TP
+
+    @property
+    def message(self) -> "Stored":
+        """The message of the event."""
+        return self
+
+
+class _RecoveryEnd:
+    """Stands in for the event that Faust sets when the tables have all of their changelogs.
+
+    Faust sets and clears one in another task than the one that waits for it. This one looks for itself.
+    """
+
+    def __init__(self, recovery: "HardenedRecovery") -> None:
+        self._recovery = recovery
+
+    async def wait(self) -> bool:
+        """Wait until no table lacks anything."""
+        while self._recovery.need_recovery():
+            self._recovery.progress.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._recovery.progress.wait(), 1.0)
+        return True
+
+    def set(self) -> None:
+        """Nothing: it is not told."""
+
+    def clear(self) -> None:
+        """Nothing: it is not told."""
+
+
 class HardenedRecovery(Recovery):
-    """Faust's recovery with its last step in the right order."""
+    """Faust's recovery with its last step in the right order. It takes changelogs by the fetch, not by the record."""
+
+    @override
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.progress = asyncio.Event()
+        self._end = _RecoveryEnd(self)
+        super().__init__(*args, **kwargs)
+
+    @property
+    @override
+    def signal_recovery_end(self) -> asyncio.Event:
+        return cast("asyncio.Event", self._end)
+
+    def take(self, tp: TP, records: Sequence[Any]) -> None:
+        """Store what was fetched of a changelog. What is not assigned any more is dropped."""
+        if tp not in self.active_tps:
+            return
+        seen: Any = self.active_offsets[tp]
+        fresh = [
+            Stored(record.key, record.value, record.partition, record.offset, tp)
+            for record in records
+            if seen is None or record.offset > seen
+        ]
+        if fresh:
+            self.tp_to_table[tp].apply_changelog_batch(cast("Any", fresh))
+            self.active_offsets[tp] = fresh[-1].offset
+        self._active_events_received_at[tp] = monotonic()
+        self.progress.set()
 
     @override
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
