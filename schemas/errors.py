@@ -16,6 +16,7 @@ DeadLetterReason = Literal[
     "wrong_key",
     "wrong_partition",
     "record_closed",
+    "record_full",
 ]
 
 
@@ -94,6 +95,12 @@ class RecordClosed(ContractError):
     """The event speaks of a record that is older than the longest window: it was counted and closed."""
 
     reason = "record_closed"
+
+
+class RecordFull(ContractError):
+    """The event speaks of a record that holds as many events as one may: something sends them in a loop."""
+
+    reason = "record_full"
 
 
 def one_line(text: str) -> str:

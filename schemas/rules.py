@@ -23,9 +23,11 @@ LARGEST: Final = 2**63 - 1
 MAX_ENTRIES: Final = 10_000
 MAX_TEXT: Final = 2_048
 """Characters of a free text: with it, no record that is made of valid events outgrows its topic."""
+MAX_SHORT: Final = 512
+"""Characters of a text that is kept with a record."""
 MAX_INCLUDED: Final = 2_048
 """Commits that one deployment may say it includes."""
-MAX_SHOWN: Final = 64
+MAX_SHOWN: Final = 16
 """Entries of a list that is shown with a record."""
 MAX_ATTRIBUTES: Final = 256
 MAX_ATTRIBUTE_BYTES: Final = 1024
@@ -44,6 +46,7 @@ _ENV: Final[_Match] = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}").fullmatch
 _SHA: Final[_Match] = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?").fullmatch
 _SHA256: Final[_Match] = re.compile(r"[0-9a-f]{64}").fullmatch
 _ID: Final[_Match] = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,256}").fullmatch
+_GATE: Final[_Match] = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,128}").fullmatch
 _SEVERITY: Final[_Match] = re.compile(r"sev[1-5]").fullmatch
 _HALF: Final = re.compile(r"[\ud800-\udfff]")
 
@@ -98,6 +101,14 @@ def _free(value: str, path: str) -> None:
         raise InvalidEvent(f"has {len(value)} characters, more than {MAX_TEXT}", path=path, hint=hint)
     if not value.isascii() and _HALF.search(value):
         raise InvalidEvent("has half of a character", path=path, hint="send it as UTF-8")
+
+
+def _short(value: str, path: str) -> None:
+    """Look at a text that is kept and shown with a record."""
+    if len(value) > MAX_SHORT:
+        hint = "keep the whole of it elsewhere and give its address"
+        raise InvalidEvent(f"has {len(value)} characters, more than {MAX_SHORT}", path=path, hint=hint)
+    _free(value, path)
 
 
 def _finite(value: float, path: str) -> None:
@@ -159,6 +170,7 @@ _service = _text(_SERVICE, "is not the name of a service", _SERVICE_HINT)
 _sha = _text(_SHA, "is not a full commit hash", _SHA_HINT)
 _sha256 = _text(_SHA256, "is not a SHA-256", _SHA256_HINT)
 _id = _text(_ID, "is not an id", _ID_HINT)
+_gate = _text(_GATE, "is not the name of a gate", "use 1 to 128 characters, none of them a control character")
 _severity = _text(_SEVERITY, "is not a severity", "use sev1 (worst) to sev5")
 
 _PARTS: Final[tuple[tuple[str, _Check], ...]] = (
@@ -218,17 +230,17 @@ _PARTS: Final[tuple[tuple[str, _Check], ...]] = (
             promoted_by=_free,
         ),
     ),
-    ("rollback", _fields(to_sha=_sha, reason=_free, path_sha256=_sha256)),
+    ("rollback", _fields(to_sha=_sha, reason=_short, path_sha256=_sha256)),
     (
         "incident",
         _fields(
             severity=_severity,
-            title=_free,
+            title=_short,
             slo_met_at=_time,
             alert_cleared_at=_time,
             cause=_fields(service=_service, deployment_id=_id, commit_sha=_sha),
-            escaped_gates=_each(_free, MAX_SHOWN),
-            regression_test=_free,
+            escaped_gates=_each(_gate, MAX_SHOWN),
+            regression_test=_short,
         ),
     ),
     ("attributes", _attributes),

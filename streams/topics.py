@@ -16,7 +16,7 @@ CHANGELOG_CONFIG: Final = {
     "segment.ms": "3600000",
     # A worker that was away for less than this still learns what was deleted.
     "delete.retention.ms": "604800000",
-    "max.message.bytes": "4194304",
+    "max.message.bytes": "16777216",
 }
 LEADER_CONFIG: Final = {"cleanup.policy": "delete", "retention.ms": "3600000"}
 

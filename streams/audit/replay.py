@@ -9,7 +9,7 @@ from schemas.values import DeadLetterValue, EventValue
 from streams.audit.kinds import Place, Recomputed, Writing
 from streams.core.settings import Settings
 from streams.core.shelf import Changes, Shelf
-from streams.worker.dead_letters import closed, dead_letter
+from streams.worker.dead_letters import dead_letter, refused
 from streams.worker.intake import Intake, RawRecord
 
 Headers = Callable[[], list[tuple[str, bytes | None]]]
@@ -77,8 +77,9 @@ class Replay:
         else:
             if event is not None and event["event_type"] == "cause_linked":
                 self._linked.append(Linked((record.partition, record.offset), event))
-        if not self.shelves[record.partition].read(event, append_time, record.offset):
-            self._refused.append(dead_letter(record._replace(headers=headers()), closed()))
+        refusal = self.shelves[record.partition].read(event, append_time, record.offset)
+        if refusal is not None:
+            self._refused.append(dead_letter(record._replace(headers=headers()), refused(refusal)))
 
     def _read(self, record: RawRecord) -> EventValue | None:
         try:

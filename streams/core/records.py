@@ -1,5 +1,7 @@
 """What is published of a record: the joined view, ready for Avro."""
 
+from typing import Final
+
 from schemas.values import (
     AsOf,
     AttributionValue,
@@ -18,6 +20,11 @@ from streams.core.claims import LinkedIncident as Linked
 from streams.core.deployment import Deployment
 from streams.core.facts import Stage
 from streams.core.incident import Incident
+
+SHOWN_ROLLBACKS: Final = 20
+SHOWN_INCIDENTS: Final = 100
+SHOWN_COMMITS: Final = 2_048
+"""The most that a record shows of a list, so that no record outgrows its topic. Nothing is counted by what is shown."""
 
 
 def deployment_value(book: Book, deployment: Deployment, as_of: AsOf) -> DeploymentValue:
@@ -46,12 +53,14 @@ def deployment_value(book: Book, deployment: Deployment, as_of: AsOf) -> Deploym
         "failed_at": failure.at if failure else None,
         "late_failure": deployment.late,
         "revisions": max(len(deployment.history) - 1, 0),
-        "changes": sorted(carried),
-        "rollbacks": sorted(_rollbacks(deployment.rollbacks), key=lambda one: (one["occurred_at"], one["event_id"])),
+        "changes": sorted(carried)[:SHOWN_COMMITS],
+        "rollbacks": sorted(_rollbacks(deployment.rollbacks), key=lambda one: (one["occurred_at"], one["event_id"]))[
+            -SHOWN_ROLLBACKS:
+        ],
         "incidents": sorted(
             (_linked(book.service, one) for one in deployment.incidents),
             key=lambda one: (one["opened_at"], one["service"], one["incident_id"]),
-        ),
+        )[-SHOWN_INCIDENTS:],
     }
 
 
@@ -98,7 +107,7 @@ def change_value(book: Book, change: Change, as_of: AsOf) -> ChangeValue:
         "service": book.service,
         "change_id": change.name,
         "as_of": as_of,
-        "commits": sorted(members),
+        "commits": sorted(members)[:SHOWN_COMMITS],
         "first_commit_at": first.at if first else None,
         "first_commit_sha": first.body.sha if first else None,
         "stages": _stages(book, change, members),
@@ -124,7 +133,10 @@ def _stages(book: Book, change: Change, members: set[str]) -> list[StageValue]:
             if isinstance(fact.body, Stage) and fact.counts:
                 stage = (fact.body.stage, fact.body.sha)
                 earliest[stage] = min(fact.at, earliest.get(stage, fact.at))
-    return [{"stage": stage, "commit_sha": sha, "occurred_at": at} for (stage, sha), at in sorted(earliest.items())]
+    return [
+        {"stage": stage, "commit_sha": sha, "occurred_at": at}
+        for (stage, sha), at in sorted(earliest.items())[: 4 * SHOWN_COMMITS]
+    ]
 
 
 def incident_value(book: Book, incident: Incident, as_of: AsOf) -> IncidentRecordValue:
@@ -148,7 +160,7 @@ def incident_value(book: Book, incident: Incident, as_of: AsOf) -> IncidentRecor
         "time_to_restore": incident.time_to_restore,
         "observed": observed is not None and observed[-1].value is not None,
         "attribution": attribution_of(incident),
-        "escaped_gates": sorted({gate for report in reports for gate in report.escaped}),
+        "escaped_gates": sorted({gate for report in reports for gate in report.escaped})[:SHOWN_INCIDENTS],
         "regression_test": next((one.regression_test for one in reports if one.regression_test), None),
         "revisions": sum(len(history) - 1 for history in incident.history.values()),
     }

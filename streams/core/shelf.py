@@ -7,7 +7,7 @@ whatever worker, however the messages were fetched, and however often it was res
 
 import heapq
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from schemas.values import AsOf, ChangeValue, DeploymentValue, EventValue, IncidentRecordValue, MetricsValue, Micros
 from streams.core.book import Book
@@ -21,6 +21,14 @@ from streams.core.settings import Settings
 
 PARTITION_ROW: Final = "partition"
 _FOLD: Final = "f/"
+
+Refusal = Literal["record_closed", "record_full"]
+"""Why a shelf does not take an event in."""
+
+MOST_EVENTS: Final = {"c": 10_000}
+"""Events that a change may hold; without a bound, a record would outgrow any message."""
+_MOST: Final = 1_000
+"""Events that any other record may hold."""
 
 
 class Changes(NamedTuple):
@@ -95,20 +103,20 @@ class Shelf:
         book.restored()
         self._schedule(book)
 
-    def read(self, event: EventValue | None, append_time: Micros, offset: int) -> bool:
+    def read(self, event: EventValue | None, append_time: Micros, offset: int) -> Refusal | None:
         """Take in one message, in log order. None stands for one that is no fact: it only moves the clock.
 
-        A message that was taken in before changes nothing. False: it speaks of a record that was closed because it is
-        older than the longest window, and was not taken in.
+        A message that was taken in before changes nothing. The answer says why an event was not taken in, if it was
+        not: its record is older than the longest window and closed, or holds as many events as one may.
         """
         if offset <= self.offset:
-            return True
+            return None
         self.offset = offset
         self.clock = max(self.clock, append_time)
         self._moved = True
-        taken = True
+        refusal = None
         if event is not None and event["event_type"] != "clock_tick":
-            taken = self._apply(event)
+            refusal = self._apply(event)
         agenda = self._agenda
         while agenda and agenda[0][0] <= self.clock:
             due, service = heapq.heappop(agenda)
@@ -123,19 +131,23 @@ class Shelf:
             self._plan_sweep()
         elif self.clock >= self._sweep_at:
             self._sweep()
-        return taken
+        return refusal
 
-    def _apply(self, event: EventValue) -> bool:
+    def _apply(self, event: EventValue) -> Refusal | None:
         service = event["service"]
         book = self.books.get(service)
         if book is None:
             book = self.books[service] = Book(service, self.settings)
-        if book.closed and owner_of(event) in book.closed:
-            return False
+        key = owner_of(event)
+        if book.closed and key in book.closed:
+            return "record_closed"
+        entity = book.joins.entities.get(key)
+        if entity is not None and len(entity.facts) + len(entity.beaten) >= MOST_EVENTS.get(key[0], _MOST):
+            return "record_full"
         book.apply(event, self.clock, self.offset)
         self._open[service] = book
         self._schedule(book)
-        return True
+        return None
 
     def _plan_sweep(self) -> None:
         """At whole periods of the clock, so that a restored shelf sweeps when the first one would have."""

@@ -9,7 +9,7 @@ from faust.types import EventT
 
 from schemas.errors import ContractError, UnknownSchema
 from schemas.values import DeadLetterValue, EventValue
-from streams.worker.dead_letters import closed, dead_letter
+from streams.worker.dead_letters import dead_letter, refused
 from streams.worker.hardening import leave, settle
 from streams.worker.intake import Intake, RawRecord
 from streams.worker.outputs import Outputs
@@ -85,8 +85,9 @@ class BatchReader:
                 event = await self._learned(record, unknown, dead)
             except ContractError as error:
                 dead.append(dead_letter(record, error))
-            if shelf.read(event, append_time, record.offset) is False:
-                dead.append(dead_letter(record, closed()))
+            refusal = shelf.read(event, append_time, record.offset)
+            if refusal is not None:
+                dead.append(dead_letter(record, refused(refusal)))
             if position % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         return dead

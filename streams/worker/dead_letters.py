@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from schemas.errors import ContractError, RecordClosed
+from schemas.errors import ContractError, RecordClosed, RecordFull
 from schemas.values import DeadLetterValue
+from streams.core.shelf import Refusal
 from streams.worker.intake import RawRecord
 
 LARGEST: Final = 3 * 1024 * 1024
@@ -37,9 +38,14 @@ def dead_letter(record: RawRecord, error: ContractError) -> DeadLetterValue:
     }
 
 
-def closed() -> RecordClosed:
-    """Why a shelf does not take in an event of a record that it has closed."""
-    return RecordClosed(
-        "the event is about something older than the longest window, which was counted and closed",
-        hint="its numbers no longer change; to count older history, set a longer CANDORA_WINDOWS before it is read",
+def refused(refusal: Refusal) -> ContractError:
+    """Why a shelf does not take in an event, in words."""
+    if refusal == "record_closed":
+        return RecordClosed(
+            "the event is about something older than the longest window, which was counted and closed",
+            hint="its numbers no longer change; to count older history, set a longer CANDORA_WINDOWS before it is read",
+        )
+    return RecordFull(
+        "what the event is about has as many events as a record may hold",
+        hint="find out what sends them in a loop; events of their own things have ids of their own",
     )

@@ -13,7 +13,7 @@ _CONFIG: Final[Mapping[str, Any]] = {
     "compression.type": "lz4",
     "linger.ms": 5,
     "delivery.timeout.ms": 60_000,
-    "message.max.bytes": 8 * 1024 * 1024,
+    "message.max.bytes": 20 * 1024 * 1024,
     "queue.buffering.max.messages": 500_000,
     "queue.buffering.max.kbytes": 256 * 1024,
 }

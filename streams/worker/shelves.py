@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from schemas.values import EventValue, Micros
 from streams.core.settings import Settings
-from streams.core.shelf import Changes
+from streams.core.shelf import Changes, Refusal
 
 log: Final = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ class ShelfLike(Protocol):
     def restore(self, rows: Rows, /) -> None:
         """Rebuild the books from stored rows, in any order."""
 
-    def read(self, event: EventValue | None, append_time: Micros, offset: int, /) -> bool | None:
-        """Take in one message, in log order; None only moves the clock. False: its record is closed, it is refused."""
+    def read(self, event: EventValue | None, append_time: Micros, offset: int, /) -> Refusal | None:
+        """Take in one message, in log order; None only moves the clock. The answer says why it is refused, if it is."""
 
     def collect(self) -> Changes:
         """Take what changed since the last time."""

@@ -57,6 +57,7 @@ _FIELDS: Final[Mapping[str, Make]] = {
     "env": lambda choices: pick(choices, ENVS),
     "severity": lambda choices: f"sev{choices.integer(1, 5)}",
     "weight": lambda choices: choices.integer(0, 100),
+    "escaped_gates": lambda choices: pick(choices, ("tests", "a/b", " ", "漢" * 128)),
     "trigger": lambda choices: pick(choices, ("auto", "manual")),
     **dict.fromkeys(
         ("commit_sha", "merge_sha", "to_sha", "parents", "included_shas"), lambda choices: pick(choices, SHAS)

@@ -71,8 +71,8 @@ def read(lines: list[Line], settings: Settings) -> tuple[Partition, list[Line]]:
     partition.log = lines
     taken: list[Line] = []
     for line in lines:
-        accepted = partition.shelf.read(line.event, line.append_time, partition.position)
-        taken.append(line if accepted else Line(None, line.append_time))
+        refusal = partition.shelf.read(line.event, line.append_time, partition.position)
+        taken.append(line if refusal is None else Line(None, line.append_time))
         partition.position += 1
         partition.collect()
     return partition, taken
@@ -115,7 +115,8 @@ class TestClosing:
         before = numbers(partition)
         for line in log:
             if line.event is not None and owner_of(line.event) in partition.shelf.books[line.event["service"]].closed:
-                assert not partition.shelf.read(line.event, END + 6 * HOUR, partition.position)
+                refusal = partition.shelf.read(line.event, END + 6 * HOUR, partition.position)
+                assert refusal == "record_closed"
                 partition.position += 1
                 partition.collect()
         assert numbers(partition) == before

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import pytest
-
 from schemas.ids import pinned_encoder
 from schemas.rules import EARLIEST, LATEST, check_event
 from schemas.values import DAY, EventValue, Micros
@@ -75,3 +73,11 @@ def test_what_lost_against_an_event_of_a_record_since_closed_stays_lost() -> Non
     assert (first, second) == (1, 1)
     for one in (shelf, again):
         assert one.books[events.SERVICE].environment("prod").tally["open"] == 0
+
+
+def test_what_is_sent_in_a_loop_fills_its_record_and_no_more() -> None:
+    shelf = Shelf(0, SETTINGS)
+    answers = [
+        shelf.read(events.opened("i", events.DAY_1 + number), events.DAY_1 + DAY, number) for number in range(1_002)
+    ]
+    assert answers == [None] * 1_000 + ["record_full"] * 2
