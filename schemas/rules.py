@@ -289,13 +289,14 @@ def check_event(event: EventValue) -> None:
     if event["emitted_at"] is not None:
         _time(event["emitted_at"], "emitted_at")
     if any(_PART_VALUES(event)):
-        _check_parts(event)
+        _check_parts(fields)
     if kind == "cause_linked":
         _check_link(event["attributes"])
 
 
-def _check_parts(event: EventValue) -> None:
-    for (name, check), value in zip(_PARTS, _PART_VALUES(event), strict=True):
+def _check_parts(fields: Mapping[str, Any]) -> None:
+    for name, check in _PARTS:
+        value = fields[name]
         if value:
             check(value, name)
 

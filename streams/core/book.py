@@ -55,14 +55,16 @@ class Book:
         self._agenda: list[tuple[Micros, int, Counted | Environment]] = []
         self._tickets = count()
 
-    def apply(self, event: EventValue, clock: Micros, offset: int | None = None) -> Mapping[str, Counted]:
+    def apply(
+        self, event: EventValue, clock: Micros, offset: int | None = None, key: str | None = None
+    ) -> Mapping[str, Counted]:
         """Merge one valid event that was read at this clock; answer the records that changed.
 
-        `offset` is its place in the log; without one, events are numbered as they come. A clock before the book's
-        own does not move it.
+        `offset` is its place in the log; without one, events are numbered as they come. `key` is the event's
+        `owner_of`, if that is known. A clock before the book's own does not move it.
         """
         self._move(clock, self.offset + 1 if offset is None else offset)
-        self._take(owner_of(event), fact_of(event, self.clock, self.offset))
+        self._take(key or owner_of(event), fact_of(event, self.clock, self.offset))
         return self._settle()
 
     def advance(self, clock: Micros, offset: int | None = None) -> Mapping[str, Counted]:
@@ -70,10 +72,12 @@ class Book:
         self._move(clock, self.offset if offset is None else offset)
         return self._settle()
 
-    @property
     def next_due(self) -> Micros | None:
-        """When the clock alone may next change something (it may turn out that nothing does)."""
-        return self._agenda[0][0] if self._agenda else None
+        """When the clock alone next changes something."""
+        agenda = self._agenda
+        while agenda and agenda[0][2].due != agenda[0][0]:
+            heapq.heappop(agenda)  # it was put off, or called off
+        return agenda[0][0] if agenda else None
 
     def restore(self, facts: Iterable[tuple[str, AnyFact]], clock: Micros, offset: int) -> None:
         """Merge stored facts as they stood at this clock; nothing is counted and nothing is to be published.
@@ -181,7 +185,9 @@ class Book:
             environment = self.environment(key.split("/", 2)[1])
         else:
             environment = self.environment((body.env or "") if isinstance(body, (Rollback, Report)) else "")
-        self._touch(environment)
+        # No window moves by it: the snapshot need not be looked at, only published.
+        environment.at = self.clock
+        self._snapshots[environment.name] = (environment, self.offset)
         if fact.counts:
             environment.last_event_at = max(fact.at, environment.last_event_at or fact.at)
         if isinstance(body, Rollback) and fact.lane == "rehearsal" and body.succeeded is not False:
@@ -197,12 +203,12 @@ class Book:
             entry.due = None
             if isinstance(entry, Environment):
                 entry.at = self.clock
-                entry.advance()
                 self._schedule(entry, entry.next_change())
                 self._touched[entry.name] = entry
             else:
                 joins.due[entry.key] = entry
-        joins.agree()
+        if joins.unsettled:
+            joins.agree()
         for entity in joins.due.values():
             if isinstance(entity, Deployment):
                 self._judge(entity)
@@ -293,6 +299,8 @@ class Book:
 
     def _observe_change(self, change: Change) -> None:
         """Settle the lead times of a change: one observation for each environment that it reached."""
+        if not change.carriers and not change.history:
+            return
         first = self.joins.commits.first_of(change.name)
         promotions = change.promotions() if first is not None else {}
         next_due: Micros | None = None

@@ -181,10 +181,10 @@ class Environment:
             series.advance(self.at)
 
     def next_change(self) -> Micros | None:
-        """When the clock alone next moves a window, once those that changed were moved to `at`."""
+        """Move the windows that changed, or that are due by `at`; answer when the clock alone next moves one."""
         due: Micros | None = None
         for series in self.series:
-            if series.moved:
+            if series.moved or (series.due is not None and series.due <= self.at):
                 series.advance(self.at)
             if series.due is not None and (due is None or series.due < due):
                 due = series.due

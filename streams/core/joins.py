@@ -269,6 +269,11 @@ class Joins:
 
     # --- agreeing on what follows -------------------------------------------------------------------------------
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether anything is left to agree on."""
+        return bool(self._claimants_due or self._finishes_due or self._carriers_due)
+
     def agree(self) -> None:
         """Work out what follows from the facts, each step from the one before.
 

@@ -144,7 +144,7 @@ class Shelf:
         entity = book.joins.entities.get(key)
         if entity is not None and len(entity.facts) + len(entity.beaten) >= MOST_EVENTS.get(key[0], _MOST):
             return "record_full"
-        book.apply(event, self.clock, self.offset)
+        book.apply(event, self.clock, self.offset, key)
         self._open[service] = book
         self._schedule(book)
         return None
@@ -166,7 +166,7 @@ class Shelf:
         self._plan_sweep()
 
     def _schedule(self, book: Book) -> None:
-        due = book.next_due
+        due = book.next_due()
         if due is not None and due < self._scheduled.get(book.service, due + 1):
             self._scheduled[book.service] = due
             heapq.heappush(self._agenda, (due, book.service))
