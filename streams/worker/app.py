@@ -100,7 +100,7 @@ class WorkerApp(HardenedApp):
     @override
     async def on_start(self) -> None:
         await super().on_start()
-        self.add_future(self.pulse.run())
+        self.add_future(self.pulse.run(self.publisher.poll))
 
     @override
     async def on_stop(self) -> None:

@@ -1,6 +1,7 @@
 """The one Kafka producer of a worker: what it sends, it waits for, and what the broker does not take ends it."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,8 @@ _CONFIG: Final[Mapping[str, Any]] = {
     "queue.buffering.max.messages": 500_000,
     "queue.buffering.max.kbytes": 256 * 1024,
 }
+
+log: Final = logging.getLogger(__name__)
 
 _YIELD_EVERY: Final = 500
 
@@ -58,7 +61,7 @@ class Publisher:
     """An idempotent librdkafka producer, used from one event loop. The loop never waits for the network."""
 
     def __init__(self, client: Mapping[str, str]) -> None:
-        self._producer = Producer({**client, **_CONFIG})
+        self._producer = Producer({**client, **_CONFIG}, logger=log)
         self._flusher = ThreadPoolExecutor(2, thread_name_prefix="candora-flush")
         self._closed = False
 
@@ -95,6 +98,10 @@ class Publisher:
     def _flush(self) -> None:
         while self._producer.flush(1.0) and not self._closed:
             pass
+
+    def poll(self) -> None:
+        """Let the client say what it has to say in our logs; to be called now and then."""
+        self._producer.poll(0)
 
     def partitions(self, timeout: float) -> dict[str, int]:
         """The topics of the cluster and how many partitions each has. Blocks; raises KafkaException."""

@@ -40,9 +40,10 @@ class Pulse:
                 "be another's by now, so it ends; give it more processor time, or raise CANDORA_SESSION_TIMEOUT"
             )
 
-    async def run(self) -> None:
-        """Beat for ever; raises StoodStillError."""
+    async def run(self, each_time: Callable[[], None]) -> None:
+        """Beat for ever, and call `each_time`; raises StoodStillError."""
         self._last = self._clock()
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             self.check()
+            each_time()
