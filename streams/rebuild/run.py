@@ -156,12 +156,7 @@ class Rebuild:
         beside = self.beside
         admin = AdminClient({**beside.client(), "log_level": 0})
         try:
-            members = _members(admin, beside.app_id)
-            if members:
-                raise Undecided(
-                    f"{members} workers of {beside.app_id} are running: this would take partitions from them; choose "
-                    "another --app-id and --output-prefix, or stop them"
-                )
+            self._wait_for_nobody(admin)
             replicas = admin.list_topics(self._log, timeout=_TIMEOUT).topics[self._log].partitions[0].replicas
             wanted = wanted_topics(beside.app_id, beside.topic_prefix, count, beside.outputs)
             create_topics(admin, wanted, len(replicas))
@@ -169,6 +164,17 @@ class Rebuild:
             raise Undecided(f"Kafka does not say who runs, and where: {text_of(error)}") from error
         except TopicsUnreachable as error:
             raise Undecided(f"the new topics cannot be created: {error}") from error
+
+    def _wait_for_nobody(self, admin: AdminClient) -> None:
+        """Wait until the group is empty: a rebuild that was killed is a member of it until the session timeout."""
+        deadline = time.monotonic() + self.wait / SECOND
+        while members := _members(admin, self.beside.app_id):
+            if time.monotonic() > deadline:
+                raise Undecided(
+                    f"{members} workers of {self.beside.app_id} are running, and this would take partitions from them: "
+                    "choose another --app-id and --output-prefix, or stop them"
+                )
+            time.sleep(_ASK_EVERY)
 
     def _read_log(self, cluster: Cluster, count: int, check: Callable[[], None]) -> None:
         """Wait until nearly all is read. More comes meanwhile, so the end is looked for again and again."""
