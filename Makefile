@@ -52,6 +52,11 @@ broker: venv jars ## the tests that need a real Kafka or a real Prometheus
 bench: venv jars ## the measurements of tests/bench, on a real Kafka
 	$(PYTEST) -s -o "python_files=bench_*.py" tests/bench
 
+.PHONY: chaos
+chaos: venv jars ## break everything while events flow, and audit (SCHEDULES=50 SEED=1; with a SEED: no mutations)
+	CHAOS_SCHEDULES=$(SCHEDULES) CHAOS_SEED=$(SEED) $(PYTEST) -s -o "python_files=chaos_*.py" \
+	  $(if $(SEED),tests/chaos/chaos_schedules.py,tests/chaos)
+
 FUZZERS := codec event_json book
 
 .PHONY: fuzz

@@ -1,0 +1,17 @@
+"""Three short schedules of `make chaos`, so that every test run has some."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.run import run_schedule
+from tests.chaos.schedule import quick_plan
+from tests.support.kafka import KafkaBroker
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_a_short_schedule_changes_nothing(kafka: KafkaBroker, tmp_path: Path, seed: int) -> None:
+    outcome = run_schedule(kafka, tmp_path, quick_plan(seed))
+    assert not outcome.problems, "\n".join(outcome.problems)
