@@ -69,6 +69,12 @@ def leave(event: EventT[Any]) -> None:
     cast("Any", event.app.consumer)._unacked_messages.discard(event.message)  # noqa: SLF001 - only Faust keeps these books
 
 
+FETCH_WAIT_MS: Final = 50
+"""How long a broker may keep a fetch that it has nothing for."""
+
+_BRIEFLY: Final = 0.01
+
+
 class CarefulThread(driver.AIOKafkaConsumerThread):
     """The thread of Faust's consumer, with a client that reads every message that was said, and no other.
 
@@ -80,6 +86,8 @@ class CarefulThread(driver.AIOKafkaConsumerThread):
         read_headers_with_care()
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - looked at when it starts
+        # One fetch is under way per broker: a long wait for partitions that are quiet holds up those that are not.
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001 - as above; Faust says 1500
         return consumer
 
 
@@ -169,7 +177,9 @@ class BatchConsumer(driver.Consumer):
             await self._thread.call_thread(self._seek_to, again)
         before = dict(self._chains)
         recovery = cast("Any", self.app.tables).recovery
-        fetched = await self._getmany(active_partitions=tps, timeout=1.0)
+        # While some partitions have their hands full, the quiet ones must not keep them waiting.
+        patience = 1.0 if len(tps) == len(self._get_active_partitions()) else _BRIEFLY
+        fetched = await self._getmany(active_partitions=tps, timeout=patience)
         for tp, records in (fetched or {}).items():
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if self.app.topics.acks_enabled_for(tp.topic):
