@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from typing_extensions import override
 
 from schemas.duration import format_duration
 from schemas.ids import pinned_decoder, pinned_encoder
@@ -40,13 +41,16 @@ class Rebuilt(Installation):
     outputs: str = ""
 
     @property
+    @override
     def group(self) -> str:
         return self.app_id
 
     @property
+    @override
     def env(self) -> dict[str, str]:
         return {**super().env, "CANDORA_APP_ID": self.app_id, "CANDORA_OUTPUT_PREFIX": self.outputs}
 
+    @override
     def topic(self, base: str) -> str:
         return (self.prefix if base == "deploy_events" else self.outputs) + base
 
