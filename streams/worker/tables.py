@@ -49,8 +49,9 @@ def decode_row(key: str, data: bytes) -> Sequence[Any]:
         found = f"version {data[0]}" if data else "no version"
         raise StateError(
             f"the stored state has {found} (row {key!r}), this program reads version {STORED_VERSION}. Nothing is "
-            "lost, the state can be made again from deploy_events: either run the program that wrote it, or set a new "
-            "CANDORA_APP_ID, create its topics (`candora topics create`) and let this one read deploy_events again"
+            "lost, the state can be made again from deploy_events: either run the program that wrote it, and beside it "
+            "this one's `candora rebuild`, or set a new CANDORA_APP_ID, create its topics (`candora topics create`) "
+            "and let this one read deploy_events again"
         )
     try:
         row: Sequence[Any] = _decode(memoryview(data)[1:])
