@@ -45,6 +45,7 @@ _BAD_SCHEMA: Final = (
     TypeError,
     ValueError,
 )
+_ENOUGH: Final = 300
 _BAD_VALUE: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
@@ -185,7 +186,7 @@ class Decoder(Generic[Value]):
         try:
             value, end = reader(data, 5)
         except _BAD_BYTES as error:
-            what = _WHAT.get(type(error)) or str(error)
+            what = _WHAT.get(type(error)) or str(error)[:_ENOUGH]  # fastavro prints both schemas whole
             raise Undecodable(f"the body is not of schema {schema_id}: {what}", hint=_REWRITE) from error
         if end != size:
             raise Undecodable(_wrong_end(size, end), hint=_REWRITE)

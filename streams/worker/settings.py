@@ -24,6 +24,10 @@ def _list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _no_name(value: object) -> object:
+    return "" if value == "none" else value
+
+
 Duration = Annotated[Micros, BeforeValidator(_duration)]
 """Microseconds; in the environment "15m", "24h", "30d"."""
 
@@ -55,10 +59,10 @@ class WorkerSettings(BaseSettings):
 
     app_id: str = Field(default="candora-worker", pattern=r"^[A-Za-z0-9._-]{1,200}$")
     """The consumer group, and the beginning of the names of the changelog and of the leader's topic."""
-    instance_id: str = Field(default_factory=socket.gethostname)
+    instance_id: Annotated[str, BeforeValidator(_no_name)] = Field(default_factory=socket.gethostname)
     """Static membership: a worker that comes back under the same name takes up its partitions without a rebalance.
 
-    Two workers must not share one. Empty: no static membership; the worker leaves the group when it stops.
+    Two workers must not share one. `none`: no static membership; the worker leaves the group when it stops.
     """
     data_dir: Path = Path("candora-data")
     """Of this worker alone: two must not share one. Losing it costs time (the changelog is read again), no data."""
