@@ -16,8 +16,8 @@ from streams.core.claims import LinkedIncident, RollbackClaim
 from streams.core.counting import count_lead_times, count_restores, count_stored, count_verdicts
 from streams.core.deployment import JUDGED, Deployment, Mark, VerdictMark
 from streams.core.environment import Environment, Judged
-from streams.core.facts import FOR_EVER, AnyFact, Canary, Link, Report, Rollback, fact_of, owner_of
-from streams.core.folding import Closed, Fold, closable, count_fold, names_in
+from streams.core.facts import FOR_EVER, AnyFact, Canary, Link, Report, Rollback, fact_of, is_rehearsal, owner_of
+from streams.core.folding import Closed, Fold, closable, count_fold, later, names_in
 from streams.core.incident import Incident, LengthMark
 from streams.core.joins import Counted, Entity, Joins, Taken
 from streams.core.settings import Settings
@@ -119,6 +119,8 @@ class Book:
         if not entities:
             return []
         fold = Fold(entities, offset)
+        for env, rehearsed_at in fold.rehearsed.items():
+            self.environments[env].rehearsed_before = later(self.environments[env].rehearsed_before, rehearsed_at)
         self.closed.add(fold.names)
         self._folds.append(fold)
         self.joins.forget(entities)
@@ -166,18 +168,25 @@ class Book:
             service = self.environment("")
             service.counters.conflicts += 1
             self._touch(service)
-        if taken is Taken.NEW:
+        if taken is not Taken.REPEATED:
             self._note(key, fact)
-        elif taken is Taken.REPLACING:
+        if taken is Taken.REPLACING:
             for environment in self.environments.values():
-                environment.last_event_at = environment.rehearsed_at = None
+                environment.rehearsed_at = environment.rehearsed_before
                 self._touch(environment)
-            for entity in self.joins.entities.values():
-                for one in entity.facts:
-                    self._note(entity.key, one)
+            self._note_rehearsals(one for entity in self.joins.entities.values() for one in entity.facts)
+        elif taken is Taken.NEW:
+            self._note_rehearsals((fact,))
+
+    def _note_rehearsals(self, facts: Iterable[AnyFact]) -> None:
+        """Keep when a rollback was last rehearsed."""
+        for fact in facts:
+            if isinstance(fact.body, Rollback) and is_rehearsal(fact):
+                environment = self.environment(fact.body.env)
+                environment.rehearsed_at = max(fact.at, environment.rehearsed_at or fact.at)
 
     def _note(self, key: str, fact: AnyFact) -> None:
-        """Keep when the last event happened, and when a rollback was last rehearsed."""
+        """Keep when the last event happened, and that its environment was heard of."""
         body = fact.body
         if isinstance(body, Link):
             return
@@ -190,8 +199,6 @@ class Book:
         self._snapshots[environment.name] = (environment, self.offset)
         if fact.counts:
             environment.last_event_at = max(fact.at, environment.last_event_at or fact.at)
-        if isinstance(body, Rollback) and fact.lane == "rehearsal" and body.succeeded is not False:
-            environment.rehearsed_at = max(fact.at, environment.rehearsed_at or fact.at)
 
     def _settle(self) -> Mapping[str, Counted]:
         """Agree on what follows from the facts, then count what is due. Answers the records that changed."""

@@ -148,6 +148,7 @@ class Environment:
 
     __slots__ = (
         "at", "counters", "due", "incidents", "judged", "last_event_at", "lead", "name", "recovery", "rehearsed_at",
+        "rehearsed_before",
         "restore", "settings", "tally",
     )  # fmt: skip
 
@@ -160,6 +161,8 @@ class Environment:
         self.tally: Counter[str] = Counter()
         """How many deployments and incidents are in each state that is shown."""
         self.rehearsed_at: Micros | None = None
+        self.rehearsed_before: Micros | None = None
+        """The latest rehearsal among closed records."""
         self.last_event_at: Micros | None = None
         self.due: Micros | None = None
         lag, windows = settings.lateness, settings.windows

@@ -121,6 +121,12 @@ class Fact(NamedTuple, Generic[Body]):
 
 AnyFact = Fact[Commit] | Fact[Stage] | Fact[Canary] | Fact[Rollback] | Fact[Report] | Fact[Link]
 
+
+def is_rehearsal(fact: AnyFact) -> bool:
+    """Whether a rollback was rehearsed by it, and did not report that it failed."""
+    return fact.lane == "rehearsal" and isinstance(fact.body, Rollback) and fact.body.succeeded is not False
+
+
 _STAGES: Final = frozenset(("artifact_built", "tests_passed", "security_scanned", "policy_passed"))
 
 

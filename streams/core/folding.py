@@ -15,10 +15,11 @@ from typing import Any, Final, cast
 
 from schemas.values import Micros
 from streams.core.change import Change
-from streams.core.claims import Claimant
+from streams.core.claims import Claimant, RollbackClaim
 from streams.core.counting import count_lead_times, count_restores, count_stored
 from streams.core.deployment import Deployment
 from streams.core.environment import Counters, Environment
+from streams.core.facts import is_rehearsal
 from streams.core.incident import Incident
 from streams.core.joins import Entity, Joins
 from streams.core.settings import Settings
@@ -147,6 +148,7 @@ class Fold:
         self.names = [name_of(entity.key) for entity in entities]
         self.counters: dict[str, Counters] = {}
         self.states: dict[str, list[str]] = {}
+        self.rehearsed: dict[str, Micros] = {}
         for entity in entities:
             self._count(entity)
 
@@ -164,6 +166,10 @@ class Fold:
                 count_restores(self._of(env), history, 0)
             if entity.counted is not None:
                 self.states.setdefault(entity.counted[0], []).extend(entity.counted[1])
+        elif isinstance(entity, RollbackClaim):
+            for fact in entity.facts:
+                if is_rehearsal(fact):
+                    self.rehearsed[fact.body.env] = max(fact.at, self.rehearsed.get(fact.body.env, fact.at))
 
     def _of(self, env: str) -> Counters:
         return self.counters.setdefault(env, Counters())
@@ -175,7 +181,7 @@ class Fold:
                 name,
                 self._of(name).to_row(),
                 tuple(self.states.get(name, ())),
-                environment.rehearsed_at,
+                self.rehearsed.get(name),
                 environment.last_event_at,
             )
             for name, environment in environments.items()
@@ -195,9 +201,10 @@ def count_fold(environment: Environment, stored: Sequence[Any]) -> None:
     _, counters, states, rehearsed_at, last_event_at = stored
     environment.counters.add_row(counters)
     environment.recount((), tuple(states))
-    environment.rehearsed_at = _later(environment.rehearsed_at, rehearsed_at)
-    environment.last_event_at = _later(environment.last_event_at, last_event_at)
+    environment.rehearsed_at = environment.rehearsed_before = later(environment.rehearsed_before, rehearsed_at)
+    environment.last_event_at = later(environment.last_event_at, last_event_at)
 
 
-def _later(one: Micros | None, other: Micros | None) -> Micros | None:
+def later(one: Micros | None, other: Micros | None) -> Micros | None:
+    """The later of two times, either of which may be missing."""
     return max((time for time in (one, other) if time is not None), default=None)
