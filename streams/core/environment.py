@@ -148,8 +148,7 @@ class Environment:
 
     __slots__ = (
         "at", "counters", "due", "incidents", "judged", "last_event_at", "lead", "name", "recovery", "rehearsed_at",
-        "rehearsed_before",
-        "restore", "settings", "tally",
+        "rehearsed_before", "restore", "settings", "tally",
     )  # fmt: skip
 
     def __init__(self, name: str, settings: Settings, now: Micros) -> None:
