@@ -18,6 +18,12 @@ CHANGELOG_CONFIG: Final = {
     "delete.retention.ms": "604800000",
     "max.message.bytes": "16777216",
 }
+PARTITIONS_ADVICE: Final = (
+    "they must be equal, and that of deploy_events must never change: its services would move away from their state "
+    "and their past. If partitions were added to deploy_events, begin another log: set a new CANDORA_TOPIC_PREFIX and "
+    "CANDORA_APP_ID, `candora topics create --partitions N`, and send every event again there. If it is the changelog "
+    "that is wrong, delete it and `candora topics create`: the workers make the state again from deploy_events"
+)
 LEADER_CONFIG: Final = {"cleanup.policy": "delete", "retention.ms": "3600000"}
 
 _TIMEOUT: Final = 15.0
@@ -68,13 +74,16 @@ def wanted_topics(app_id: str, prefix: str, partitions: int | None = None, outpu
 def create_topics(admin: AdminClient, wanted: list[Wanted], replication: int) -> list[str]:
     """Create what is missing; answer the names of what was created. What exists is left as it is.
 
+    A changelog gets as many partitions as deploy_events has, if that exists.
+
     Raises:
         TopicsUnreachable: the broker does not answer or refuses.
     """
     existing = _existing(admin)
+    events = _of_events(existing, wanted)
     durable = {"min.insync.replicas": str(max(1, replication - 1))}
     missing = [
-        NewTopic(one.name, one.partitions, replication, config={**durable, **one.config})
+        NewTopic(one.name, _partitions(one, events), replication, config={**durable, **one.config})
         for one in wanted
         if one.name not in existing
     ]
@@ -99,7 +108,7 @@ def check_topics(admin: AdminClient, wanted: list[Wanted]) -> list[Found]:
         TopicsUnreachable: the broker does not answer or refuses.
     """
     existing = _existing(admin)
-    events = next((existing.get(one.name) for one in wanted if one.name.endswith("deploy_events")), None)
+    events = _of_events(existing, wanted)
     resources = [ConfigResource(ResourceType.TOPIC, one.name) for one in wanted if one.name in existing]
     configs: dict[str, dict[str, str]] = {}
     for resource, future in admin.describe_configs(resources, request_timeout=_TIMEOUT).items() if resources else ():
@@ -110,16 +119,27 @@ def check_topics(admin: AdminClient, wanted: list[Wanted]) -> list[Found]:
     return [_compare(one, existing.get(one.name), events, configs.get(one.name, {})) for one in wanted]
 
 
+def _of_events(existing: Mapping[str, int], wanted: list[Wanted]) -> int | None:
+    """The number of partitions of deploy_events; None if there is none."""
+    return next((existing.get(one.name) for one in wanted if one.name.endswith("deploy_events")), None)
+
+
+def _partitions(one: Wanted, events: int | None) -> int:
+    """How many partitions a topic is created with."""
+    return events if events is not None and _is_changelog(one) else one.partitions
+
+
+def _is_changelog(one: Wanted) -> bool:
+    return one.name.endswith("-state-changelog")
+
+
 def _compare(one: Wanted, partitions: int | None, events: int | None, config: Mapping[str, str]) -> Found:
     if partitions is None:
         return Found(one.name, ["is missing; create it with `candora topics create`"])
     problems: list[str] = []
-    if one.name.endswith("-state-changelog") and partitions != events:
-        problems.append(
-            f"has {partitions} partitions, deploy_events has {events}; they must be equal and never change: "
-            "delete the changelog and create it anew, the workers make the state again from deploy_events"
-        )
-    elif one.partitions_fixed and not one.name.endswith("-state-changelog") and partitions != one.partitions:
+    if _is_changelog(one) and partitions != events:
+        problems.append(f"has {partitions} partitions, deploy_events has {events}; {PARTITIONS_ADVICE}")
+    elif one.partitions_fixed and not _is_changelog(one) and partitions != one.partitions:
         problems.append(f"has {partitions} partitions instead of {one.partitions}; delete it and create it anew")
     for name, value in one.config.items():
         given = config.get(name)

@@ -19,7 +19,6 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.duration import format_duration
 from schemas.errors import ContractError
-from schemas.topics import load_topics
 from schemas.values import SECOND, Micros
 from streams.audit.cluster import Cluster, open_consumer, text_of
 from streams.audit.differences import field_differences, shown
@@ -28,6 +27,7 @@ from streams.audit.published import Published, read_published
 from streams.audit.report import Report
 from streams.audit.run import Demand, audit
 from streams.topics import TopicsUnreachable, create_topics, wanted_topics
+from streams.worker.preflight import TopicsError, event_partitions
 from streams.worker.run import GC_THRESHOLDS, WorkerThread
 from streams.worker.settings import WorkerSettings
 
@@ -135,15 +135,13 @@ class Rebuild:
 
     def _look_at_topics(self, cluster: Cluster) -> int:
         """The number of partitions of the log."""
-        partitions = cluster.partitions()
-        names = [self.running.topic(topic.name) for topic in load_topics()]
-        missing = [name for name in names if not partitions.get(name)]
-        if missing:
+        try:
+            count = event_partitions(self.running, cluster.partitions())
+        except TopicsError as error:
             raise Undecided(
-                f"Kafka has no topic {', '.join(missing)}: run this with the CANDORA_TOPIC_PREFIX, "
-                "CANDORA_OUTPUT_PREFIX and CANDORA_APP_ID of the running workers"
-            )
-        count = partitions[self._log]
+                f"{error}; are CANDORA_TOPIC_PREFIX, CANDORA_OUTPUT_PREFIX and CANDORA_APP_ID those of the running "
+                "workers?"
+            ) from error
         for partition, begin in cluster.begins(self._log, count).items():
             if begin > 0:
                 raise Undecided(

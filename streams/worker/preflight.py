@@ -8,6 +8,7 @@ from typing import Final
 from confluent_kafka import KafkaException
 
 from schemas.topics import load_topics
+from streams.topics import PARTITIONS_ADVICE
 from streams.worker.publisher import Publisher
 from streams.worker.settings import WorkerSettings
 
@@ -34,8 +35,7 @@ def event_partitions(settings: WorkerSettings, partitions: Mapping[str, int]) ->
     if partitions[settings.changelog] != partitions[events]:
         raise TopicsError(
             f"{settings.changelog} has {partitions[settings.changelog]} partitions, {events} has {partitions[events]}: "
-            "they must have the same number, and it must never change; delete the changelog if the state may be made "
-            f"again from {events}, and {_CREATE}"
+            f"{PARTITIONS_ADVICE}"
         )
     return partitions[events]
 

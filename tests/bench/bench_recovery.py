@@ -114,7 +114,7 @@ def rolling(place: Installation, app_id: str, start: Start, disk: str, runs: int
 def leaving(place: Installation, app_id: str, start: Start, disk: str, runs: int) -> list[float]:
     """SIGTERM to one of two without lasting names: the other takes its partitions, and has their state on its disk."""
     took: list[float] = []
-    nameless = {"CANDORA_INSTANCE_ID": "", "CANDORA_SESSION_TIMEOUT": "10s"}
+    nameless = {"CANDORA_INSTANCE_ID": "none", "CANDORA_SESSION_TIMEOUT": "10s"}
     stays = start("", disk, **nameless).ready()
     for run in range(runs):
         goes = start("", f"goes-{run}", **nameless).ready()

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 from typing_extensions import override
 
 from schemas.duration import format_duration
@@ -18,7 +19,7 @@ from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.values import SECOND
 from streams.demo.load import load
 from tests.support.events import cause, opened, promoted
-from tests.support.installation import Installation, Raw, assert_same, home, published, recompute
+from tests.support.installation import PARTITIONS, Installation, Raw, assert_same, home, published, recompute
 from tests.support.kafka import KafkaBroker
 from tests.support.processes import Process, Processes
 from tests.unit.serving.live import Serving
@@ -273,6 +274,32 @@ def test_names_of_what_runs_are_refused(idle: Installation) -> None:
     assert "choose others with --app-id" in undecided(idle, "--output-prefix", idle.prefix)
 
 
+def test_a_log_that_got_more_partitions(idle: Installation) -> None:
+    """Services would have to be looked for in two places: the workers end and say what to do, and so does a rebuild."""
+    topic, admin = idle.topic("deploy_events"), AdminClient({"bootstrap.servers": idle.kafka.bootstrap})
+    admin.create_partitions([NewPartitions(topic, PARTITIONS + 1)])[topic].result(30)
+    worker = idle.start_worker("one").process
+    assert worker.wait(60) != 0
+    said = f"{idle.group}-state-changelog has {PARTITIONS} partitions, {topic} has {PARTITIONS + 1}: they must be equal"
+    assert said in worker.tail(200)
+    assert "begin another log: set a new CANDORA_TOPIC_PREFIX" in worker.tail(200)
+    assert said in undecided(idle)
+
+
+def test_a_changelog_created_later_fits_the_events(idle: Installation) -> None:
+    """Whatever --partitions says, or the default."""
+    other = Rebuilt(
+        idle.kafka, idle.prefix, idle.processes, idle.folder, app_id=f"{idle.group}-2", outputs=f"{idle.prefix}v2-"
+    )
+    create = command(other, "topics", "create")
+    assert create.wait(60) == 0
+    assert f"created  {other.group}-state-changelog" in create.tail()
+    assert f"exists   {idle.topic('deploy_events')}" in create.tail()
+    assert command(other, "topics", "check").wait(60) == 0
+
+
 def test_topics_that_do_not_exist(kafka: KafkaBroker, unique: str, processes: Processes, tmp_path: Path) -> None:
     place = Installation(kafka, unique, processes, tmp_path)
-    assert f"Kafka has no topic {unique}changes" in undecided(place)
+    told = undecided(place)
+    assert f"has no topic {unique}changes" in told
+    assert "are CANDORA_TOPIC_PREFIX, CANDORA_OUTPUT_PREFIX and CANDORA_APP_ID those of the running workers?" in told
