@@ -38,9 +38,14 @@ def _rebuild(given: argparse.Namespace, running: WorkerSettings) -> tuple[Worker
         folder = stack.enter_context(TemporaryDirectory(prefix="candora-rebuild-"))
         beside = settings_beside(running, given.app_id or app_id, given.output_prefix or outputs, Path(folder))
         print(f"rebuilding as {beside.app_id}, outputs {beside.outputs}…", file=sys.stderr)
-        reading, recomputing = stack.enter_context(ProgressBar("rebuilding")), ProgressBar()
-        stack.enter_context(recomputing)
-        return beside, Rebuild(running, beside, given.wait, reading, recomputing).run()
+        first = stack.enter_context(ExitStack())
+        reading, recomputing = first.enter_context(ProgressBar("rebuilding")), stack.enter_context(ProgressBar())
+
+        def audited(read: int, total: int) -> None:
+            first.close()  # a terminal has room for one bar
+            recomputing(read, total)
+
+        return beside, Rebuild(running, beside, given.wait, reading, audited).run()
 
 
 def variables(beside: WorkerSettings) -> dict[str, str]:
