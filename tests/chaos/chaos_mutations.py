@@ -46,7 +46,7 @@ def test_a_broken_protection_is_found(kafka: KafkaBroker, tmp_path: Path, mutati
     for seed in range(1, TRIES + 1):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        schedule = Schedule(seed, mutation.faults, mutation.world, gap=mutation.gap)
+        schedule = Schedule(seed, mutation.faults, mutation.world, gap=mutation.gap, foreign=False)
         outcome = run_schedule(kafka, folder, schedule, mutation.broken)
         found += outcome.problems
         if any(problem.startswith(mutation.finder) for problem in outcome.problems):

@@ -19,7 +19,7 @@ from faust.types import EventT
 
 import streams.worker.run  # noqa: F401 - a clock can only be set in modules that are there
 from streams.cli import main
-from streams.core import shelf
+from streams.core import book, shelf
 from streams.core.settings import Settings
 from streams.serving.board import Board
 from streams.worker.app import WorkerApp
@@ -125,7 +125,8 @@ def forget_folds() -> None:
     def no_names(_row: Sequence[Any]) -> "array[int]":
         return array("Q")
 
-    vars(shelf)["names_in"] = no_names
+    for module in (book, shelf):
+        vars(module)["names_in"] = no_names
 
 
 def serve_early() -> None:

@@ -99,7 +99,7 @@ def _run(stage: Stage, outcome: Outcome) -> None:
     installation.create_topics()
     stage.start()
     events = events_of(schedule.seed, schedule.events, _now())
-    messages = messages_of(events, schedule.seed)
+    messages = messages_of(events, schedule.seed, foreign=schedule.foreign)
     outcome.messages = len(messages)
     sampler = Sampler(stage.serving)
     traffic = Traffic(stage.kafka.bootstrap, installation.topic("deploy_events"), messages, SECONDS)

@@ -65,6 +65,8 @@ class Schedule:
     events: int = 5_000
     gap: tuple[float, float] = (0.3, 2.0)
     """Seconds between two faults."""
+    foreign: bool = True
+    """Whether some messages have a schema that nobody knows: if one of those is lost, the audit cannot decide."""
 
     @override
     def __str__(self) -> str:

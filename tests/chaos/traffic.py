@@ -42,17 +42,21 @@ def _with_cause(event: EventValue, rng: Random) -> EventValue:
     return {**event, "incident": facts.incident(severity="sev2", found=found)}
 
 
-def messages_of(events: Sequence[EventValue], seed: int) -> list[Raw]:
-    """What is sent, in that order."""
+def messages_of(events: Sequence[EventValue], seed: int, *, foreign: bool = True) -> list[Raw]:
+    """What is sent, in that order; without `foreign` nothing in a schema that nobody knows."""
     rng = Random(f"{seed}/traffic")
     held = [event for event in events if rng.random() < _HELD]
     names = {event["event_id"] for event in held}
     flowing = [event for event in events if event["event_id"] not in names]
-    items = list(disturb(flowing, seed))
+    items = [item for item in disturb(flowing, seed) if foreign or not _is_foreign(item)]
     for event in held:
         items.insert(rng.randrange(len(items) // 2, len(items) + 1), event)
     messages = [_raw(item) for item in items]
     return messages + rng.sample(messages, int(len(messages) * _TOLD_AGAIN))
+
+
+def _is_foreign(item: EventValue | Poison) -> bool:
+    return isinstance(item, Poison) and item.reason == "unknown_schema"
 
 
 def _raw(item: EventValue | Poison) -> Raw:
