@@ -1,4 +1,4 @@
-"""Three short schedules of `make chaos`, so that every test run has some."""
+"""Two short schedules of `make chaos`, so that every test run has some."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.support.kafka import KafkaBroker
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("seed", [1, 2, 4])
+@pytest.mark.parametrize("seed", [4, 5])
 def test_a_short_schedule_changes_nothing(kafka: KafkaBroker, tmp_path: Path, seed: int) -> None:
     outcome = run_schedule(kafka, tmp_path, quick_plan(seed))
     assert not outcome.problems, "\n".join(outcome.problems)

@@ -17,8 +17,6 @@ from tests.support.installation import published
 from tests.support.kafka import KafkaBroker
 from tests.unit.serving.scrapes import numbers
 
-SECONDS: Final = 12.0
-"""Within which the load is sent, if the broker takes it."""
 PATIENCE: Final = 120.0
 """Seconds until the broker must have everything."""
 
@@ -102,7 +100,7 @@ def _run(stage: Stage, outcome: Outcome) -> None:
     messages = messages_of(events, schedule.seed, foreign=schedule.foreign)
     outcome.messages = len(messages)
     sampler = Sampler(stage.serving)
-    traffic = Traffic(stage.kafka.bootstrap, installation.topic("deploy_events"), messages, SECONDS)
+    traffic = Traffic(stage.kafka.bootstrap, installation.topic("deploy_events"), messages, schedule.seconds)
     sampler.start()
     traffic.start()
     try:

@@ -63,6 +63,8 @@ class Schedule:
     faults: tuple[Fault, ...]
     world: World = USUAL
     events: int = 5_000
+    seconds: float = 12.0
+    """Within which the load is sent, if the broker takes it."""
     gap: tuple[float, float] = (0.3, 2.0)
     """Seconds between two faults."""
     foreign: bool = True
@@ -110,7 +112,7 @@ def quick_plan(seed: int) -> Schedule:
     """A schedule that costs little: nothing in it takes long to come back."""
     rng = Random(f"{seed}/chaos")
     faults = _faults((_QUICK[seed % len(_QUICK)], rng.choice(_QUICK), rng.choice(_QUICK)), rng)
-    return Schedule(seed, faults, FOLDING if seed % 2 else USUAL, events=2_000)
+    return Schedule(seed, faults, FOLDING if seed % 2 else USUAL, events=2_000, seconds=5.0, gap=(0.3, 1.0))
 
 
 def _faults(kinds: Sequence[str], rng: Random) -> tuple[Fault, ...]:
