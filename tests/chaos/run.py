@@ -8,6 +8,8 @@ from random import Random
 from typing import Final
 from uuid import uuid4
 
+from confluent_kafka import KafkaException
+
 from schemas.values import SECOND, Micros
 from tests.chaos.sampler import Sampler
 from tests.chaos.schedule import FOLDING, Schedule
@@ -135,7 +137,12 @@ def _untrue(stage: Stage, truth: Mapping[str, range]) -> list[str]:
     """What /metrics says otherwise than the topics, or the topics otherwise than the load."""
     deadline = time.monotonic() + 20
     while True:
-        before = {key[0]: value["counters"]["deployments"] for key, value in _snapshots(stage).items()}
+        try:
+            before = {key[0]: value["counters"]["deployments"] for key, value in _snapshots(stage).items()}
+        except KafkaException as error:  # a broker that has just come back
+            before = {}
+            if time.monotonic() > deadline:
+                return [f"truth: the topics cannot be read: {error}"]
         stage.tend_for(0.5)
         reply = stage.serving.get("/metrics")
         shown = numbers(stage.serving.text()) if reply is not None and reply.status == 200 else {}
