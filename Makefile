@@ -6,7 +6,8 @@ SOURCES := $(shell find schemas producers streams -type f -not -path '*/__pycach
 PYTEST := $(BIN)/pytest --installed
 # The tests that share the one broker stay in one process; all others spread over the cores.
 UNIT := $(PYTEST) -n auto -m "not broker and not prometheus"
-BROKER := $(PYTEST) -m "broker or prometheus"
+BROKER := $(PYTEST) -m "(broker or prometheus) and not proof" --durations=10
+PROOF := $(PYTEST) -m proof --durations=10
 
 # The checkout is never on sys.path: what is tested and run is the installed wheel.
 export PYTHONSAFEPATH := 1
@@ -23,7 +24,7 @@ demo: venv ## a simulated company, live in the terminal (ONCE=1: show the table 
 	@$(BIN)/candora demo $(if $(ONCE),--once)
 
 .PHONY: test
-test: lint types imports venv jars ## all checks and all tests
+test: lint types imports venv jars ## all checks, and all tests but the proofs
 	$(UNIT)
 	$(BROKER)
 
@@ -47,6 +48,10 @@ unit: venv ## the tests that need nothing but Python
 .PHONY: broker
 broker: venv jars ## the tests that need a real Kafka or a real Prometheus
 	$(BROKER)
+
+.PHONY: proof
+proof: venv jars ## what takes minutes: crashes under load, audits, a rebuild, some chaos, on a real Kafka
+	$(PROOF)
 
 .PHONY: bench
 bench: venv jars ## the measurements of tests/bench, on a real Kafka

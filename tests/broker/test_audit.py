@@ -23,7 +23,7 @@ from tests.support.installation import Installation, Raw, home, published
 from tests.support.kafka import KafkaBroker
 from tests.support.processes import Process, Processes
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.proof
 
 SERVICES: Final = 30
 BANK: Final = next(name for name in ("bank", "cart", "mail", "auth") if home(name) != home("shop"))

@@ -8,7 +8,7 @@ from tests.chaos.run import run_schedule
 from tests.chaos.schedule import quick_plan
 from tests.support.kafka import KafkaBroker
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.proof
 
 
 @pytest.mark.parametrize("seed", [4, 5])

@@ -19,7 +19,7 @@ from tests.support.kafka import KafkaBroker
 from tests.support.processes import Processes
 from tests.unit.serving.scrapes import numbers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.proof
 
 EVENTS: Final = 20_000
 SERVICES: Final = 40

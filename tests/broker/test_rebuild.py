@@ -25,7 +25,7 @@ from tests.support.processes import Process, Processes
 from tests.unit.serving.live import Serving
 from tests.unit.serving.scrapes import number, numbers
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(400)]
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
