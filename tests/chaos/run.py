@@ -78,8 +78,8 @@ def run_schedule(kafka: KafkaBroker, folder: Path, schedule: Schedule, broken: s
         stage = Stage.build(kafka, prefix, folder, schedule, commands)
         try:
             _run(stage, outcome)
-        except ChaosFailed as failure:
-            outcome.problems.append(f"stage: {failure}")
+        except (AssertionError, KafkaException, OSError) as failure:  # told with the schedule that led to it
+            outcome.problems.append(f"stage: {type(failure).__name__}: {failure}")
         finally:
             for process in commands.running:
                 process.kill()
