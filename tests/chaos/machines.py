@@ -70,7 +70,7 @@ class Disk:
 class Clock:
     """The wall clock of one worker, as its Python code sees it. What measures lengths of time is left alone.
 
-    Not by libfaketime: under it librdkafka waits for days, because it computes its waits from a clock that jumps.
+    Not by libfaketime, under which a producer of librdkafka did not come back after a restart of its broker.
     """
 
     def __init__(self, file: Path) -> None:
