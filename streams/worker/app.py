@@ -50,7 +50,7 @@ class WorkerApp(HardenedApp):
             bounds=settings.bounds(),
             **_faust_options(settings),
         )
-        self.publisher = Publisher(settings.client())
+        self.publisher = Publisher(settings.client(), settings.session_timeout / SECOND * _SILENCE)
         self._decoder = pinned_decoder("deploy_event")
         table = self.Table(
             TABLE,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -13,7 +14,6 @@ _CONFIG: Final[Mapping[str, Any]] = {
     "partitioner": "murmur2_random",  # as Java's clients and aiokafka partition
     "compression.type": "lz4",
     "linger.ms": 5,
-    "delivery.timeout.ms": 60_000,
     "message.max.bytes": 20 * 1024 * 1024,
     "queue.buffering.max.messages": 500_000,
     "queue.buffering.max.kbytes": 256 * 1024,
@@ -58,10 +58,16 @@ class _Delivery:
 
 
 class Publisher:
-    """An idempotent librdkafka producer, used from one event loop. The loop never waits for the network."""
+    """An idempotent librdkafka producer, used from one event loop. The loop never waits for the network.
 
-    def __init__(self, client: Mapping[str, str]) -> None:
-        self._producer = Producer({**client, **_CONFIG}, logger=log)
+    What the broker has not confirmed within `patience` seconds is given up. That must be less than a worker may be
+    silent: what it had queued when it was frozen must not be sent when it wakes and its partitions are another's.
+    """
+
+    def __init__(self, client: Mapping[str, str], patience: float) -> None:
+        config = {**client, **_CONFIG, "delivery.timeout.ms": int(patience * 1000)}
+        self._producer = Producer(config, logger=log)
+        self._patience = patience
         self._flusher = ThreadPoolExecutor(2, thread_name_prefix="candora-flush")
         self._closed = False
 
@@ -71,8 +77,14 @@ class Publisher:
         Returns the largest offset that one of them got, -1 if there was none. Raises PublishError.
         """
         delivery = _Delivery()
-        sent = 0
+        sent, last = 0, monotonic()
         for sent, message in enumerate(messages, 1):
+            now = monotonic()
+            if now - last > self._patience:
+                raise PublishError(
+                    f"the worker stood still for {now - last:.1f} s amid a batch: it must not go on with it"
+                )
+            last = now
             await self._send(message, delivery)
             if sent % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
