@@ -125,7 +125,8 @@ def test_good_ones_are_counted_and_bad_ones_are_kept(
     assert all(one["problem"] for one in letters)
 
     recomputed, records = recompute(installation), published(installation)
-    assert recomputed.refused == {place: reason for place, (reason, _, _) in wanted.items()}
+    expected = {place: reason for place, (reason, _, _) in wanted.items()}
+    assert sorted(recomputed.refused.items() ^ expected.items())[:20] == []
     assert_same(records, recomputed.records)
     alone = Records.of(played(events, time.time_ns() // 1000, installation.settings))
     assert facts_of(records) == facts_of(alone)

@@ -330,8 +330,9 @@ def recompute(installation: Installation, upto: Mapping[int, int] | None = None)
         except (ContractError, WrongPlace) as error:
             event = None
             refused[Place(partition, offset)] = error.reason
-        if not shelves[partition].read(event, append_time, offset):
-            refused[Place(partition, offset)] = "record_closed"
+        refusal = shelves[partition].read(event, append_time, offset)
+        if refusal is not None:
+            refused[Place(partition, offset)] = refusal
     seen = Published()
     for shelf in shelves:
         seen.take(shelf.collect())
