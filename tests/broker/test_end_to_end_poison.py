@@ -151,8 +151,8 @@ def test_good_ones_are_counted_and_bad_ones_are_kept(
     "size",
     [
         pytest.param(1_000_000, id="1 MB"),
-        pytest.param(5_000_000, id="5 MB"),
-        pytest.param(12_000_000, id="12 MB"),
+        pytest.param(5_000_000, id="5 MB", marks=pytest.mark.proof),
+        pytest.param(12_000_000, id="12 MB", marks=pytest.mark.proof),
     ],
 )
 def test_a_monstrous_message_stops_nobody(

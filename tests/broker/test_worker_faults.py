@@ -24,7 +24,7 @@ from tests.support.kafka import KafkaBroker
 from tests.support.processes import Processes
 from tests.support.workers import Installation, commits, eventually, now
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.broker, pytest.mark.proof, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
