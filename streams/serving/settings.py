@@ -2,19 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.duration import parse_duration
-from schemas.values import DAY, SECOND, Micros
+from schemas.values import DAY, SECOND
+from streams.fields import Duration, TopicPrefix
 
-
-def _length(given: object) -> object:
-    return parse_duration(given) if isinstance(given, str) else given
-
-
-Duration = Annotated[Micros, BeforeValidator(_length), Field(ge=0)]
-"""A length in microseconds, written "30s", "31d"."""
+Length = Annotated[Duration, Field(ge=0)]
+"""A duration, also where it is given as a number: never below zero."""
 
 
 class ServingSettings(BaseSettings):
@@ -23,8 +18,8 @@ class ServingSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CANDORA_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     kafka_bootstrap_servers: str = "localhost:9092"
-    topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
-    output_prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{0,200}$")
+    topic_prefix: TopicPrefix = ""
+    output_prefix: TopicPrefix | None = None
     """In front of the topics read here, if the workers have another one there than of deploy_events."""
     schema_registry_url: str | None = None
     """None: schema ids are the pinned ones."""
@@ -32,7 +27,7 @@ class ServingSettings(BaseSettings):
     """Who may connect: this machine only, unless it says 0.0.0.0 or an address."""
     metrics_port: int = Field(default=9464, ge=0, le=65535)
     """0 takes a free port and logs it."""
-    scrape_interval: Duration = 30 * SECOND
+    scrape_interval: Length = 30 * SECOND
     """The longest scrape interval of any Prometheus that reads this process. An incident's sample stays for two."""
-    incident_replay: Duration = 31 * DAY
+    incident_replay: Length = 31 * DAY
     """How old an incident may be to get its sample after a restart: Prometheus's `out_of_order_time_window`."""

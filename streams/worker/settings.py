@@ -8,16 +8,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from schemas.duration import parse_duration
 from schemas.kafka_env import kafka_settings
 from schemas.topics import topic_name
-from schemas.values import DAY, HOUR, MINUTE, SECOND, Micros
+from schemas.values import DAY, HOUR, MINUTE, SECOND
 from streams.core.settings import Settings
+from streams.fields import Duration, TopicPrefix
 from streams.worker.hardening import Bounds
-
-
-def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
 
 
 def _list(value: object) -> object:
@@ -27,9 +23,6 @@ def _list(value: object) -> object:
 def _no_name(value: object) -> object:
     return "" if value == "none" else value
 
-
-Duration = Annotated[Micros, BeforeValidator(_duration)]
-"""Microseconds; in the environment "15m", "24h", "30d"."""
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 """In the environment "sev1,sev2"."""
@@ -41,8 +34,8 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CANDORA_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     kafka_bootstrap_servers: str = "localhost:9092"
-    topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
-    output_prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{0,200}$")
+    topic_prefix: TopicPrefix = ""
+    output_prefix: TopicPrefix | None = None
     """In front of every topic but deploy_events; none: the topic_prefix.
 
     With an app_id of its own, a second set of workers makes everything anew beside the first.

@@ -1,0 +1,19 @@
+"""Kinds of settings that several processes have."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from schemas.duration import parse_duration
+from schemas.values import Micros
+
+
+def _length(given: object) -> object:
+    return parse_duration(given) if isinstance(given, str) else given
+
+
+Duration = Annotated[Micros, BeforeValidator(_length)]
+"""A length in microseconds; in the environment "15m", "24h", "30d"."""
+
+TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,200}$")]
+"""What stands in front of the names of topics: only what Kafka takes in a name."""
