@@ -1,0 +1,1 @@
+"""`candora-ci serve`: the long-running sidecar, and what it shares with `candora-ci explain`."""

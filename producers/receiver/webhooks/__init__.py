@@ -1,0 +1,1 @@
+"""What each source's webhooks mean, one pure module a source."""
