@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
+
+from schemas.values import EventTypeName
+
+EVENT_TYPES: Final = tuple(
+    name for name in get_args(EventTypeName) if name not in {"UNKNOWN", "clock_tick", "cause_linked"}
+)
+"""What a pipeline may report."""
 
 
 class Kind(Enum):

@@ -1,55 +1,13 @@
-"""The command line of `candora-ci`, built from the table of flags."""
+"""The command line of `candora-ci`: one parser, and in it those of the commands."""
 
 import argparse
-from typing import Final, NoReturn, get_args
+from collections.abc import Sequence
+from typing import NoReturn
 
 from typing_extensions import override
 
-from producers import config
+from producers import commands
 from producers.errors import UsageError
-from producers.flags import FLAGS, Kind
-from schemas.values import EventTypeName
-
-EVENT_TYPES: Final = tuple(
-    name for name in get_args(EventTypeName) if name not in {"UNKNOWN", "clock_tick", "cause_linked"}
-)
-"""What a pipeline may report."""
-
-_EXAMPLES: Final = f"""\
-event types:
-  {", ".join(EVENT_TYPES[:5])},
-  {", ".join(EVENT_TYPES[5:])}
-
-examples:
-  candora-ci emit commit_created --service shop --change shop#42 --sha "$(git rev-parse HEAD)" \\
-      --occurred-at "$(git show -s --format=%cI HEAD)"
-  candora-ci emit canary_promoted --service shop --env prod --deployment run-1817 --sha "$SHA" \\
-      --included-sha "$SHA" --included-sha "$OLDER_SHA"
-  candora-ci emit rollback_triggered --service shop --env prod --deployment run-1817 --trigger auto
-  candora-ci emit incident_opened --service shop --env prod --incident INC-7 --severity sev1
-  candora-ci emit incident_resolved --service shop --incident INC-7 --cause-sha "$SHA" --cause-kind change
-  candora-ci emit tests_passed --service shop --sha "$SHA" \\
-      --set tests.suites='[{{"kind": "unit", "executed": 812, "passed": 812, "skipped": 0}}]'
-  candora-ci emit canary_started --service shop --env prod --sha "$SHA" --dry-run --explain
-  candora-ci emit --file events.jsonl
-
-files:
-  One event per line, as --dry-run prints it. All lines are checked before the first is sent; if one is bad, it is
-  named with its field and nothing is sent. With --skip-invalid the good ones are sent and the bad ones named.
-
-environment (a flag comes before its variable; an empty variable counts as unset):
-  the variables in brackets above; for the connection to Kafka KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM,
-  KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SSL_CA_LOCATION and the like; for the schema registry
-  {config.REGISTRY_USER} and {config.REGISTRY_PASSWORD}, or {config.REGISTRY_TOKEN}
-
-exit codes:
-  0  delivered; also, unless --strict, when delivery fails: a warning says so, and the pipeline goes on
-  2  wrong usage, or the contract refuses an event: nothing to wait for, mend it
-  3  with --strict: Kafka is not configured
-  4  with --strict: the broker refused the credentials
-  5  with --strict: no acknowledgement within --timeout; the event is not kept, run the command again
-  --allow-failure makes every one of them 0. Sending an event again is harmless: it has the same id.
-"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -61,73 +19,12 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command."""
+def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of these arguments: with the command that they name alone, or with all if they name none."""
     parser = Parser(prog="candora-ci", description="Report what a pipeline does to candora.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    emit = commands.add_parser(
-        "emit",
-        help="send one event, or a file of them",
-        description="Send one event to Kafka, or many from a file, once the contract has been checked.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="candora-ci emit EVENT_TYPE --service NAME [field ...] [option ...]\n       "
-        "candora-ci emit --file events.jsonl [option ...]",
-        allow_abbrev=False,
-    )
-    emit.add_argument("event_type", metavar="EVENT_TYPE", nargs="?", help="what happened, see the list below")
-    _add_fields(emit)
-    _add_options(emit)
+    choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    named = [name for name in arguments[:1] if name in commands.NAMES]
+    for name in named or commands.NAMES:
+        command = commands.load(name)
+        command.add_arguments(choices.add_parser(name, help=command.HELP, allow_abbrev=False))
     return parser
-
-
-def _add_fields(emit: argparse.ArgumentParser) -> None:
-    for heading, flags in FLAGS.items():
-        group = emit.add_argument_group(heading)
-        for flag in flags:
-            variable = f" [{flag.environ}]" if flag.environ else ""
-            action = "append" if flag.kind is Kind.TEXTS else "store"
-            text = (flag.help + variable).replace("%", "%%")
-            group.add_argument(flag.name, dest=flag.dest, metavar=flag.metavar, help=text, action=action)
-    rest = emit.add_argument_group("any other field")
-    rest.add_argument(
-        "--set",
-        dest="sets",
-        metavar="FIELD=VALUE",
-        action="append",
-        default=[],
-        help="a field by its dotted path, e.g. policy.rules='[...]' (JSON, or plain text); repeatable",
-    )
-    rest.add_argument(
-        "--attribute",
-        dest="attributes",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="a note of your own, as text; repeatable",
-    )
-
-
-def _add_options(emit: argparse.ArgumentParser) -> None:
-    many = emit.add_argument_group("many events")
-    many.add_argument("--file", metavar="FILE", help="JSON lines; - reads standard input")
-    many.add_argument("--skip-invalid", action="store_true", help="send the good lines of a file that has bad ones")
-
-    to = emit.add_argument_group("delivery")
-    to.add_argument("--bootstrap-servers", dest="servers", metavar="HOST:PORT,...", help=f"Kafka [{config.SERVERS}]")
-    to.add_argument("--topic-prefix", metavar="PREFIX", help=f"put before the topic's name [{config.TOPIC_PREFIX}]")
-    to.add_argument("--schema-registry", dest="registry", metavar="URL", help=f"look schema ids up [{config.REGISTRY}]")
-    to.add_argument(
-        "--timeout",
-        metavar="10s",
-        help=f"give up when nothing is acknowledged for so long (default {config.DEFAULT_TIMEOUT}) [{config.TIMEOUT}]",
-    )
-    to.add_argument("--strict", action="store_true", help=f"fail when delivery fails [{config.STRICT}]")
-    to.add_argument(
-        "--allow-failure", action="store_true", help=f"never fail, whatever happens [{config.ALLOW_FAILURE}]"
-    )
-
-    show = emit.add_argument_group("output")
-    show.add_argument("--dry-run", action="store_true", help="print the event as JSON and send nothing")
-    show.add_argument("--explain", action="store_true", help="say where each value comes from (standard error)")
-    show.add_argument("--json", action="store_true", help="print what became of each event: partition, offset, problem")

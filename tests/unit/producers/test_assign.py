@@ -15,7 +15,8 @@ NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 def _assign(*argv: str, environ: dict[str, str] | None = None) -> dict[str, Assigned]:
-    given = build_parser().parse_args(["emit", "commit_created", *argv])
+    arguments = ["emit", "commit_created", *argv]
+    given = build_parser(arguments).parse_args(arguments)
     found = assignments(
         "commit_created",
         vars(given),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from producers import cli
+from producers import cli, commands
 from producers.config import Config
 from producers.publisher import Cause, Failure, Message, Publisher
 from schemas.codec import split_frame
@@ -39,7 +39,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
             return publisher
 
         monkeypatch.setenv("CANDORA_KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
-        monkeypatch.setattr(cli, "_open_publisher", open_publisher)
+        monkeypatch.setattr("producers.commands.emit.open_publisher", open_publisher)
         return publisher
 
     return put
@@ -316,6 +316,24 @@ def test_a_registry_that_does_not_answer_is_a_failed_delivery(use: Use, capsys: 
     assert cli.main([*argv, "--strict"]) == 5
     assert cli.main([*argv, "--sha", "abc"]) == 2
     assert not publisher.messages
+
+
+def test_help_has_a_line_for_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for name in commands.NAMES:
+        assert [name, *commands.load(name).HELP.split()[:2]] in [line[:3] for line in lines]
+
+
+@pytest.mark.parametrize("name", commands.NAMES)
+def test_each_command_tells_how_it_is_used(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+
+    assert ended.value.code == 0
+    assert f"usage: candora-ci {name}" in capsys.readouterr().out
 
 
 LOADED = """

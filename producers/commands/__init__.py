@@ -1,0 +1,40 @@
+"""The commands of `candora-ci`, one module each, by name. Only the one that is asked for is loaded.
+
+A module has `HELP`, one line; `add_arguments(parser)`; and `run(given, environ, console)`. Its imports at the top are
+light, for `candora-ci --help` loads every one of them, and the extras of another command may not be installed.
+"""
+
+import argparse
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final, Protocol, cast
+
+from producers.console import Console
+from producers.errors import ExitCode
+
+NAMES: Final = ("emit",)
+"""In the order of `--help`."""
+
+
+class Command(Protocol):
+    """What a module of this package offers."""
+
+    HELP: str
+    """What it does, in one line without a full stop."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add its flags, and what more its own `--help` says."""
+        ...
+
+    def run(self, given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
+        """Do it.
+
+        Raises:
+            UsageError: it was called or configured wrongly.
+        """
+        ...
+
+
+def load(name: str) -> Command:
+    """The command of this name, which is one of `NAMES`."""
+    return cast("Command", import_module(f"producers.commands.{name}"))

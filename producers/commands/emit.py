@@ -1,0 +1,105 @@
+"""`candora-ci emit`: send one event, or a file of them.
+
+What it needs is imported where it is used: `--help` and `--dry-run` load no Kafka client, and the client connects
+while the contract is being loaded.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from producers.arguments import add_arguments
+from producers.config import Config, load_config
+from producers.connect import open_encoder, open_publisher
+from producers.console import Console
+from producers.errors import ExitCode, UsageError
+from producers.flags import EVENT_TYPES, all_flags
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from producers.emit import Emitter
+    from producers.publisher import Publisher
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP: Final = "send one event, or a file of them"
+
+_ONLY_STRICT: Final = frozenset({ExitCode.NOT_CONFIGURED, ExitCode.CREDENTIALS, ExitCode.NOT_DELIVERED})
+
+
+def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
+    """Send the event, or the events of the file."""
+    _check_usage(given)
+    config = load_config(vars(given), environ)
+    bulk = given.file is not None
+    with _opened(given.file) as stream:
+        publisher = None if given.dry_run or config.servers is None else open_publisher(config, bulk=bulk)
+        try:
+            emitter = _emitter(given, config, console, publisher)
+            code = emitter.emit_file(stream) if stream else _emit_one(given, environ, emitter)
+        finally:
+            if publisher is not None:
+                publisher.close()
+    return ExitCode.OK if code in _ONLY_STRICT and not config.strict else code
+
+
+def _check_usage(given: argparse.Namespace) -> None:
+    """Refuse what argparse cannot see."""
+    if given.file is None:
+        if given.event_type is None:
+            raise UsageError(f"say what happened ({', '.join(EVENT_TYPES)}), or give --file")
+        if given.event_type not in EVENT_TYPES:
+            raise UsageError(f"unknown event type {given.event_type!r}{_suggestion(given.event_type)}")
+        if given.skip_invalid:
+            raise UsageError("--skip-invalid goes with --file")
+        return
+    fields = [flag.name for flag in all_flags() if getattr(given, flag.dest) is not None]
+    fields += ["EVENT_TYPE"] * (given.event_type is not None)
+    fields += ["--set"] * bool(given.sets) + ["--attribute"] * bool(given.attributes)
+    if fields:
+        raise UsageError(f"with --file every field stands in the file; leave out {', '.join(fields)}")
+
+
+def _suggestion(word: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, EVENT_TYPES, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; it is one of {', '.join(EVENT_TYPES)}"
+
+
+def _opened(name: str | None) -> "AbstractContextManager[BinaryIO | None]":
+    if name is None:
+        return nullcontext()
+    if name == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return open(name, "rb")  # noqa: PTH123 - pathlib costs its import, and the caller closes the file
+    except OSError as error:
+        raise UsageError(f"--file {name}: {error.strerror}") from error
+
+
+def _emitter(given: argparse.Namespace, config: Config, console: Console, publisher: "Publisher | None") -> "Emitter":
+    from producers.emit import Emitter, Options
+
+    options = Options(dry_run=given.dry_run, explain=given.explain, json=given.json, skip_invalid=given.skip_invalid)
+    encode, failure = open_encoder(config, sends=publisher is not None)
+    return Emitter(options, console, publisher, encode, datetime.now(UTC), no_schema=failure)
+
+
+def _emit_one(given: argparse.Namespace, environ: Mapping[str, str], emitter: "Emitter") -> ExitCode:
+    from producers.assign import assignments
+
+    return emitter.emit_one(
+        assignments(
+            given.event_type,
+            vars(given),
+            sets=given.sets,
+            attributes=given.attributes,
+            environ=environ,
+            now=emitter.now,
+        )
+    )
