@@ -1,0 +1,1 @@
+"""How senders and callers of the sidecar prove who they are."""
