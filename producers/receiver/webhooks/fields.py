@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from math import isfinite
 from typing import Any, Final
 
 from schemas.errors import one_line
@@ -12,6 +11,8 @@ from schemas.values import SECOND
 
 _LINE: Final = 80
 """Characters of a value in a message."""
+_MOST: Final = 10**21
+"""Beyond any time in nanoseconds. It also keeps infinity out, and what is no number."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,9}))?"
@@ -91,7 +92,7 @@ def from_epoch(value: Any, per_second: int) -> str | None:
     """A time given as a number since 1970, 1000 of which make a second, or 10**9, as `time` writes it."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,20}", value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST:
         return None
     try:
         return written(_EPOCH + timedelta(microseconds=int(value * SECOND // per_second)))
