@@ -261,7 +261,7 @@ class Book:
             deployment.history = (*history, VerdictMark(verdict, self.clock, self.offset))
             count_verdicts(counters, deployment.history, len(history))
             self._save(deployment, environment)
-        if verdict in ("pending", *JUDGED):
+        if verdict == "pending" or verdict in JUDGED:
             self._count_failure(environment, deployment)
         if deployment.promoted_at is not None and deployment.commits_mark is None:
             known = max(deployment.promoted_at, deployment.promoted_seen) + self.settings.lateness

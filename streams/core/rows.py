@@ -66,6 +66,7 @@ def _body(kind: str, body: Sequence[Any]) -> Any:
         return Rollback(*body)
     if kind == "l":
         return Link(*body)
-    report = Report(*body)
-    cause = None if report.cause is None else Cause(*report.cause)
-    return report._replace(cause=cause, escaped=tuple(report.escaped))
+    opened, env, severity, title, slo_met_at, alert_cleared_at, cause, deployment_id, sha, escaped, test = body
+    known = None if cause is None else Cause(*cause)
+    times = (slo_met_at, alert_cleared_at)
+    return Report(opened, env, severity, title, *times, known, deployment_id, sha, tuple(escaped), test)
