@@ -4,6 +4,7 @@ import argparse
 from typing import Final
 
 from producers import config
+from producers.evidence.flags import REPORT_FLAGS
 from producers.flags import EVENT_TYPES, FLAGS, Kind
 
 _EXAMPLES: Final = f"""\
@@ -19,8 +20,8 @@ examples:
   candora-ci emit rollback_triggered --service shop --env prod --deployment run-1817 --trigger auto
   candora-ci emit incident_opened --service shop --env prod --incident INC-7 --severity sev1
   candora-ci emit incident_resolved --service shop --incident INC-7 --cause-sha "$SHA" --cause-kind change
-  candora-ci emit tests_passed --service shop --sha "$SHA" \\
-      --set tests.suites='[{{"kind": "unit", "executed": 812, "passed": 812, "skipped": 0}}]'
+  candora-ci emit tests_passed --service shop --sha "$SHA" --junit unit='reports/*.xml' \\
+      --coverage coverage.json --coverage-threshold shop/payments=90%
   candora-ci emit canary_started --service shop --env prod --sha "$SHA" --dry-run --explain
   candora-ci emit --file events.jsonl
 
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("event_type", metavar="EVENT_TYPE", nargs="?", help="what happened, see the list below")
     _add_fields(parser)
+    _add_reports(parser)
     _add_options(parser)
 
 
@@ -82,6 +84,17 @@ def _add_fields(emit: argparse.ArgumentParser) -> None:
         default=[],
         help="a note of your own, as text; repeatable",
     )
+
+
+def _add_reports(emit: argparse.ArgumentParser) -> None:
+    group = emit.add_argument_group("evidence, from the reports of tools (FILE may have *; docs/evidence.md)")
+    for flag in REPORT_FLAGS:
+        text = flag.help.replace("%", "%%") + (" (repeatable)" if flag.repeatable else "")
+        if flag.metavar is None:
+            group.add_argument(flag.name, dest=flag.dest, help=text, action="store_true")
+        else:
+            action = "append" if flag.repeatable else "store"
+            group.add_argument(flag.name, dest=flag.dest, metavar=flag.metavar, help=text, action=action)
 
 
 def _add_options(emit: argparse.ArgumentParser) -> None:

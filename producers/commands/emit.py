@@ -16,6 +16,7 @@ from producers.config import Config, load_config
 from producers.connect import open_encoder, open_publisher
 from producers.console import Console
 from producers.errors import ExitCode, UsageError
+from producers.evidence.flags import REPORT_FLAGS
 from producers.flags import EVENT_TYPES, all_flags
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def _check_usage(given: argparse.Namespace) -> None:
             raise UsageError("--skip-invalid goes with --file")
         return
     fields = [flag.name for flag in all_flags() if getattr(given, flag.dest) is not None]
+    fields += [flag.name for flag in REPORT_FLAGS if getattr(given, flag.dest)]
     fields += ["EVENT_TYPE"] * (given.event_type is not None)
     fields += ["--set"] * bool(given.sets) + ["--attribute"] * bool(given.attributes)
     if fields:
@@ -93,13 +95,16 @@ def _emitter(given: argparse.Namespace, config: Config, console: Console, publis
 def _emit_one(given: argparse.Namespace, environ: Mapping[str, str], emitter: "Emitter") -> ExitCode:
     from producers.assign import assignments
 
-    return emitter.emit_one(
-        assignments(
-            given.event_type,
-            vars(given),
-            sets=given.sets,
-            attributes=given.attributes,
-            environ=environ,
-            now=emitter.now,
-        )
+    found = assignments(
+        given.event_type,
+        vars(given),
+        sets=given.sets,
+        attributes=given.attributes,
+        environ=environ,
+        now=emitter.now,
     )
+    if any(getattr(given, flag.dest) for flag in REPORT_FLAGS):
+        from producers.report_files import from_reports
+
+        found += from_reports(given.event_type, vars(given), found)
+    return emitter.emit_one(found)

@@ -1,0 +1,33 @@
+"""The JSON report of coverage.py (`coverage json`)."""
+
+from typing import Final
+
+from producers.evidence.json_report import Node, read_json
+from producers.evidence.lines import Files, Lines
+from producers.evidence.report import Report
+
+_HINT: Final = "make it with `coverage json`"
+
+
+def read_files(report: Report) -> Files:
+    """The lines of each file. Raises EvidenceError: it is no such report."""
+    root = read_json(report, "a coverage report", _HINT)
+    if not (root.has("meta") and root.has("files")):
+        raise root.error("is not a report of coverage.py", _HINT)
+    return {path: _lines(node) for path, node in root.fields("files")}
+
+
+def _lines(file: Node) -> Lines:
+    executed = _numbers(file, "executed_lines")
+    return Lines(executed | _numbers(file, "missing_lines"), executed)
+
+
+def _numbers(file: Node, name: str) -> set[int]:
+    if not file.has(name):
+        raise file.child(name).error("is missing", _HINT)
+    found = set()
+    for node in file.items(name):
+        if type(node.value) is not int:
+            raise node.error("is not the number of a line")
+        found.add(node.value)
+    return found

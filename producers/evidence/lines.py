@@ -1,0 +1,15 @@
+"""Which lines of which files ran, in whatever format it was reported."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Lines:
+    """The lines of one file that can run, and those that did."""
+
+    executable: set[int] = field(default_factory=set)
+    executed: set[int] = field(default_factory=set)
+
+
+Files = dict[str, Lines]
+"""By path, as the report has it."""

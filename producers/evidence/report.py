@@ -1,0 +1,45 @@
+"""What every reader of a report is given and gives: bytes with a name, and what they say of an event."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from producers.build_event import Assigned
+from producers.errors import UsageError
+
+MEBIBYTE: Final = 1024 * 1024
+MAX_DEPTH: Final = 100
+"""Of elements or objects in one another. Reports of real tools stay under twenty."""
+
+
+class Report(NamedTuple):
+    """A report as a tool wrote it."""
+
+    name: str
+    """The file's name, for messages and for `--explain`."""
+    data: bytes
+
+
+class EvidenceError(UsageError):
+    """A report cannot be taken for what it should be. The message names the file, the place in it and what to do."""
+
+    def __init__(self, report: str, problem: str, *, at: str = "", hint: str = "") -> None:
+        place = f"{report}: {at}" if at else report
+        super().__init__(f"{place}: {problem}" + (f"; {hint}" if hint else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reports say."""
+
+    assigned: Sequence[Assigned] = ()
+    objections: Sequence[str] = field(default=())
+    """Why the gate that they come from cannot have passed, for people."""
+    defaults: Sequence[Assigned] = ()
+    """What holds unless the caller says otherwise, such as the name of the tool."""
+
+
+def origin(tool: str, reports: Sequence[Report]) -> str:
+    """Where values come from: "junit unit.xml", "junit unit.xml and 3 more"."""
+    more = f" and {len(reports) - 1} more" if len(reports) > 1 else ""
+    return f"{tool} {reports[0].name}{more}"

@@ -1,0 +1,28 @@
+"""YAML from outside: plain values only, no tags, and no aliases, which let a small file grow without end."""
+
+from typing import Any
+
+import yaml
+from typing_extensions import override
+
+from producers.evidence.json_report import Node
+from producers.evidence.report import EvidenceError, Report
+
+
+class _Loader(yaml.SafeLoader):
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
+
+
+def read_yaml(report: Report, hint: str) -> Node:
+    """The value of a report in YAML. Raises EvidenceError: it is none, or uses what a report has no need of."""
+    try:
+        value: Any = yaml.load(report.data, _Loader)  # noqa: S506 - a safe loader, made safer
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark is not None else ""
+        raise EvidenceError(report.name, "is not plain YAML", at=where, hint=hint) from error
+    return Node(value, report.name)
