@@ -7,11 +7,8 @@ from typing import Final, NoReturn, final
 
 from typing_extensions import override
 
+from producers.errors import UsageError
 from producers.receiver.auth.settings import SecretSource
-
-
-class SecretMissing(Exception):
-    """A secret that the settings name cannot be had; the message says which variable or file, and why."""
 
 
 @final
@@ -54,7 +51,7 @@ def read_secret(source: SecretSource, environ: Mapping[str, str]) -> Secret:
     """The secret from where it is.
 
     Raises:
-        SecretMissing: it is not there, or empty.
+        UsageError: it is not there, or empty; the message says which variable or file.
     """
     if source.env is not None:
         value, place = environ.get(source.env, "").encode("utf-8", "surrogateescape"), f"the variable {source.env}"
@@ -64,10 +61,10 @@ def read_secret(source: SecretSource, environ: Mapping[str, str]) -> Secret:
         try:
             value = source.file.read_bytes()
         except OSError as error:
-            raise SecretMissing(f"{place} cannot be read: {error.strerror}") from error
+            raise UsageError(f"{place} cannot be read: {error.strerror}") from error
         value = value.removesuffix(b"\n").removesuffix(b"\r")
     if not value:
-        raise SecretMissing(f"{place} is {'not set' if source.env else 'empty'}; the settings of `auth` name it")
+        raise UsageError(f"{place} is {'not set' if source.env else 'empty'}; the settings of `auth` name it")
     return Secret(value)
 
 

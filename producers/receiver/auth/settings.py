@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from producers.receiver.webhooks.sources import UnknownSource, canonical_name
 from schemas.duration import parse_duration
 from schemas.values import HOUR, MINUTE, EventTypeName, Micros
 
@@ -293,6 +294,28 @@ class Tls(_Section):
         return self
 
 
+def _canonical(given: Mapping[Any, Any]) -> dict[str, Any]:
+    """By the names that the sources have among us."""
+    found: dict[str, Any] = {}
+    for source, entry in given.items():
+        try:
+            name = canonical_name(str(source))
+        except UnknownSource as error:
+            raise ValueError(str(error)) from error
+        if name in found:
+            raise ValueError(f"{name} is named twice; put its secrets into one list")
+        found[name] = entry
+    return found
+
+
+def _with_scheme(source: str, entry: Any) -> Any:
+    if not isinstance(entry, Mapping) or "scheme" in entry:
+        return entry
+    if source not in OWN_SCHEME:
+        raise ValueError(f"{source} signs nothing by itself: say by `scheme` what it sends, such as bearer or basic")
+    return {"scheme": OWN_SCHEME[source], **entry}
+
+
 class Auth(_Section):
     """Everything about who may speak. Empty: nobody has to prove anything, which is refused beyond loopback."""
 
@@ -310,12 +333,7 @@ class Auth(_Section):
     def _own_schemes(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        return {
-            source: {"scheme": OWN_SCHEME[source], **entry}
-            if source in OWN_SCHEME and isinstance(entry, Mapping)
-            else entry
-            for source, entry in given.items()
-        }
+        return {name: _with_scheme(name, entry) for name, entry in _canonical(given).items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Auth":

@@ -1,0 +1,83 @@
+"""ID tokens of GitLab CI: which project and configuration a pipeline is of."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from producers.receiver.access import Reason, Refused
+from producers.receiver.auth.run import Claims, Proven, Run, claim
+from producers.receiver.auth.settings import GitLabIssuer, Project
+
+CLAIMS: Final = frozenset(
+    {
+        "project_path",
+        "project_id",
+        "ci_config_ref_uri",
+        "pipeline_source",
+        "pipeline_id",
+        "environment",
+        "sha",
+        "ref",
+        "ref_path",
+        "ref_type",
+        "ref_protected",
+        "user_login",
+    }
+)
+"""All that is read."""
+
+
+def read_run(claims: Claims, issuer: GitLabIssuer) -> Proven:
+    """Who it is.
+
+    Raises:
+        Refused: a claim is missing, or the pipeline is not one that is let in.
+    """
+    trust = _trusted(claims, issuer)
+    project, pipeline = claim(claims, "project_path"), claim(claims, "pipeline_id")
+    ref, path = claim(claims, "ref"), claim(claims, "ref_path")
+    request = re.fullmatch(r"refs/merge-requests/([0-9]+)/\w+", path)
+    for_request = request is not None or claims.get("pipeline_source") == "merge_request_event"
+    home = f"{issuer.issuer}/{project}"
+    return Proven(
+        Run(
+            system="gitlab",
+            repository=project,
+            commit=claim(claims, "sha"),
+            ref=path,
+            branch=ref if claims.get("ref_type") == "branch" and not for_request else None,
+            for_request=for_request,
+            request=request[1] if request else None,
+            run_id=pipeline,
+            attempt=None,
+            actor=claim(claims, "user_login"),
+            home=home,
+            url=f"{home}/-/pipelines/{pipeline}",
+            environment=str(claims.get("environment") or "") or None,
+            protected=str(claims.get("ref_protected")).lower() == "true",
+        ),
+        trust,
+    )
+
+
+def _trusted(claims: Claims, issuer: GitLabIssuer) -> Project:
+    # Of a merge request from a fork these are the fork's, so that a fork is never taken for the project.
+    path, number = claim(claims, "project_path"), claim(claims, "project_id")
+    known = [each for each in issuer.projects if each.project.casefold() == path.casefold()]
+    if not any(each.project_id == number for each in known):
+        why = f"of the number {number}, which is another one than in the settings" if known else "in the settings"
+        raise Refused(Reason.WRONG_REPOSITORY, f"there is no project {path} {why}")
+    config = claim(claims, "ci_config_ref_uri")
+    for each in known:
+        if each.project_id == number and config in _configs(each, claims, issuer, path):
+            return each
+    raise Refused(Reason.WRONG_WORKFLOW, f"the settings do not let the configuration {config} of {path} in")
+
+
+def _configs(trust: Project, claims: Claims, issuer: GitLabIssuer, path: str) -> set[str]:
+    """What `ci_config_ref_uri` may be: the file, at the ref or the commit of this very pipeline."""
+    if "@" in trust.config:
+        return {trust.config}
+    host = issuer.issuer.removeprefix(f"{urlsplit(issuer.issuer).scheme}://")
+    places = [str(place) for place in (claims.get("ref_path"), claims.get("sha")) if place]
+    return {f"{host}/{path}//{trust.config}@{place}" for place in places}
