@@ -39,7 +39,7 @@ exit codes:
   2  wrong usage, or the contract refuses an event: nothing to wait for, mend it
   3  with --strict: Kafka is not configured
   4  with --strict: the broker refused the credentials
-  5  with --strict: no acknowledgement within --timeout; the event is not kept, run the command again
+  5  with --strict: no acknowledgement within --timeout; the event is kept if there is a --spool, else run it again
   --allow-failure makes every one of them 0. Sending an event again is harmless: it has the same id.
 """
 
@@ -102,7 +102,17 @@ def _add_options(emit: argparse.ArgumentParser) -> None:
     many.add_argument("--file", metavar="FILE", help="JSON lines; - reads standard input")
     many.add_argument("--skip-invalid", action="store_true", help="send the good lines of a file that has bad ones")
 
-    to = emit.add_argument_group("delivery")
+    add_delivery(emit)
+
+    show = emit.add_argument_group("output")
+    show.add_argument("--dry-run", action="store_true", help="print the event as JSON and send nothing")
+    show.add_argument("--explain", action="store_true", help="say where each value comes from (standard error)")
+    show.add_argument("--json", action="store_true", help="print what became of each event: partition, offset, problem")
+
+
+def add_delivery(parser: argparse.ArgumentParser) -> None:
+    """The flags that say where to send, and how hard to try; `load_config` reads them."""
+    to = parser.add_argument_group("delivery")
     to.add_argument("--bootstrap-servers", dest="servers", metavar="HOST:PORT,...", help=f"Kafka [{config.SERVERS}]")
     to.add_argument("--topic-prefix", metavar="PREFIX", help=f"put before the topic's name [{config.TOPIC_PREFIX}]")
     to.add_argument("--schema-registry", dest="registry", metavar="URL", help=f"look schema ids up [{config.REGISTRY}]")
@@ -111,12 +121,10 @@ def _add_options(emit: argparse.ArgumentParser) -> None:
         metavar="10s",
         help=f"give up when nothing is acknowledged for so long (default {config.DEFAULT_TIMEOUT}) [{config.TIMEOUT}]",
     )
+    to.add_argument(
+        "--spool", metavar="DIR", help=f"keep here what cannot be delivered, and send it next time [{config.SPOOL}]"
+    )
     to.add_argument("--strict", action="store_true", help=f"fail when delivery fails [{config.STRICT}]")
     to.add_argument(
         "--allow-failure", action="store_true", help=f"never fail, whatever happens [{config.ALLOW_FAILURE}]"
     )
-
-    show = emit.add_argument_group("output")
-    show.add_argument("--dry-run", action="store_true", help="print the event as JSON and send nothing")
-    show.add_argument("--explain", action="store_true", help="say where each value comes from (standard error)")
-    show.add_argument("--json", action="store_true", help="print what became of each event: partition, offset, problem")

@@ -16,6 +16,7 @@ REGISTRY_USER: Final = "CANDORA_SCHEMA_REGISTRY_USER"
 REGISTRY_PASSWORD: Final = "CANDORA_SCHEMA_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
 REGISTRY_TOKEN: Final = "CANDORA_SCHEMA_REGISTRY_TOKEN"  # noqa: S105 - as above
 TIMEOUT: Final = "CANDORA_TIMEOUT"
+SPOOL: Final = "CANDORA_SPOOL"
 STRICT: Final = "CANDORA_STRICT"
 ALLOW_FAILURE: Final = "CANDORA_ALLOW_FAILURE"
 
@@ -40,6 +41,8 @@ class Config:
     registry_token: str = field(default="", repr=False)
     timeout: float = 10.0
     """Seconds without an acknowledgement after which an event counts as not sent."""
+    spool: str | None = None
+    """The folder that keeps what could not be delivered."""
     strict: bool = False
     allow_failure: bool = False
     kafka: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -49,7 +52,8 @@ class Config:
 def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, str]) -> Config:
     """The settings: a flag before its variable; an empty variable (a secret that CI does not hand out) counts as unset.
 
-    `flags` holds `servers`, `topic_prefix`, `registry`, `timeout` (text or None), `strict` and `allow_failure`.
+    `flags` holds `servers`, `topic_prefix`, `registry`, `timeout` and `spool` (text or None), `strict` and
+    `allow_failure`.
 
     Raises:
         UsageError: a value cannot be read; the message names the flag or the variable.
@@ -67,6 +71,7 @@ def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, st
         registry_password=environ.get(REGISTRY_PASSWORD, ""),
         registry_token=environ.get(REGISTRY_TOKEN, ""),
         timeout=_seconds(text("timeout", TIMEOUT) or DEFAULT_TIMEOUT, "--timeout" if flags.get("timeout") else TIMEOUT),
+        spool=text("spool", SPOOL),
         strict=bool(flags.get("strict")) or switch(environ, STRICT),
         allow_failure=bool(flags.get("allow_failure")) or switch(environ, ALLOW_FAILURE),
         kafka=kafka_settings(environ),

@@ -1,18 +1,18 @@
 """Where a producer sends: the topic, the Kafka client and the schema's id. Imports what it needs where it is used."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from producers.config import Config
+from producers.config import SERVERS, Config
+from producers.console import Console
 from producers.errors import UsageError
 
 if TYPE_CHECKING:
     from producers.emit import Encode
     from producers.publisher import Failure, Publisher
-    from schemas.values import EventValue
 
 TOPIC: Final = "deploy_events"
 RECORD: Final = "deploy_event"
-_NOT_ALLOWED: Final = frozenset({401, 403})
 
 
 def open_publisher(config: Config, *, bulk: bool) -> "Publisher":
@@ -50,23 +50,46 @@ def open_encoder(config: Config, *, sends: bool) -> "tuple[Encode, Failure | Non
     pinned: Encode = pinned_encoder(RECORD).encode
     if not sends or config.registry_url is None:
         return pinned, None
-    return _registered_encoder(config, config.registry_url, pinned)
+    from producers.encoding import Encoding, NoSchema
 
-
-def _registered_encoder(config: Config, url: str, pinned: "Encode") -> "tuple[Encode, Failure | None]":
-    from producers.publisher import Cause, Failure
-    from schemas.codec import Encoder, load_schema
-    from schemas.ids import subject_for
-    from schemas.registry import Credentials, RegistryClient, RegistryError
-
-    credentials = Credentials(config.registry_user, config.registry_password, config.registry_token)
-    schema, subject = load_schema(RECORD), subject_for(topic_of(config))
     try:
-        schema_id = RegistryClient(url, timeout=config.timeout / 2, credentials=credentials).id_of(subject, schema)
-    except ValueError as error:
-        raise UsageError(f"--schema-registry: {error}") from error
-    except RegistryError as error:
-        cause = Cause.CREDENTIALS if error.status in _NOT_ALLOWED else Cause.UNREACHABLE
-        return pinned, Failure(cause, f"no schema id for {subject}: {error}")
-    encoder: Encoder[EventValue] = Encoder(schema, schema_id)
-    return encoder.encode, None
+        return Encoding(config).learn(TOPIC).encode, None
+    except NoSchema as error:
+        return pinned, error.failure
+
+
+def with_spool(
+    publisher: "Publisher | None",
+    config: Config,
+    environ: Mapping[str, str],
+    console: Console,
+    no_schema: "Failure | None",
+) -> "tuple[Publisher | None, Failure | None]":
+    """The publisher with the spool of `config` around it, which also keeps what there is no schema id for.
+
+    Without a spool, or with one that cannot be used, both are given back as they are.
+    """
+    if config.spool is None:
+        return publisher, no_schema
+    from producers.encoding import Encoding
+    from producers.publisher import Cause, Failure
+    from producers.spool import Spool, SpoolUnusable
+    from producers.spooling import SpoolingPublisher, spool_limits
+
+    missing = no_schema if publisher else Failure(Cause.NOT_CONFIGURED, f"Kafka is not configured: set {SERVERS}")
+    limits = spool_limits(environ)
+    try:
+        spool = Spool(config.spool, limits)
+    except SpoolUnusable as error:
+        console.warning(str(error))
+        return publisher, no_schema
+    return SpoolingPublisher(
+        publisher,
+        spool,
+        Encoding(config),
+        missing=missing,
+        unframed=config.registry_url is not None and missing is not None,
+        patience=config.timeout / 2,
+        tell=console.info,
+        warn=console.warning,
+    ), None

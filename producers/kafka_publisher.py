@@ -38,11 +38,7 @@ def producer_settings(
     Partitions are chosen as Java and aiokafka do, or every join in the worker would miss rows.
     """
     return {
-        **security,
-        "bootstrap.servers": servers,
-        "client.id": "candora-ci",
-        "partitioner": "murmur2_random",
-        "acks": "all",
+        **_always(servers, security),
         "enable.idempotence": False,
         "max.in.flight": 5 if bulk else 1,
         "linger.ms": 20 if bulk else 0,
@@ -52,6 +48,28 @@ def producer_settings(
         "socket.connection.setup.timeout.ms": max(1000, int(timeout * 300)),
         "retry.backoff.max.ms": 1000,
         "reconnect.backoff.max.ms": 1000,
+    }
+
+
+def sidecar_settings(servers: str, security: Mapping[str, str]) -> dict[str, str | int | bool]:
+    """What librdkafka is told by who sends for weeks: idempotent, so that a retry inside it is no repeat."""
+    return {
+        **_always(servers, security),
+        "enable.idempotence": True,
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        "message.timeout.ms": 60_000,
+        "socket.connection.setup.timeout.ms": 10_000,
+    }
+
+
+def _always(servers: str, security: Mapping[str, str]) -> dict[str, str | int | bool]:
+    return {
+        **security,
+        "bootstrap.servers": servers,
+        "client.id": "candora-ci",
+        "partitioner": "murmur2_random",
+        "acks": "all",
         "allow.auto.create.topics": False,
         "topic.metadata.propagation.max.ms": 1000,
         "enable.metrics.push": False,
@@ -75,6 +93,7 @@ class KafkaPublisher:
         self._trouble: str | None = None
         self._failed = False
         self._deadline = 0.0
+        self._abandoned = False
         try:
             self._producer = Producer({**settings, "error_cb": self._on_error}, logger=_SILENT)
         except (KafkaException, TypeError, ValueError) as error:
@@ -91,6 +110,10 @@ class KafkaPublisher:
                 break
         self._drain()
 
+    def abandon(self) -> None:
+        """From another thread: have `publish` give up on what is under way, and return."""
+        self._abandoned = True
+
     def close(self) -> None:
         """Drop the connections."""
         self._producer.purge()
@@ -103,7 +126,11 @@ class KafkaPublisher:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, message.value, message.key, headers=[*message.headers], on_delivery=on_delivery
+                    message.topic or self._topic,
+                    message.value,
+                    message.key,
+                    headers=[*message.headers],
+                    on_delivery=on_delivery,
                 )
             except BufferError:  # the queue is full: wait for acknowledgements
                 self._producer.poll(_POLL)
@@ -126,7 +153,7 @@ class KafkaPublisher:
             self._producer.flush(1)
 
     def _given_up(self) -> bool:
-        return self._refusal is not None or time.monotonic() >= self._deadline
+        return self._refusal is not None or self._abandoned or time.monotonic() >= self._deadline
 
     def _extend(self) -> None:
         self._deadline = time.monotonic() + self._timeout
@@ -135,10 +162,10 @@ class KafkaPublisher:
         partition, offset = sent.partition(), sent.offset()
         if error is None and partition is not None and offset is not None:
             self._extend()
-            return Delivered(self._topic, partition, offset)
-        return self._failure(error)
+            return Delivered(sent.topic() or self._topic, partition, offset)
+        return self._failure(error, sent.topic())
 
-    def _failure(self, error: KafkaError | None) -> Failure:
+    def _failure(self, error: KafkaError | None, topic: str | None = None) -> Failure:
         if error is not None and error.code() in _MESSAGE:
             return Failure(Cause.MESSAGE, f"the broker does not take it: {error.str()}")
         self._failed = True
@@ -147,9 +174,8 @@ class KafkaPublisher:
         if error is not None and error.code() in _CREDENTIALS:
             return Failure(Cause.CREDENTIALS, error.str())
         if error is not None and error.code() in _NO_TOPIC:
-            return Failure(
-                Cause.UNREACHABLE, f"Kafka has no topic {self._topic!r}; create it with `candora topics create`"
-            )
+            problem = f"Kafka has no topic {topic or self._topic!r}; create it with `candora topics create`"
+            return Failure(Cause.UNREACHABLE, problem)
         why = self._trouble or (error.str() if error else "the queue stayed full")
         return Failure(Cause.UNREACHABLE, f"no acknowledgement within {self._timeout:g} s ({why})")
 

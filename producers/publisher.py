@@ -14,6 +14,8 @@ class Message(NamedTuple):
     value: bytes
     line: int = 1
     """Where the event stands in its file."""
+    topic: str = ""
+    """Its topic, if it is not the publisher's own."""
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
@@ -30,6 +32,8 @@ class Cause(Enum):
     """The broker does not let us in, or not write."""
     MESSAGE = auto()
     """The broker will never take this message, e.g. because it is too large."""
+    NOT_CONFIGURED = auto()
+    """Nobody said where Kafka is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,15 @@ class Delivered:
     offset: int
 
 
-Outcome = Delivered | Failure
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Not delivered, but on the disk, in the spool of this folder: whoever drains it sends it."""
+
+    failure: Failure
+    folder: str
+
+
+Outcome = Delivered | Spooled | Failure
 
 
 class PublisherError(Exception):

@@ -6,14 +6,18 @@ from typing import Final
 
 from producers.console import Console
 from producers.errors import ExitCode
-from producers.publisher import Cause, Delivered, Failure, Message, Outcome
+from producers.publisher import Cause, Delivered, Failure, Message, Outcome, Spooled
 
-_CODES: Final = {
+EXIT_CODES: Final = {
     Cause.MESSAGE: ExitCode.USAGE,
     Cause.CREDENTIALS: ExitCode.CREDENTIALS,
     Cause.UNREACHABLE: ExitCode.NOT_DELIVERED,
+    Cause.NOT_CONFIGURED: ExitCode.NOT_CONFIGURED,
 }
 """In the order in which they decide the exit code when several happened."""
+
+_PASSING: Final = frozenset({Cause.UNREACHABLE, Cause.NOT_CONFIGURED})
+"""What is no fault of the pipeline."""
 
 
 class Tally:
@@ -25,6 +29,7 @@ class Tally:
         self._as_json = as_json
         self._failures: dict[Cause, Failure] = {}
         self._last: Delivered | None = None
+        self._folder = ""
         self._counts: Counter[str] = Counter()
 
     def report(self, message: Message, outcome: Outcome) -> None:
@@ -38,8 +43,12 @@ class Tally:
             }
             self._note(message, "delivered", place)
         else:
-            self._failures.setdefault(outcome.cause, outcome)
-            self._note(message, "not_sent", {"problem": outcome.problem})
+            if isinstance(outcome, Spooled):
+                failure, status, self._folder = outcome.failure, "spooled", outcome.folder
+            else:
+                failure, status = outcome, "not_sent"
+            self._failures.setdefault(failure.cause, failure)
+            self._note(message, status, {"problem": failure.problem})
 
     def skip(self, message: Message, problem: str) -> None:
         """Take a message that there is nowhere to send to."""
@@ -57,13 +66,20 @@ class Tally:
             where = f"{place} at offset {self._last.offset}" if self._total == 1 else self._last.topic
             self._console.info(f"delivered {name} to {where}")
             return ExitCode.OK
-        for cause, code in _CODES.items():
+        for cause, code in EXIT_CODES.items():
             if cause in self._failures:
                 amount = "" if self._total == 1 else f"{self._total - delivered} of "
-                text = f"not sent: {amount}{name}: {self._failures[cause].problem}"
-                (self._console.warning if cause is Cause.UNREACHABLE else self._console.error)(text)
+                text = f"not sent: {amount}{name}: {self._failures[cause].problem}{self._kept()}"
+                (self._console.warning if cause in _PASSING else self._console.error)(text)
                 return code
         return ExitCode.OK
+
+    def _kept(self) -> str:
+        spooled, total = self._counts["spooled"], self._total
+        if not spooled:
+            return ""
+        amount = "" if total == 1 else f"{spooled} of them " if spooled < total else "all of them "
+        return f"; {amount}kept for the next run, or for `candora-ci drain --spool {self._folder}`"
 
     def _note(self, message: Message, status: str, more: dict[str, str | int]) -> None:
         self._counts[status] += 1

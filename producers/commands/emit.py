@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from producers.arguments import add_arguments
-from producers.config import Config, load_config
-from producers.connect import open_encoder, open_publisher
+from producers.config import load_config
+from producers.connect import open_encoder, open_publisher, with_spool
 from producers.console import Console
 from producers.errors import ExitCode, UsageError
 from producers.evidence.flags import REPORT_FLAGS
@@ -22,8 +22,8 @@ from producers.flags import EVENT_TYPES, all_flags
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from producers.emit import Emitter
-    from producers.publisher import Publisher
+    from producers.emit import Emitter, Encode
+    from producers.publisher import Failure, Publisher
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -40,7 +40,10 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
     with _opened(given.file) as stream:
         publisher = None if given.dry_run or config.servers is None else open_publisher(config, bulk=bulk)
         try:
-            emitter = _emitter(given, config, console, publisher)
+            encode, no_schema = open_encoder(config, sends=publisher is not None)
+            if not given.dry_run:
+                publisher, no_schema = with_spool(publisher, config, environ, console, no_schema)
+            emitter = _emitter(given, console, publisher, encode, no_schema)
             code = emitter.emit_file(stream) if stream else _emit_one(given, environ, emitter)
         finally:
             if publisher is not None:
@@ -84,12 +87,17 @@ def _opened(name: str | None) -> "AbstractContextManager[BinaryIO | None]":
         raise UsageError(f"--file {name}: {error.strerror}") from error
 
 
-def _emitter(given: argparse.Namespace, config: Config, console: Console, publisher: "Publisher | None") -> "Emitter":
+def _emitter(
+    given: argparse.Namespace,
+    console: Console,
+    publisher: "Publisher | None",
+    encode: "Encode",
+    no_schema: "Failure | None",
+) -> "Emitter":
     from producers.emit import Emitter, Options
 
     options = Options(dry_run=given.dry_run, explain=given.explain, json=given.json, skip_invalid=given.skip_invalid)
-    encode, failure = open_encoder(config, sends=publisher is not None)
-    return Emitter(options, console, publisher, encode, datetime.now(UTC), no_schema=failure)
+    return Emitter(options, console, publisher, encode, datetime.now(UTC), no_schema=no_schema)
 
 
 def _emit_one(given: argparse.Namespace, environ: Mapping[str, str], emitter: "Emitter") -> ExitCode:

@@ -1,0 +1,116 @@
+"""`candora-ci drain`: send what a spool holds."""
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from producers.arguments import add_delivery
+from producers.config import SERVERS, SPOOL, Config, load_config
+from producers.connect import open_publisher
+from producers.console import Console
+from producers.errors import ExitCode, UsageError
+from schemas.duration import parse_duration
+from schemas.values import SECOND
+
+if TYPE_CHECKING:
+    from producers.drain import Drained
+    from producers.spool import Spool
+
+HELP: Final = "send what a spool holds, the oldest first"
+DEFAULT_FOR: Final = "60s"
+
+_EPILOG: Final = """\
+exit codes:
+  0  nothing is left; also, unless --strict, when Kafka does not answer: a warning says what is left
+  2  wrong usage, or a message was put into the quarantine of the spool: look into <DIR>/quarantine
+  3  with --strict: Kafka is not configured
+  4  with --strict: the broker refused the credentials
+  5  with --strict: messages are left, because the broker did not answer, --for ran out, or another process drains
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = "Send the messages that `emit --spool` or a stopped sidecar kept, and say what remains."
+    parser.epilog = _EPILOG
+    add_delivery(parser)
+    parser.add_argument(
+        "--for", dest="within", metavar=DEFAULT_FOR, default=DEFAULT_FOR, help="begin no more messages after this"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was sent, put aside and left, as JSON")
+
+
+def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
+    """Empty the spool, as far as the broker and the time allow."""
+    from producers.spool import Spool, SpoolUnusable
+    from producers.spooling import spool_limits
+
+    config = load_config(vars(given), environ)
+    seconds = _seconds(given.within)
+    if config.spool is None:
+        raise UsageError(f"say which spool: --spool DIR or {SPOOL}")
+    try:
+        with Spool(config.spool, spool_limits(environ)) as spool:
+            code = _drain(spool, config, console, seconds, as_json=given.json)
+    except SpoolUnusable as error:
+        raise UsageError(str(error)) from error
+    return code if config.strict or code == ExitCode.USAGE else ExitCode.OK
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text) / SECOND
+    except ValueError as error:
+        raise UsageError(f"--for: {error}") from error
+
+
+def _drain(spool: "Spool", config: Config, console: Console, seconds: float, *, as_json: bool) -> ExitCode:
+    from producers.drain import Drained, Drainer
+    from producers.encoding import Encoding
+    from producers.publisher import Cause, Failure
+    from producers.spool import SpoolBusy
+
+    encoding = Encoding(config)  # what is configured wrongly is told even if nothing waits
+    drained = Drained()
+    if not spool.entries():
+        pass
+    elif config.servers is None:
+        drained.failure = Failure(Cause.NOT_CONFIGURED, f"Kafka is not configured: set {SERVERS}")
+    else:
+        publisher, until = open_publisher(config, bulk=True), time.monotonic() + seconds
+        try:
+            drained = Drainer(spool, encoding).run(publisher, lambda: time.monotonic() < until)
+        except SpoolBusy as error:
+            drained.failure = Failure(Cause.UNREACHABLE, str(error))
+        finally:
+            publisher.close()
+    left = spool.usage().files
+    if as_json:
+        aside = [each._asdict() for each in drained.aside]
+        console.data(json.dumps({"sent": drained.sent.total(), "left": left, "quarantined": aside}))
+    return _conclude(drained, left, spool.folder, console)
+
+
+def _conclude(drained: "Drained", left: int, folder: str, console: Console) -> ExitCode:
+    from producers.publisher import Cause
+    from producers.tally import EXIT_CODES
+
+    console.info(f"sent {drained.sent.total()}, {left} left in {folder}")
+    for aside in drained.aside:
+        console.error(f"put aside in {folder}/quarantine: {aside.name}: {aside.problem}")
+    if drained.trouble:
+        console.error(drained.trouble)
+    failure = drained.failure
+    if failure is not None:
+        text = f"not all was sent: {failure.problem}"
+        (console.error if failure.cause is Cause.CREDENTIALS else console.warning)(text)
+    elif left:
+        console.warning(f"not all was sent in time: {left} messages are left; run it again")
+    if drained.aside or drained.trouble:
+        return ExitCode.USAGE
+    if failure is not None:
+        return EXIT_CODES[failure.cause]
+    return ExitCode.NOT_DELIVERED if left else ExitCode.OK

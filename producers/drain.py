@@ -1,0 +1,143 @@
+"""Send what waits in a spool, the oldest first, and remove it once the broker has it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+from producers.encoding import Encoding, NoSchema
+from producers.parcel import DEAD_LETTERS, EVENTS, Damaged, Parcel
+from producers.publisher import Cause, Delivered, Failure, Message, Outcome, Publisher
+from producers.spool import Entry, Spool, SpoolFull, SpoolUnusable
+
+Why = Literal["damaged", "too_old", "invalid", "refused"]
+"""Why a message is put aside: the file is bad, it waited too long, the contract or the broker does not take it."""
+WHYS: Final[tuple[Why, ...]] = ("damaged", "too_old", "invalid", "refused")
+
+
+class Aside(NamedTuple):
+    """A message that went to the quarantine."""
+
+    name: str
+    why: Why
+    problem: str
+
+
+@dataclass
+class Drained:
+    """What came of one go through a spool."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    """By topic, without prefix."""
+    aside: list[Aside] = field(default_factory=list)
+    failure: Failure | None = None
+    """Why messages are left that could not be sent."""
+    trouble: str | None = None
+    """What is wrong with the spool itself."""
+
+
+class Drainer:
+    """Empties one spool through any publisher. Kept over many runs, it never sends again what it could not remove."""
+
+    def __init__(self, spool: Spool, encoding: Encoding) -> None:
+        self._spool = spool
+        self._encoding = encoding
+        self._delivered: set[Entry] = set()
+
+    def run(self, publisher: Publisher, go_on: Callable[[], bool] = lambda: True) -> Drained:
+        """Send what waits now, until `go_on` says no or the broker does not answer.
+
+        Raises:
+            SpoolBusy: another process is draining.
+            SpoolUnusable: the folder cannot be read.
+        """
+        drained = Drained()
+        with self._spool.draining():
+            for entry in list(self._delivered):
+                self._remove(entry, drained)
+            run = _Run(self._spool, self._encoding, drained, self._remove, go_on)
+            run.send(publisher, EVENTS, [each for each in self._spool.entries() if each not in self._delivered])
+            # Apart from the events: a missing topic of dead letters must not hold those up.
+            if drained.failure is None or drained.failure.cause is Cause.MESSAGE:
+                run.send(publisher, DEAD_LETTERS, run.letters)
+        return drained
+
+    def _remove(self, entry: Entry, drained: Drained) -> None:
+        try:
+            self._spool.remove(entry)
+            self._delivered.discard(entry)
+        except SpoolUnusable as error:
+            self._delivered.add(entry)
+            drained.trouble = str(error)
+
+
+class _Run:
+    """One go through the entries."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        encoding: Encoding,
+        drained: Drained,
+        remove: Callable[[Entry, Drained], None],
+        go_on: Callable[[], bool],
+    ) -> None:
+        self._spool = spool
+        self._encoding = encoding
+        self._drained = drained
+        self._remove = remove
+        self._go_on = go_on
+        self._no_schema = False
+        self.letters: list[Entry] = []
+        """Dead letters among the entries, to be sent after the events."""
+
+    def send(self, publisher: Publisher, topic: str, entries: Sequence[Entry]) -> None:
+        """Send those that are for the topic."""
+
+        def report(message: Message, outcome: Outcome) -> None:
+            entry = entries[message.line]
+            if isinstance(outcome, Delivered):
+                self._drained.sent[topic] += 1
+                self._remove(entry, self._drained)
+            elif isinstance(outcome, Failure) and outcome.cause is Cause.MESSAGE:
+                self._aside(entry, "refused", outcome.problem)
+            elif isinstance(outcome, Failure):
+                self._drained.failure = self._drained.failure or outcome
+
+        publisher.publish(self._messages(topic, entries), report)
+
+    def _messages(self, topic: str, entries: Sequence[Entry]) -> Iterator[Message]:
+        for number, entry in enumerate(entries):
+            if not self._go_on():
+                return
+            if self._spool.too_old(entry):
+                self._aside(entry, "too_old", "has waited for longer than the spool keeps messages")
+                continue
+            try:
+                parcel = self._spool.read(entry)
+                if parcel is None:
+                    continue
+                if parcel.topic == DEAD_LETTERS != topic:
+                    self.letters.append(entry)
+                    continue
+                if parcel.body == "json" and self._no_schema:
+                    continue
+                yield self._message(parcel, number)
+            except NoSchema as error:  # not asked again for each of them
+                self._no_schema = True
+                self._drained.failure = self._drained.failure or error.failure
+            except Damaged as error:
+                self._aside(entry, "damaged", str(error))
+            except ValueError as error:  # a ContractError, or JSON of another version
+                self._aside(entry, "invalid", str(error))
+
+    def _message(self, parcel: Parcel, number: int) -> Message:
+        value = self._encoding.value(parcel)
+        return Message(parcel.event_id, parcel.key.encode(), value, number, self._encoding.topic(parcel.topic))
+
+    def _aside(self, entry: Entry, why: Why, problem: str) -> None:
+        try:
+            self._spool.quarantine(entry, problem)
+            self._drained.aside.append(Aside(entry.name, why, problem))
+        except (SpoolFull, SpoolUnusable) as error:  # it stays where it is, and the others go on
+            self._drained.trouble = str(error)

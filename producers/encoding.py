@@ -1,0 +1,128 @@
+"""Values for Kafka, framed with the schema ids of one installation: the pinned ones, or those of its registry."""
+
+import json
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from producers.config import Config
+from producers.errors import UsageError
+from producers.parcel import DEAD_LETTERS, EVENTS, Damaged, Parcel
+from producers.publisher import Cause, Failure
+from schemas.codec import Encoder, load_schema
+from schemas.ids import pinned_encoder, subject_for
+from schemas.topics import topic_name
+from schemas.values import DeadLetterValue, EventValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RECORDS: Final = {EVENTS: "deploy_event", DEAD_LETTERS: "dead_letter"}
+_NOT_ALLOWED: Final = frozenset({401, 403})
+
+
+class NoSchema(Exception):
+    """The registry does not give the id of a schema; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.problem)
+        self.failure: Final = failure
+
+
+class Encoding:
+    """Encodes for the topics of one installation. An id that was learned is kept: it never changes its meaning.
+
+    Raises:
+        UsageError: the registry's address, or the prefix of the topics, is none.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._prefix = config.topic_prefix
+        self._encoders: dict[str, Encoder[Any]] = {}
+        try:
+            topic_name(EVENTS, self._prefix)
+        except ValueError as error:
+            raise UsageError(f"--topic-prefix: {error}") from error
+        if config.registry_url is None:
+            self._ask: Callable[[str], Encoder[Any]] = lambda topic: pinned_encoder(RECORDS[topic])
+            for topic in RECORDS:
+                self.learn(topic)
+        else:
+            self._ask = _registered(config, config.registry_url)
+
+    def topic(self, base: str) -> str:
+        """The name of a topic in this installation."""
+        return topic_name(base, self._prefix)
+
+    def learn(self, topic: str) -> Encoder[Any]:
+        """The encoder of a topic; asks the registry unless it has answered before. NoSchema if it does not."""
+        if topic not in self._encoders:
+            self._encoders[topic] = self._ask(topic)
+        return self._encoders[topic]
+
+    def event(self, value: EventValue) -> Parcel:
+        """An event to be kept: encoded if the schema's id is known, else as JSON. Asks nobody.
+
+        Raises:
+            ContractError: it cannot be encoded.
+        """
+        if EVENTS in self._encoders:
+            content = self._encoders[EVENTS].encode(value)
+            return Parcel(value["event_id"], value["service"], content)
+        pinned_encoder(RECORDS[EVENTS]).encode(value)  # what will not go through is refused now, not at drain
+        from schemas.events import DeployEvent  # noqa: PLC0415 - only when the registry is away
+
+        text = DeployEvent.from_value(value).model_dump_json(exclude_none=True)
+        return Parcel(value["event_id"], value["service"], text.encode(), "json")
+
+    def dead_letter(self, letter_id: str, key: str, value: DeadLetterValue) -> Parcel:
+        """A dead letter to be kept, as `event`."""
+        if DEAD_LETTERS in self._encoders:
+            return Parcel(letter_id, key, self._encoders[DEAD_LETTERS].encode(value), topic=DEAD_LETTERS)
+        from schemas.records import DeadLetter  # noqa: PLC0415 - as above
+
+        text = DeadLetter.from_value(value).model_dump_json(exclude_none=True)
+        return Parcel(letter_id, key, text.encode(), "json", DEAD_LETTERS)
+
+    def value(self, parcel: Parcel) -> bytes:
+        """What goes to Kafka.
+
+        Raises:
+            NoSchema: it waits for an id.
+            ContractError: this version of the contract refuses it.
+            Damaged: it is for a topic that this program does not know.
+        """
+        if parcel.topic not in RECORDS:
+            raise Damaged(f"is for a topic {parcel.topic!r} that this program does not know")
+        if parcel.body == "avro":
+            return parcel.content
+        encoder = self.learn(parcel.topic)
+        if parcel.topic == DEAD_LETTERS:
+            from schemas.records import DeadLetter  # noqa: PLC0415 - as above
+
+            return encoder.encode(DeadLetter.model_validate_json(parcel.content).to_value())
+        from producers.build_event import event_from  # noqa: PLC0415 - as above
+
+        return encoder.encode(event_from(json.loads(parcel.content), datetime.now(UTC)).value)
+
+
+def _registered(config: Config, url: str) -> "Callable[[str], Encoder[Any]]":
+    from schemas.registry import Credentials, RegistryClient  # noqa: PLC0415 - most installations have none
+
+    credentials = Credentials(config.registry_user, config.registry_password, config.registry_token)
+    try:
+        client = RegistryClient(url, timeout=config.timeout / 2, credentials=credentials)
+    except ValueError as error:
+        raise UsageError(f"--schema-registry: {error}") from error
+    return partial(_ask_registry, client, config.topic_prefix)
+
+
+def _ask_registry(client: Any, prefix: str, topic: str) -> Encoder[Any]:
+    from schemas.registry import RegistryError  # noqa: PLC0415 - as above
+
+    schema, subject = load_schema(RECORDS[topic]), subject_for(topic_name(topic, prefix))
+    try:
+        return Encoder(schema, client.id_of(subject, schema))
+    except RegistryError as error:
+        cause = Cause.CREDENTIALS if error.status in _NOT_ALLOWED else Cause.UNREACHABLE
+        raise NoSchema(Failure(cause, f"no schema id for {subject}: {error}")) from error

@@ -1,0 +1,314 @@
+"""A durable queue in a folder: one file per message, so that nothing can disagree with anything after a crash.
+
+    <folder>/<millis>-<event id>      messages, whole and synced, named by when they were put and what they are
+    <folder>/tmp/<writer>/            files being written; never read, and removed when their writer is dead
+    <folder>/quarantine/              files that cannot or should not be sent, each with a <name>.reason beside it
+    <folder>/.tally, .drain           locks: see `spool_tally` and `Spool.draining`
+
+A file is written in `tmp`, synced, renamed and its folder synced before `put` returns; what is found under a message's
+name is therefore whole, whatever died when. It is removed only once a broker has acknowledged it. Several processes may
+put at once; one at a time drains. Loading this module is cheap: `emit` does it while a pipeline waits.
+"""
+
+import fcntl
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from producers.parcel import Damaged, Parcel, pack, unpack
+from producers.spool_tally import Tally, Usage, count, is_message
+
+TMP: Final = "tmp"
+QUARANTINE: Final = "quarantine"
+_LEASE: Final = ".lease"
+
+
+class SpoolFull(Exception):
+    """The spool has reached a limit, and takes nothing until something has been sent."""
+
+
+class SpoolUnusable(Exception):
+    """The folder cannot be read or written; the message says which and why."""
+
+
+class SpoolBusy(Exception):
+    """Another process is draining the spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """How much a spool takes, over all processes that share it; its quarantine takes as much again."""
+
+    max_bytes: int = 64 << 20
+    max_files: int = 10_000
+    max_age: float = 30 * 86_400.0
+    """Seconds after which a message goes to the quarantine instead of to the broker."""
+
+
+class Entry(NamedTuple):
+    """A file of the spool."""
+
+    put_at: float
+    """Seconds since 1970: when it was put."""
+    name: str
+
+
+class Spool:
+    """The spool in `folder`, which is made if it is not there. `clock` gives seconds since 1970.
+
+    Raises:
+        SpoolUnusable: the folder cannot be made or written.
+    """
+
+    def __init__(self, folder: str, limits: SpoolLimits | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.folder: Final = folder
+        self.limits: Final = limits or SpoolLimits()
+        self._clock = clock
+        self._numbers = itertools.count()
+        self._writer = self._path(f"{TMP}/{os.getpid()}-{os.urandom(6).hex()}")
+        with self._usable():
+            for part in ("", TMP, QUARANTINE):
+                os.makedirs(self._path(part), mode=0o700, exist_ok=True)
+            self._tally = Tally(folder)
+            with self._tally.locked():
+                self._sweep()
+                os.mkdir(self._writer, 0o700)
+                self._lease = os.open(f"{self._writer}/{_LEASE}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._lease, fcntl.LOCK_EX)
+                self._tally.recount()
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        shutil.rmtree(self._writer, ignore_errors=True)
+        os.close(self._lease)
+        self._tally.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- in -----------------------------------------------------------------------------------------------------------
+
+    def put(self, parcel: Parcel) -> None:
+        """Keep a message; it is on the disk when this returns. Raises as `put_all`."""
+        self.put_all([parcel])
+
+    def put_all(self, parcels: Sequence[Parcel]) -> None:
+        """Keep messages: all of them, or, when this raises SpoolFull, none.
+
+        Raises:
+            SpoolFull: a limit would be passed.
+            SpoolUnusable: the disk refused. Some of them may be kept nevertheless, and will be sent.
+        """
+        files = [
+            _File(f"{self._writer}/{next(self._numbers)}-{each.event_id}", each.event_id, pack(each))
+            for each in parcels
+        ]
+        with self._usable():
+            self._reserve(files)
+            try:
+                for file in files:
+                    self._write(file)
+            except OSError:
+                self._release(files)
+                raise
+            _sync_folder(self.folder)
+
+    def _reserve(self, files: Sequence["_File"]) -> None:
+        """Take the room before anything is written: as empty files of the right size, which all processes count."""
+        size = sum(len(file.content) for file in files)
+        limit = Usage(self.limits.max_files, self.limits.max_bytes)
+        with self._tally.locked():
+            if not self._tally.room(Usage(len(files), size), limit):
+                raise SpoolFull(f"the spool {self.folder} is full: it holds {limit.files} files or {limit.size} bytes")
+            try:
+                for file in files:
+                    descriptor = os.open(file.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                    os.ftruncate(descriptor, len(file.content))
+                    os.close(descriptor)
+            except OSError:
+                for file in files:
+                    _unlink(file.temporary)
+                raise
+            self._tally.add(len(files), size)
+
+    def _write(self, file: "_File") -> None:
+        """Fill a file, and give it its name once it is on the disk."""
+        descriptor = os.open(file.temporary, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            view = memoryview(file.content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        millis = int(self._clock() * 1000)
+        with self._tally.locked():  # two contents of one id in one millisecond: neither may replace the other
+            while os.path.exists(name := self._path(f"{millis}-{file.event_id}")):
+                millis += 1
+            os.rename(file.temporary, name)
+
+    def _release(self, files: Sequence["_File"]) -> None:
+        """Give back the room of the files that were not written."""
+        with self._tally.locked():
+            left = [file for file in files if _unlink(file.temporary)]
+            self._tally.add(-len(left), -sum(len(file.content) for file in left))
+
+    # --- out ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def draining(self) -> Iterator[None]:
+        """Be the one that drains, so that no message is sent by two. The kernel takes the lock back from the dead.
+
+        Raises:
+            SpoolBusy: another process is.
+        """
+        with self._usable():
+            descriptor = os.open(self._path(".drain"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SpoolBusy(f"another process is sending what is in {self.folder}") from error
+            yield
+        finally:
+            os.close(descriptor)
+
+    def entries(self) -> list[Entry]:
+        """What waits, the oldest first."""
+        with self._usable():
+            names = os.listdir(self.folder)
+        return sorted(_entry(name) for name in names if is_message(name))
+
+    def read(self, entry: Entry) -> Parcel | None:
+        """The message of an entry; None if it is gone.
+
+        Raises:
+            Damaged: the file is not what was put, or cannot be read; the message says why.
+        """
+        try:
+            with open(self._path(entry.name), "rb") as file:
+                return unpack(file.read())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Damaged(f"cannot be read: {error.strerror}") from error
+
+    def too_old(self, entry: Entry) -> bool:
+        """Whether a message has waited for longer than the limit."""
+        return self._clock() - entry.put_at > self.limits.max_age
+
+    def remove(self, entry: Entry) -> None:
+        """Forget a message that was acknowledged. After a power cut it may be back, and be sent again."""
+        path = self._path(entry.name)
+        with self._usable(), self._tally.locked(), suppress(FileNotFoundError):
+            size = os.stat(path).st_size
+            os.unlink(path)
+            self._tally.add(-1, -size)
+
+    def quarantine(self, entry: Entry, reason: str) -> None:
+        """Put a message aside, with the reason in words beside it.
+
+        Raises:
+            SpoolFull: the quarantine has reached a limit; the message stays where it is.
+        """
+        aside = self.quarantined()
+        if aside.files >= self.limits.max_files or aside.size >= self.limits.max_bytes:
+            raise SpoolFull(f"the quarantine of {self.folder} is full: look into it, and empty it")
+        path, target = self._path(entry.name), self._path(f"{QUARANTINE}/{entry.name}")
+        with self._usable(), self._tally.locked(), suppress(FileNotFoundError):
+            size = os.stat(path).st_size
+            with open(f"{target}.reason", "w", encoding="utf-8") as file:
+                file.write(f"{reason}\n")
+            os.rename(path, target)
+            self._tally.add(-1, -size)
+            _sync_folder(self._path(QUARANTINE))
+
+    # --- state --------------------------------------------------------------------------------------------------------
+
+    def usage(self) -> Usage:
+        """How much waits, counted anew from the folder."""
+        with self._usable():
+            return self._tally.recount()
+
+    def quarantined(self) -> Usage:
+        """How much is in the quarantine."""
+        with self._usable():
+            return count(self._path(QUARANTINE))
+
+    def check_writable(self) -> None:
+        """Write and sync a file, as a message would be.
+
+        Raises:
+            SpoolUnusable: it does not work.
+        """
+        probe = f"{self._writer}/.probe"
+        with self._usable():
+            descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, b"probe")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+                _unlink(probe)
+
+    def _sweep(self) -> None:
+        """Remove what dead writers left behind. Nobody was told that it is kept. The lock is held."""
+        for writer in os.listdir(self._path(TMP)):
+            folder = self._path(f"{TMP}/{writer}")
+            with suppress(OSError):
+                descriptor = os.open(f"{folder}/{_LEASE}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                with suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+                os.close(descriptor)
+
+    def _path(self, name: str) -> str:
+        return f"{self.folder}/{name}"
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise SpoolUnusable(f"the spool {self.folder} cannot be used: {error.strerror}{where}") from error
+
+
+class _File(NamedTuple):
+    """A message on its way to the disk."""
+
+    temporary: str
+    event_id: str
+    content: bytes
+
+
+def _entry(name: str) -> Entry:
+    return Entry(int(name.partition("-")[0]) / 1000, name)
+
+
+def _unlink(path: str) -> bool:
+    """Remove a file; whether it was there."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
