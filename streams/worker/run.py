@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 
 import faust
+from typing_extensions import override
 
 from streams.core.shelf import Shelf
 from streams.worker.app import WorkerApp, create_app
@@ -26,6 +27,14 @@ GC_THRESHOLDS: Final = (100_000, 50, 100)
 """Look for garbage more rarely: books are many small objects that live long, and looking costs a fifth of the speed."""
 
 
+class PromptWorker(faust.Worker):
+    """Ends when everything has stopped. Mode waits for another second, in which nobody reads the partitions."""
+
+    @override
+    async def _sentinel_task(self) -> None:
+        await asyncio.sleep(0)
+
+
 def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> NoReturn:
     """Run a worker until SIGTERM or SIGINT, and exit with 0; with another code if it crashed.
 
@@ -39,7 +48,7 @@ def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) ->
     except (SecurityError, WrongFaustError) as error:
         log.critical("%s", error)
         raise SystemExit(USAGE) from None
-    worker = faust.Worker(app, loglevel="info", quiet=True, override_logging=False, redirect_stdouts=False)
+    worker = PromptWorker(app, loglevel="info", quiet=True, override_logging=False, redirect_stdouts=False)
     worker.spinner = None  # it would set the root logger to DEBUG, which costs a fifth of the speed
     worker.execute_from_commandline()
 

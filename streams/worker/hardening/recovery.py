@@ -148,3 +148,9 @@ class HardenedTableManager(TableManager):
         if self._recovery is None:
             self._recovery = HardenedRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
+
+    @override
+    async def on_start(self) -> None:
+        """Start at once. Faust first waits a second for tables that are yet to be made: here, all are made by then."""
+        await self._update_channels()
+        await self.recovery.start()
