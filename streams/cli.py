@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streams.compute import Answer
 
     Settings = TypeVar("Settings", bound=BaseSettings)
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 USAGE: Final = 2
 UNREACHABLE: Final = 3
@@ -87,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     compute.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     compute.set_defaults(run=_compute)
 
+    _add_backfill(commands)
+
     demo = commands.add_parser("demo", help="ninety days of a simulated company, with nothing to install")
     demo.add_argument("--once", action="store_true", help="print the table once and leave")
     demo.add_argument("--seed", type=int, default=1, help="another company (default: 1)")
@@ -95,11 +98,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_backfill(commands: "Commands") -> None:
+    backfill = commands.add_parser("backfill", help="give Prometheus the time before it scraped")
+    things = backfill.add_subparsers(title="things", required=True, metavar="THING")
+    past = things.add_parser("metrics", help="replay the log in event time, and write what /metrics would have shown")
+    past.add_argument("--from", dest="begin", type=_time, required=True, metavar="TIME", help="the first moment")
+    past.add_argument(
+        "--to", dest="end", type=_time, required=True, metavar="TIME", help="the last; 3 h ago or earlier"
+    )
+    past.add_argument("--step", type=_step, default=parse_duration("5m"), help="between two moments (default: 5m)")
+    past.add_argument("--events", metavar="FILE", help="read this file of events, not Kafka; - is standard input")
+    past.add_argument("--job", default="candora", help="as the scrape configuration says (default: candora)")
+    past.add_argument("--instance", default="candora", help="as the scrape configuration says (default: candora)")
+    into = past.add_mutually_exclusive_group(required=True)
+    into.add_argument("--output", type=Path, metavar="FILE", help="write OpenMetrics for promtool")
+    into.add_argument("--blocks", type=Path, metavar="FOLDER", help="let promtool write blocks into Prometheus' data")
+    past.set_defaults(run=_backfill)
+
+
 def _duration(text: str) -> Micros:
     try:
         return parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _step(text: str) -> Micros:
+    step = _duration(text)
+    if step < SECOND:
+        raise argparse.ArgumentTypeError(f"{text!r} is too short: give a second at least")
+    return step
 
 
 def _time(text: str) -> Micros:
@@ -207,6 +235,13 @@ def _rebuild(given: argparse.Namespace) -> int:
     from streams.worker.settings import WorkerSettings
 
     return run_rebuild(given, _settings(WorkerSettings))
+
+
+def _backfill(given: argparse.Namespace) -> int:
+    from streams.backfill.cli import run_backfill
+    from streams.worker.settings import WorkerSettings
+
+    return run_backfill(given, _settings(WorkerSettings))
 
 
 def _compute(given: argparse.Namespace) -> int:

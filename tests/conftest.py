@@ -7,11 +7,12 @@ import pytest
 
 import schemas
 from tests.support import missing
+from tests.support.company_history import company_blocks
 from tests.support.kafka import kafka, unique
 from tests.support.processes import processes
 from tests.support.prometheus import prometheus
 
-__all__ = ["kafka", "processes", "prometheus", "unique"]
+__all__ = ["company_blocks", "kafka", "processes", "prometheus", "unique"]
 
 PACKAGES: Final = Path(schemas.__file__).resolve().parent.parent
 

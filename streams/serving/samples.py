@@ -15,6 +15,8 @@ SHOWN: Final = 2
 """How often one scraper must have been answered with a sample before the next one takes its place."""
 LAST_SHOWN_FOR: Final[Micros] = 15 * MINUTE
 """How long a sample without a successor stays. For ever would make Prometheus warn of an old sample for ever."""
+FOR_EVER: Final[Micros] = 1 << 62
+"""A reach that leaves nothing out."""
 _MILLISECOND: Final[Micros] = SECOND // 1000
 _COUNTED_LANES: Final = frozenset(("normal", "hotfix"))
 
@@ -106,6 +108,10 @@ class SampleQueue:
         for line in [line for line in self._waiting if line not in self._turns]:
             self._next_turn(line, now)
         return {line: turn.sample for line, turn in self._turns.items()}
+
+    def waiting(self) -> list[tuple[Line, Stamped]]:
+        """Everything that waits, in no order."""
+        return [(line, sample) for line, samples in self._waiting.items() for sample in samples]
 
     def answered(self, scraper: str, shown: dict[Line, Stamped], now: Micros) -> None:
         """Note that a scraper has received these samples."""

@@ -1,0 +1,91 @@
+"""`candora backfill metrics`: from the log, or a file of events, to what Prometheus can load."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from schemas.duration import format_duration
+from schemas.errors import ContractError
+from schemas.values import EventValue, Micros
+from streams.audit.kinds import Undecided
+from streams.audit.progress import ProgressBar
+from streams.backfill.blocks import COMMAND, PromtoolError, write_blocks
+from streams.backfill.log import Log
+from streams.backfill.openmetrics import write
+from streams.backfill.replay import replay, told_at
+from streams.backfill.series import History
+from streams.compute import read_events
+from streams.core.settings import Settings
+from streams.worker.settings import WorkerSettings
+
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+Tick = Callable[[int, int], None]
+
+
+def run_backfill(given: argparse.Namespace, settings: WorkerSettings) -> int:
+    """0: written; 1: promtool failed; 2: wrong usage or a bad event; 3: Kafka does not answer."""
+    grid = grid_of(given.begin, given.end, given.step)
+    if not grid:
+        return _fail(USAGE, "--from must lie before --to, by a step at least")
+    try:
+        with ProgressBar("reading") as bar:
+            history = history_of(_events(given.events, settings, bar), settings.core(), grid)
+        target = {"job": given.job, "instance": given.instance}
+        if given.output is not None:
+            _write_file(given.output, history, grid, target)
+        else:
+            _write_blocks(given.blocks, history, grid, target)
+    except PromtoolError as error:
+        return _fail(1, error)
+    except Undecided as error:
+        return _fail(UNREACHABLE, error)
+    except (ContractError, OSError) as error:
+        return _fail(USAGE, f"{given.events}: {error}" if isinstance(error, ContractError) else error)
+    return 0
+
+
+def grid_of(begin: Micros, end: Micros, step: Micros) -> range:
+    """The moments of the grid: whole steps of the clock, so that two backfills side by side do not interleave."""
+    return range(-(-begin // step) * step, end + 1, step)
+
+
+def history_of(events: Iterable[EventValue], settings: Settings, grid: range) -> History:
+    """The series over the grid; `events` in the order of `told_at`."""
+    history = History(grid[0])
+    for moment in replay(events, settings, grid):
+        history.add(moment)
+    return history
+
+
+def _events(name: str | None, settings: WorkerSettings, tick: Tick) -> Iterator[EventValue]:
+    if name is None:
+        log = Log(settings, tick)
+        yield from log.events()
+        if log.refused:
+            print(f"candora: left out {log.refused} messages that the workers refused", file=sys.stderr)
+    elif name == "-":
+        yield from sorted(read_events(sys.stdin), key=told_at)
+    else:
+        with Path(name).open(encoding="utf-8-sig") as lines:
+            yield from sorted(read_events(lines), key=told_at)
+
+
+def _write_file(path: Path, history: History, grid: range, target: Mapping[str, str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(write(history, grid, target))
+    print(f"wrote {path}: {len(grid)} moments, {format_duration(grid.step)} apart. Load it with")
+    print(f"  promtool {' '.join(COMMAND)} {path} DATA_FOLDER")
+
+
+def _write_blocks(folder: Path, history: History, grid: range, target: Mapping[str, str]) -> None:
+    with ProgressBar("writing") as bar:
+        write_blocks(folder, history, grid, target, bar)
+    print(f"wrote {len(grid)} moments, {format_duration(grid.step)} apart, into {folder}")
+
+
+def _fail(code: int, message: object) -> int:
+    print(f"candora: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,103 @@
+"""The series that the serving process would have shown, each as the moments at which its value changed."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from schemas.values import MetricsValue, Micros
+from streams.backfill.replay import Moment
+from streams.serving.collector import FAMILIES, Health, Scrape
+from streams.serving.metrics import INCIDENT_RESOLUTION, METRICS, Kind, Metric
+from streams.serving.samples import FOR_EVER, Line, SampleQueue, Stamped
+from streams.serving.state import Pair, Snapshot
+
+PROCESS: Final = "delivery_serving_"
+"""What the serving process says of itself. It was not there, so nothing is made up for it."""
+SHOWN: Final = tuple(
+    metric for metric in METRICS if metric is not INCIDENT_RESOLUTION and not metric.name.startswith(PROCESS)
+)
+_RISING: Final = (Kind.COUNTER, Kind.HISTOGRAM)
+_NOBODY: Final = Health(ready=True, records={}, bad={}, stale={}, last_read=None)
+
+
+class Name(NamedTuple):
+    """What identifies a series: the sample's name and its labels in order."""
+
+    sample: str
+    labels: tuple[tuple[str, str], ...]
+
+
+class Change(NamedTuple):
+    """From this moment on the series has this value; None: it has none."""
+
+    at: Micros
+    value: float | None
+
+
+class History:
+    """Folds moments into series. Moments before `begin` only set the values that the series begin with."""
+
+    def __init__(self, begin: Micros) -> None:
+        self._begin = begin
+        self._values: dict[str, dict[Pair, MetricsValue]] = {}
+        self._series: dict[Metric, dict[Name, list[Change]]] = {metric: {} for metric in SHOWN}
+        self._shown: dict[str, set[tuple[Metric, Name]]] = {}
+        self._incidents = SampleQueue(reach=FOR_EVER, hold=0)
+
+    def add(self, moment: Moment) -> None:
+        """Take what changed since the last moment."""
+        for value in moment.metrics:
+            self._values.setdefault(value["service"], {})[value["service"], value["env"]] = value
+        for service in {value["service"] for value in moment.metrics}:
+            self._note(service, max(moment.at, self._begin))
+        for incident in moment.incidents:
+            self._incidents.offer(f"{incident['service']}/{incident['incident_id']}", incident, moment.at)
+
+    def _note(self, service: str, at: Micros) -> None:
+        snapshot = Snapshot(MappingProxyType(self._values[service]), MappingProxyType({}), 0)
+        scrape = Scrape(snapshot, 0, {}, 0, _NOBODY)
+        shown: set[tuple[Metric, Name]] = set()
+        for metric in SHOWN:
+            held = self._series[metric]
+            for sample in FAMILIES[metric](metric, scrape).samples:
+                name = Name(sample.name, tuple(sample.labels.items()))
+                shown.add((metric, name))
+                changes = held.get(name)
+                if changes is None:
+                    changes = held[name] = self._first(metric, at)
+                _append(changes, Change(at, sample.value))
+        for metric, name in self._shown.get(service, set()) - shown:
+            _append(self._series[metric][name], Change(at, None))
+        self._shown[service] = shown
+
+    def _first(self, metric: Metric, at: Micros) -> list[Change]:
+        """What counts begins at 0 before anything is counted, or its first rise is lost."""
+        return [Change(self._begin, 0.0)] if metric.kind in _RISING and at > self._begin else []
+
+    def series(self) -> Iterator[tuple[Metric, Mapping[Name, list[Change]]]]:
+        """Every metric that is held, with its series in order."""
+        for metric in SHOWN:
+            yield metric, dict(sorted(self._series[metric].items()))
+
+    def incidents(self, begin: Micros, end: Micros) -> list[tuple[Line, Stamped]]:
+        """One stamped sample for each incident whose time to restore was observed and that ended from begin to end."""
+        return [(line, one) for line, one in self._incidents.waiting() if begin // 1000 <= one.at < end // 1000]
+
+
+def _append(changes: list[Change], change: Change) -> None:
+    if changes and changes[-1].at == change.at:
+        changes.pop()
+    if not changes or changes[-1].value != change.value:
+        changes.append(change)
+
+
+def sampled(changes: Iterable[Change], moments: Iterable[Micros]) -> Iterator[tuple[Micros, float]]:
+    """The value at each of the rising moments at which there is one."""
+    coming = iter(changes)
+    following = next(coming, None)
+    value: float | None = None
+    for moment in moments:
+        while following is not None and following.at <= moment:
+            value, following = following.value, next(coming, None)
+        if value is not None:
+            yield moment, value

@@ -1,0 +1,52 @@
+"""Ninety days of the demo company with fixed dates, and a Prometheus data folder that holds them."""
+
+import shutil
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from schemas.values import DAY, HOUR, SECOND, EventValue, Micros
+from streams.backfill.blocks import write_blocks
+from streams.backfill.cli import grid_of, history_of
+from streams.backfill.replay import told_at
+from streams.backfill.series import History
+from streams.core.settings import Settings
+from streams.demo.company import history
+from tests.support.missing import not_run
+
+END: Final[Micros] = int(datetime(2026, 3, 31, 12, tzinfo=UTC).timestamp()) * SECOND
+DAYS: Final = 90
+BEGIN: Final[Micros] = END - DAYS * DAY
+STEP: Final[Micros] = HOUR
+"""Coarser than by default: instant queries are asked at whole hours."""
+TARGET: Final = {"job": "candora", "instance": "candora"}
+
+
+@cache
+def company_events() -> tuple[EventValue, ...]:
+    """The company's events in the order of what happened, about four thousand."""
+    return tuple(sorted(history(1, END, DAYS), key=told_at))
+
+
+@cache
+def company_series() -> History:
+    """What /metrics would have shown of it, hour by hour."""
+    return history_of(company_events(), Settings(), company_grid())
+
+
+def company_grid() -> range:
+    """The hours from the first day to the last."""
+    return grid_of(BEGIN, END, STEP)
+
+
+@pytest.fixture(scope="session")
+def company_blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a Prometheus that scraped the company for ninety days; a server needs a copy."""
+    if shutil.which("promtool") is None:
+        not_run("promtool", "It comes with Prometheus (Debian: apt-get install prometheus).")
+    folder = tmp_path_factory.mktemp("company")
+    write_blocks(folder, company_series(), company_grid(), TARGET)
+    return folder
