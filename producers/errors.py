@@ -7,6 +7,8 @@ class ExitCode(IntEnum):
     """How `candora-ci` ends; `--help` says the same. Only USAGE is not zero unless `--strict` is given."""
 
     OK = 0
+    REFUSED = 1
+    """What was asked about is not well: a payload that `explain` cannot map."""
     USAGE = 2
     """A wrong flag, a wrong setting, or an event that the contract refuses: mend it and run again."""
     NOT_CONFIGURED = 3

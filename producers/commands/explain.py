@@ -1,0 +1,124 @@
+"""`candora-ci explain`: what a webhook's payload becomes, where each field comes from, and why not. Sends nothing."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from producers.console import Console
+from producers.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from producers.receiver.mapping import Mapped
+    from producers.receiver.naming import MappedNames
+    from producers.receiver.webhooks.sources import Source
+
+HELP: Final = "show what a webhook's payload becomes"
+
+_EPILOG: Final = """exit codes:
+  0  every part of the payload is an event, or is understood and none of the ten
+  1  refused: the payload, or a part of it, cannot become the event that it stands for
+  2  wrong usage, or a mapping file that is not as it should be
+
+--json prints {"events": [...], "refused": null or a reason} on one line. The reason is also there where a payload is
+understood and no event comes of it ("ignored: ..."). Nothing is sent, and no signature is checked.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("file", metavar="FILE", help="the body as it was sent; - reads standard input")
+    parser.add_argument("--source", required=True, metavar="NAME", help="pagerduty, alertmanager, grafana, github, ...")
+    parser.add_argument("--headers", metavar="FILE", help='its headers: lines "Name: value", or one JSON object')
+    parser.add_argument("--names", metavar="FILE", help="the mapping file: services, environments and severities")
+    parser.add_argument("--json", action="store_true", help="print the events as the contract has them")
+
+
+def run(given: argparse.Namespace, _environ: Mapping[str, str], console: Console) -> ExitCode:
+    """Show it."""
+    from producers.receiver.body import BadBody, decode_body
+    from producers.receiver.mapping import Mapped, map_delivery
+    from producers.receiver.webhooks.reading import Delivery
+
+    source, names = _source(given.source), _names(given.names)
+    headers = _headers(_read(given.headers).decode(errors="replace"), given.headers) if given.headers else {}
+    now = datetime.now(UTC)
+    try:
+        body = decode_body(headers, _read(given.file))
+    except BadBody as error:
+        mapped = Mapped(refused=str(error))
+    else:
+        mapped = map_delivery(source, Delivery(headers, body, now), names, now)
+    if given.json:
+        console.data(_as_json(mapped))
+    else:
+        _show(mapped, console)
+    return ExitCode.REFUSED if mapped.refused else ExitCode.OK
+
+
+def _source(name: str) -> "Source":
+    from producers.receiver.webhooks.sources import UnknownSource, find_source
+
+    try:
+        return find_source(name)
+    except UnknownSource as error:
+        raise UsageError(f"--source: {error}") from error
+
+
+def _names(file: str | None) -> "MappedNames":
+    from producers.receiver.naming import MappedNames, NameRules, load_names
+
+    return MappedNames(NameRules()) if file is None else load_names(Path(file))
+
+
+def _read(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+
+
+def _headers(text: str, file: str) -> dict[str, str]:
+    """By lower-case name."""
+    if text.lstrip().startswith("{"):
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"{file}: is no JSON: {error}") from error
+        if not all(isinstance(value, str) for value in found.values()):
+            raise UsageError(f"{file}: every header should be text")
+        return {name.lower(): value for name, value in found.items()}
+    headers = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, colon, value = line.partition(":")
+        if not line.strip():
+            continue
+        if not colon or not name.strip() or " " in name.strip():
+            raise UsageError(f'{file}:{number}: is no header; write "Name: value"')
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+def _as_json(mapped: "Mapped") -> str:
+    events = ", ".join(built.as_json() for built in mapped.events)
+    reason = mapped.refused
+    if reason is None and not mapped.events and mapped.ignored:
+        reason = f"ignored: {mapped.ignored}"
+    return f'{{"events": [{events}], "refused": {json.dumps(reason)}}}'
+
+
+def _show(mapped: "Mapped", console: Console) -> None:
+    for built in mapped.events:
+        console.data(f"{built.value['event_type']} of {built.value['service']}")
+        fields = [(path, json.dumps(value, ensure_ascii=False), origin) for path, value, origin in built.explained()]
+        for path, value, origin in fields:
+            console.data(f"  {path:<27} {value:<44} {origin}")
+    if mapped.ignored:
+        console.data(f"ignored: {mapped.ignored}")
+    if mapped.refused:
+        console.data(f"refused: {mapped.refused}")

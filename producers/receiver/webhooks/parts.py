@@ -1,0 +1,153 @@
+"""Fields of an event out of a delivery, each with the place in the delivery where it stands."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from producers.build_event import Assigned
+from producers.natural_key import derived_id
+from producers.receiver.webhooks import fields
+from producers.receiver.webhooks.reading import Ignored, Names, Place, Reading, Unmappable
+
+Reader = Callable[[Any], object]
+"""Makes a field of what stands somewhere; None if it is not what the field needs."""
+
+_FACTS: Final = 12
+_ATTRIBUTE: Final = 900
+"""Characters of an attribute: with its name below what the contract takes."""
+
+
+class Part(NamedTuple):
+    """A place in a delivery, and what stands there: None if the delivery ends before."""
+
+    value: Any
+    path: str = ""
+
+    def at(self, *steps: str) -> "Part":
+        """The place further down."""
+        return Part(fields.at(self.value, *steps), ".".join((self.path, *steps) if self.path else steps))
+
+    def entries(self) -> "list[Part]":
+        """The places in a list; none if no list stands here."""
+        return [Part(entry, f"{self.path}[{n}]") for n, entry in enumerate(fields.entries(self.value))]
+
+    @property
+    def text(self) -> str | None:
+        """What stands here, if it is words or a whole number."""
+        return fields.text(self.value)
+
+
+def take(field: str, *parts: Part, read: Reader = fields.text) -> list[Assigned]:
+    """The field from the first part that has what it needs; nothing if none has."""
+    for part in parts:
+        value = read(part.value)
+        if value is not None:
+            return [Assigned(field, value, part.path)]
+    return []
+
+
+def note(name: str, part: Part) -> list[Assigned]:
+    """An attribute for people, on one line and cut where the contract would refuse it."""
+    line = fields.title(part.value)
+    return [] if line is None else [Assigned(f"attributes.{name}", line[:_ATTRIBUTE], part.path)]
+
+
+def timed(received_at: datetime, *parts: Part, read: Reader = fields.time) -> list[Assigned]:
+    """`occurred_at` from the first part that has a time, else when the delivery arrived."""
+    return take("occurred_at", *parts, read=read) or [
+        Assigned("occurred_at", fields.written(received_at), "when the delivery arrived: it says no time")
+    ]
+
+
+def identified(*key: str) -> Assigned:
+    """The `event_id` for what the source itself can tell from everything else."""
+    whole = "|".join(key)
+    return Assigned("event_id", derived_id(whole), f"derived from {whole}")
+
+
+def placed(names: Names, source: str, facts: Mapping[str, str]) -> list[Assigned]:
+    """The service of the facts, for what happens in no environment.
+
+    Raises:
+        Unmappable: nothing names it.
+        Ignored: the mapping file passes it over.
+    """
+    place = names.place(source, facts)
+    return [Assigned("service", place.service, place.service_origin)]
+
+
+def placed_in_env(names: Names, source: str, facts: Mapping[str, str]) -> list[Assigned]:
+    """The service and the environment of the facts.
+
+    Raises:
+        Unmappable: nothing names one of them.
+        Ignored: the mapping file passes it over.
+    """
+    place = names.place(source, facts)
+    if place.env is None:
+        told = ", ".join(f"{name}={fields.shown(value)}" for name, value in islice(facts.items(), _FACTS)) or "none"
+        raise Unmappable(
+            f"nothing names the environment of {place.service}; the facts are {told}. "
+            f"Add a rule for sources.{source} to the mapping file, or a default_env"
+        )
+    return list(_service_and_env(place))
+
+
+def of_incident(names: Names, source: str, facts: Mapping[str, str], severity: Part, *, opens: bool) -> list[Assigned]:
+    """Where an incident is, and how bad. One that ends may leave out its environment: its opening has it.
+
+    Raises:
+        Unmappable: nothing names the service, or the environment of one that opens.
+        Ignored: the mapping file passes it over.
+    """
+    found = placed_in_env(names, source, facts) if opens else list(_service_and_env(names.place(source, facts)))
+    place = names.place(source, facts)
+    if place.severity is not None:
+        return [*found, Assigned("incident.severity", place.severity, str(place.severity_origin))]
+    return found + take("incident.severity", severity, read=lambda words: _graded(names, source, words))
+
+
+def _graded(names: Names, source: str, words: Any) -> str | None:
+    said = fields.text(words)
+    return None if said is None else names.severity(source, said)
+
+
+def _service_and_env(place: Place) -> Iterator[Assigned]:
+    yield Assigned("service", place.service, place.service_origin)
+    if place.env is not None:
+        yield Assigned("env", place.env, str(place.env_origin))
+
+
+def facts_of(*parts: Part) -> dict[str, str]:
+    """What the parts say, by their paths, for `Names.place`."""
+    return {part.path: part.text for part in parts if part.text is not None}
+
+
+def tagged_sha(image: Any) -> str | None:
+    """The commit hash that an image has as its tag, if it is a full one."""
+    name = (fields.text(image) or "").partition("@")[0]
+    return fields.sha(name.rpartition(":")[2])
+
+
+def pinned_digest(image: Any) -> str | None:
+    """The digest that an image is pinned to, such as "sha256:…"."""
+    _, _, digest = (fields.text(image) or "").partition("@")
+    algorithm, colon, digits = digest.partition(":")
+    plain = algorithm in {"sha256", "sha512"} and len(digits) in {64, 128} and set(digits) <= set("0123456789abcdef")
+    return digest if colon and plain else None
+
+
+def joined(*groups: Iterable[Assigned]) -> list[Assigned]:
+    """One event of several groups of fields."""
+    return [entry for group in groups for entry in group]
+
+
+def several(events: Callable[[], Sequence[Sequence[Assigned]]]) -> Reading:
+    """The reading of a delivery whose events have so much in common that it is mapped whole or not at all."""
+    try:
+        return Reading(events())
+    except Unmappable as reason:
+        return Reading((), refused=str(reason))
+    except Ignored as reason:
+        return Reading((), ignored=str(reason))
