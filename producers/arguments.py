@@ -5,18 +5,22 @@ from typing import Final
 
 from producers import config
 from producers.evidence.flags import REPORT_FLAGS
-from producers.flags import EVENT_TYPES, FLAGS, Kind
+from producers.flags import EVENT_TYPES, FLAGS, HISTORY_FLAGS, Kind
 
 _EXAMPLES: Final = f"""\
 event types:
   {", ".join(EVENT_TYPES[:5])},
   {", ".join(EVENT_TYPES[5:])}
 
+in a CI job nothing but the type is needed:
+  The commit, request, run and actor come from the CI system's variables, times and commits from git, the service from
+  --service, CANDORA_SERVICE, candora.yaml, or the repository's name. --explain says where each value comes from.
+  commit_created reports every commit of the request or push, so that lead time starts at the first one.
+
 examples:
-  candora-ci emit commit_created --service shop --change shop#42 --sha "$(git rev-parse HEAD)" \\
-      --occurred-at "$(git show -s --format=%cI HEAD)"
-  candora-ci emit canary_promoted --service shop --env prod --deployment run-1817 --sha "$SHA" \\
-      --included-sha "$SHA" --included-sha "$OLDER_SHA"
+  candora-ci emit commit_created
+  candora-ci emit canary_started --env prod --since-tag 'promoted/*'
+  candora-ci emit canary_promoted --env prod --since-tag 'promoted/*'
   candora-ci emit rollback_triggered --service shop --env prod --deployment run-1817 --trigger auto
   candora-ci emit incident_opened --service shop --env prod --incident INC-7 --severity sev1
   candora-ci emit incident_resolved --service shop --incident INC-7 --cause-sha "$SHA" --cause-kind change
@@ -50,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = (
-        "candora-ci emit EVENT_TYPE --service NAME [field ...] [option ...]\n       "
-        "candora-ci emit --file events.jsonl [option ...]"
+        "candora-ci emit EVENT_TYPE [field ...] [option ...]\n       candora-ci emit --file events.jsonl [option ...]"
     )
     parser.add_argument("event_type", metavar="EVENT_TYPE", nargs="?", help="what happened, see the list below")
     _add_fields(parser)
+    _add_history(parser)
     _add_reports(parser)
     _add_options(parser)
 
@@ -64,7 +68,7 @@ def _add_fields(emit: argparse.ArgumentParser) -> None:
         group = emit.add_argument_group(heading)
         for flag in flags:
             variable = f" [{flag.environ}]" if flag.environ else ""
-            action = "append" if flag.kind is Kind.TEXTS else "store"
+            action = "append" if flag.kind is Kind.TEXTS or flag.path == "service" else "store"
             text = (flag.help + variable).replace("%", "%%")
             group.add_argument(flag.name, dest=flag.dest, metavar=flag.metavar, help=text, action=action)
     rest = emit.add_argument_group("any other field")
@@ -83,6 +87,15 @@ def _add_fields(emit: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="a note of your own, as text; repeatable",
+    )
+
+
+def _add_history(emit: argparse.ArgumentParser) -> None:
+    group = emit.add_argument_group("from the repository")
+    for flag in HISTORY_FLAGS:
+        group.add_argument(flag.name, dest=flag.dest, metavar=flag.metavar, help=f"{flag.help} [{flag.environ}]")
+    group.add_argument(
+        "--fetch-history", action="store_true", help="fetch what a shallow clone left out, before asking git"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from producers.build_event import Assigned
 from producers.errors import UsageError
-from producers.flags import Flag, Kind, all_flags
+from producers.flags import SHA, Flag, Kind, all_flags
 
 _YES_NO: Final = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -20,22 +20,26 @@ def assignments(
     attributes: Sequence[str],
     environ: Mapping[str, str],
     now: datetime,
+    chosen: Sequence[Assigned] = (),
+    known: Sequence[Assigned] = (),
 ) -> list[Assigned]:
     """The fields of one event: flags, `--set` and `--attribute` first, then the environment, then the defaults.
 
-    `given` holds the text of each flag by its `dest`, None where it is not given.
+    `given` holds the text of each flag by its `dest`, None where it is not given. `chosen` stands for the flags and
+    variables of its fields, `known` is what else is known of the event: it comes after all that somebody says.
 
     Raises:
         UsageError: a value is not of its flag's kind, or an assignment has no "=".
     """
-    found = [Assigned("event_type", event_type, "argument EVENT_TYPE")]
+    found = [Assigned("event_type", event_type, "argument EVENT_TYPE"), *chosen]
     for flag in all_flags():
         text = given.get(flag.dest)
-        if text is not None:
+        if text is not None and all(flag.path != entry.path for entry in chosen):
             found.append(Assigned(flag.path, _value(flag, text, flag.name), flag.name))
     found += [_set(text) for text in sets]
     found += [_attribute(text) for text in attributes]
     found += [entry for entry in _from_environ(environ) if not _covered(entry.path, found)]
+    found += [entry for entry in known if not _covered(entry.path, found)]
     if any(entry.path.startswith("source.") for entry in found):
         found += _missing(Assigned("source.system", "candora-ci", "default"), found)
     found += _missing(Assigned("occurred_at", now.isoformat(), "default: now"), found)
@@ -74,10 +78,10 @@ def _value(flag: Flag, text: str | Sequence[str], origin: str) -> object:
     if not "".join(text).isascii():
         _check_utf8(text, origin)
     if not isinstance(text, str):
-        return list(text)
+        return [each.lower() for each in text] if flag.metavar == SHA else list(text)
     match flag.kind:
         case Kind.TEXT:
-            return text
+            return text.lower() if flag.metavar == SHA else text
         case Kind.TEXTS:
             return [text]
         case Kind.YES_NO:

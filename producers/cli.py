@@ -30,4 +30,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.error("interrupted; what was not reported as delivered may not be sent")
         return _INTERRUPTED
+    finally:
+        console.annotate()
     return 0 if forgiving else code

@@ -9,8 +9,12 @@ PROGRESS_AFTER: Final = 2.0
 PROGRESS_EVERY: Final = 0.2
 
 
+MAX_ANNOTATION: Final = 4_000
+"""Characters of an annotation. GitHub cuts longer ones."""
+
+
 class Console:
-    """Two streams. On GitHub Actions a warning or an error is an annotation, so that a green job still shows it."""
+    """Two streams. On GitHub Actions what went wrong is also one annotation, so that a green job still shows it."""
 
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str], clock: Callable[[], float]) -> None:
         self._out: TextIO | None = out
@@ -20,6 +24,7 @@ class Console:
         self._started = clock()
         self._shown = self._started + PROGRESS_AFTER - PROGRESS_EVERY
         self._counting = False
+        self._troubles: dict[str, list[str]] = {"error": [], "warning": []}
 
     def data(self, line: str) -> None:
         """A line for programs. When nobody reads any more (`| head`) the work goes on without it."""
@@ -39,11 +44,22 @@ class Console:
 
     def warning(self, text: str) -> None:
         """Something did not work, and the job goes on."""
-        self._line(_annotation("warning", text) if self._annotate else f"candora-ci: warning: {text}")
+        self._troubles["warning"].append(text)
+        self._line(f"candora-ci: warning: {text}")
 
     def error(self, text: str) -> None:
         """Something must be mended."""
-        self._line(_annotation("error", text) if self._annotate else f"candora-ci: error: {text}")
+        self._troubles["error"].append(text)
+        self._line(f"candora-ci: error: {text}")
+
+    def annotate(self) -> None:
+        """Once, at the end of a run: show on the job's page what went wrong. A step may have ten annotations only."""
+        troubles = [text for texts in self._troubles.values() for text in texts]
+        if not self._annotate or not troubles:
+            return
+        level = "error" if self._troubles["error"] else "warning"
+        text = "\n".join(troubles)
+        self._write(_annotation(level, text if len(text) <= MAX_ANNOTATION else f"{text[: MAX_ANNOTATION - 1]}…"))
 
     def progress(self, text: str) -> None:
         """A counter in place, on a terminal only and not before it takes long."""
@@ -54,6 +70,10 @@ class Console:
             self._err.flush()
 
     def _line(self, text: str) -> None:
+        """Write a line; on GitHub nothing in it can begin a second one, which could be a command to the runner."""
+        self._write(text.replace("\r", "\\r").replace("\n", "\\n") if self._annotate else text)
+
+    def _write(self, text: str) -> None:
         if self._counting:
             self._counting = False
             self._err.write("\r\x1b[K")

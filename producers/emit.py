@@ -12,6 +12,7 @@ from producers.console import Console
 from producers.errors import ExitCode, UsageError
 from producers.event_file import BadLine, Outbox, read_events
 from producers.flags import all_flags
+from producers.github_step import StepEvent, StepOutcome
 from producers.publisher import Failure, Message, Publisher
 from producers.tally import Tally
 from schemas.errors import ContractError
@@ -55,22 +56,33 @@ class Emitter:
         self._publisher = publisher
         self._encode = encode
         self._no_schema = no_schema
+        self._shown: Sequence[EventValue] = ()
+        self._tally: Tally | None = None
         self.now: Final = now
 
-    def emit_one(self, assigned: Sequence[Assigned]) -> ExitCode:
-        """Check one event and send it.
+    def emit_all(self, events: Sequence[Sequence[Assigned]]) -> ExitCode:
+        """Check events and send them.
+
+        Of several, one whose time the contract refuses is left out with a warning: a clock somewhere was wrong, and
+        the other commits are none the worse.
 
         Raises:
-            UsageError: the contract refuses the event.
+            UsageError: the contract refuses an event.
         """
         with Outbox() as outbox:
-            try:
-                built = build_event(assigned, self.now)
-                self._take(built, 1, outbox)
-            except ContractError as error:
-                raise UsageError(_with_origin(error, assigned)) from error
-            value = built.value
-            return self._send(outbox, f"{value['event_type']} of {value['service']} (event {value['event_id']})")
+            values = []
+            for number, assigned in enumerate(events, start=1):
+                try:
+                    built = build_event(assigned, self.now)
+                    self._take(built, number, outbox)
+                    values.append(built.value)
+                except ContractError as error:
+                    if len(events) == 1 or error.path != "occurred_at":
+                        raise UsageError(_with_origin(error, assigned)) from error
+                    sha = next((value for path, value, _ in assigned if path == "commit_sha"), "a commit")
+                    self._console.warning(f"{sha} is left out: {error}")
+            self._shown = values[:SHOWN]
+            return self._send(outbox, _name(values)) if values else ExitCode.OK
 
     def emit_file(self, stream: BinaryIO) -> ExitCode:
         """Check every line and send them all, or, if one is bad, none; with `skip_invalid` the good ones.
@@ -117,7 +129,7 @@ class Emitter:
     def _send(self, outbox: Outbox, name: str) -> ExitCode:
         if self._options.dry_run:
             return ExitCode.OK
-        tally = Tally(self._console, outbox.count, as_json=self._options.json)
+        tally = self._tally = Tally(self._console, outbox.count, as_json=self._options.json)
         messages: Iterator[Message] = iter(outbox)
         if self._publisher is None:
             problem = f"Kafka is not configured: set {SERVERS}"
@@ -134,6 +146,32 @@ class Emitter:
                 tally.leave(message)
         return tally.conclude(name)
 
+    def outcome(self) -> StepOutcome:
+        """What a CI system shows of this run."""
+        if self._tally is None:
+            return StepOutcome("dry_run" if self._options.dry_run else "nothing", ())
+        became = self._tally.became
+        return StepOutcome(
+            self._tally.status,
+            [
+                StepEvent(
+                    value["event_type"],
+                    value["service"],
+                    value["event_id"],
+                    value["deployment_id"],
+                    became.get(value["event_id"], {}),
+                )
+                for value in self._shown
+            ],
+        )
+
+
+def _name(values: Sequence[EventValue]) -> str:
+    first = values[0]
+    if len(values) == 1:
+        return f"{first['event_type']} of {first['service']} (event {first['event_id']})"
+    return f"{len(values)} {first['event_type']} of {', '.join(dict.fromkeys(value['service'] for value in values))}"
+
 
 def _with_origin(error: ContractError, assigned: Sequence[Assigned]) -> str:
     """The refusal, with the flag or variable that the value comes from, or that is not given."""
@@ -141,5 +179,7 @@ def _with_origin(error: ContractError, assigned: Sequence[Assigned]) -> str:
     origins = [o for at, _, o in assigned if path == at or path.startswith((f"{at}.", f"{at}["))]
     if origins:
         return f"{error} (given by {origins[0]})"
-    missing = [flag.name for flag in all_flags() if flag.path == path]
+    missing = [
+        f"{flag.name} or {flag.environ}" if flag.environ else flag.name for flag in all_flags() if flag.path == path
+    ]
     return f"{error} ({missing[0]})" if missing else str(error)

@@ -45,7 +45,7 @@ TIME: Final = "TIME"
 
 FLAGS: Final[Mapping[str, Sequence[Flag]]] = {
     "what happened, and to what": (
-        Flag("--service", "service", "NAME", "the service; also the key of the message", environ="CANDORA_SERVICE"),
+        Flag("--service", "service", "NAME", "the service (repeatable: an event for each)", environ="CANDORA_SERVICE"),
         Flag("--env", "env", "NAME", "the environment, e.g. prod", environ="CANDORA_ENV"),
         Flag("--sha", "commit_sha", SHA, "the commit, in full", environ="CANDORA_SHA"),
         Flag("--change", "change_id", "ID", "the pull or merge request, e.g. repo#123", environ="CANDORA_CHANGE"),
@@ -125,6 +125,14 @@ FLAGS: Final[Mapping[str, Sequence[Flag]]] = {
     ),
 }
 """By the heading under which `--help` shows them."""
+
+HISTORY_FLAGS: Final = (
+    Flag("--base", "base", "REV", "the commit before the change's first (commit_created)", environ="CANDORA_BASE"),
+    Flag("--since", "since", "REV", "the commit promoted last: rollouts list what came after", environ="CANDORA_SINCE"),
+    Flag("--since-tag", "since_tag", "GLOB", "the same: newest such tag before", environ="CANDORA_SINCE_TAG"),
+    Flag("--services", "services", "FILE", "paths of each service; else candora.yaml", environ="CANDORA_SERVICES"),
+)
+"""What to ask the repository. `path` is none of the event's: it names the question."""
 
 
 def all_flags() -> Iterator[Flag]:

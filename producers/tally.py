@@ -16,6 +16,9 @@ EXIT_CODES: Final = {
 }
 """In the order in which they decide the exit code when several happened."""
 
+SHOWN: Final = 20
+"""Messages that a summary lists one by one."""
+
 _PASSING: Final = frozenset({Cause.UNREACHABLE, Cause.NOT_CONFIGURED})
 """What is no fault of the pipeline."""
 
@@ -31,6 +34,8 @@ class Tally:
         self._last: Delivered | None = None
         self._folder = ""
         self._counts: Counter[str] = Counter()
+        self.became: Final[dict[str, dict[str, str | int]]] = {}
+        """What became of the first messages, by their ids."""
 
     def report(self, message: Message, outcome: Outcome) -> None:
         """Take what a publisher says of a message."""
@@ -57,6 +62,11 @@ class Tally:
     def leave(self, message: Message) -> None:
         """Take a message that the publisher did not take any more."""
         self._note(message, "not_sent", {"problem": "not tried: an earlier event could not be delivered"})
+
+    @property
+    def status(self) -> str:
+        """What became of all of them: the worst that became of one."""
+        return next((each for each in ("not_sent", "skipped", "spooled") if self._counts[each]), "delivered")
 
     def conclude(self, name: str) -> ExitCode:
         """Sum up for people; `name` says what was to be sent. Return the exit code of a strict run."""
@@ -85,6 +95,8 @@ class Tally:
         self._counts[status] += 1
         done = self._counts.total()
         self._console.progress(f"{done:,} of {self._total:,} events")
+        if len(self.became) < SHOWN:
+            self.became[message.event_id] = {"status": status, **more}
         if self._as_json:
             record = {"line": message.line, "event_id": message.event_id, "status": status, **more}
             self._console.data(json.dumps(record))

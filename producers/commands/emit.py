@@ -17,7 +17,7 @@ from producers.connect import open_encoder, open_publisher, with_spool
 from producers.console import Console
 from producers.errors import ExitCode, UsageError
 from producers.evidence.flags import REPORT_FLAGS
-from producers.flags import EVENT_TYPES, all_flags
+from producers.flags import EVENT_TYPES, HISTORY_FLAGS, all_flags
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -44,7 +44,8 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
             if not given.dry_run:
                 publisher, no_schema = with_spool(publisher, config, environ, console, no_schema)
             emitter = _emitter(given, console, publisher, encode, no_schema)
-            code = emitter.emit_file(stream) if stream else _emit_one(given, environ, emitter)
+            code = emitter.emit_file(stream) if stream else _emit_asked(given, environ, emitter, console)
+            _tell_github(emitter, environ, console)
         finally:
             if publisher is not None:
                 publisher.close()
@@ -63,6 +64,8 @@ def _check_usage(given: argparse.Namespace) -> None:
         return
     fields = [flag.name for flag in all_flags() if getattr(given, flag.dest) is not None]
     fields += [flag.name for flag in REPORT_FLAGS if getattr(given, flag.dest)]
+    fields += [flag.name for flag in HISTORY_FLAGS if getattr(given, flag.dest) is not None]
+    fields += ["--fetch-history"] * given.fetch_history
     fields += ["EVENT_TYPE"] * (given.event_type is not None)
     fields += ["--set"] * bool(given.sets) + ["--attribute"] * bool(given.attributes)
     if fields:
@@ -100,19 +103,33 @@ def _emitter(
     return Emitter(options, console, publisher, encode, datetime.now(UTC), no_schema=no_schema)
 
 
-def _emit_one(given: argparse.Namespace, environ: Mapping[str, str], emitter: "Emitter") -> ExitCode:
-    from producers.assign import assignments
+def _emit_asked(
+    given: argparse.Namespace, environ: Mapping[str, str], emitter: "Emitter", console: Console
+) -> ExitCode:
+    from producers.gathering import gathered
 
-    found = assignments(
-        given.event_type,
-        vars(given),
-        sets=given.sets,
-        attributes=given.attributes,
-        environ=environ,
-        now=emitter.now,
-    )
+    found = gathered(given, environ, emitter.now)
+    for text in found.warnings:
+        console.warning(text)
+    if given.explain:
+        for text in found.notes:
+            console.info(text)
+    events = found.events
     if any(getattr(given, flag.dest) for flag in REPORT_FLAGS):
         from producers.report_files import from_reports
 
-        found += from_reports(given.event_type, vars(given), found)
-    return emitter.emit_one(found)
+        events = [[*event, *from_reports(given.event_type, vars(given), event)] for event in events]
+    return emitter.emit_all(events)
+
+
+def _tell_github(emitter: "Emitter", environ: Mapping[str, str], console: Console) -> None:
+    """Outputs and a summary, where there is somebody to read them."""
+    from producers.github_step import OUTPUT_FILE, SUMMARY_FILE, write_step
+
+    if environ.get("GITHUB_ACTIONS") != "true" or not (environ.get(OUTPUT_FILE) or environ.get(SUMMARY_FILE)):
+        return
+    from uuid import uuid4
+
+    problem = write_step(emitter.outcome(), environ, lambda: f"candora-{uuid4()}")
+    if problem is not None:
+        console.warning(f"the step's outputs are not written: {problem}")

@@ -19,16 +19,29 @@ class _Clock:
         return self.now
 
 
-def test_warnings_are_annotations_on_github_and_cannot_break_out_of_their_line() -> None:
+def test_on_github_all_that_went_wrong_is_one_annotation_that_cannot_break_out_of_its_line() -> None:
     err = io.StringIO()
     console = Console(io.StringIO(), err, {"GITHUB_ACTIONS": "true"}, _Clock())
 
     console.warning("50% lost\r\n::set-output")
     console.error("bad")
+    console.annotate()
 
     assert err.getvalue() == (
-        "::warning title=candora-ci::50%25 lost%0D%0A::set-output\n::error title=candora-ci::bad\n"
+        "candora-ci: warning: 50% lost\\r\\n::set-output\n"
+        "candora-ci: error: bad\n"
+        "::error title=candora-ci::bad%0A50%25 lost%0D%0A::set-output\n"
     )
+
+
+def test_a_run_without_trouble_leaves_no_annotation() -> None:
+    err = io.StringIO()
+    console = Console(io.StringIO(), err, {"GITHUB_ACTIONS": "true"}, _Clock())
+
+    console.info("fine")
+    console.annotate()
+
+    assert err.getvalue() == "candora-ci: fine\n"
 
 
 def test_elsewhere_they_are_plain_lines() -> None:

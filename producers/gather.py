@@ -1,0 +1,335 @@
+"""From "commit_created happened" to whole events: what the job, the repository and its map of services fill in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from producers.assign import assignments
+from producers.build_event import Assigned
+from producers.ci.job import Found, Job, repo_of
+from producers.errors import UsageError
+from producers.git import Commit, Git, GitProblem
+from producers.history import History, Included, Made, of_push, of_request, since
+from producers.request_names import request_of, trial_merge
+from producers.services import ServiceMap
+from schemas.rules import MAX_TEXT
+
+_STAGES: Final = frozenset({"commit_created", "artifact_built", "tests_passed", "security_scanned", "policy_passed"})
+_ROLLOUTS: Final = frozenset({"canary_started", "canary_promoted"})
+_IN_ENV: Final = _ROLLOUTS | {"rollback_triggered"}
+
+_MEND: Final = (
+    "clone with all commits (GitHub: fetch-depth: 0, GitLab: GIT_DEPTH: 0), or give --fetch-history; "
+    "until then the event says history_complete=false"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the caller wants reported."""
+
+    event_type: str
+    given: Mapping[str, str | Sequence[str] | None]
+    """The text of each field's flag by its `dest`."""
+    services: Sequence[Found] = ()
+    """Each gets events of its own. Empty: the map of services says, or the repository's name."""
+    sets: Sequence[str] = ()
+    attributes: Sequence[str] = ()
+    sha: str | None = None
+    """Exactly this commit, whatever the job is about."""
+    alone: bool = False
+    """Only one commit: something that is said holds for no other."""
+    base: str | None = None
+    """The commit before those of the change, by any name that git knows."""
+    since: str | None = None
+    """The commit that was promoted last, by any name that git knows."""
+    since_tag: str | None = None
+    """The form of the tags that promotions leave behind."""
+    fetch_history: bool = False
+
+
+class Gathered(NamedTuple):
+    """The fields of each event, and what people should know about them."""
+
+    events: Sequence[list[Assigned]]
+    warnings: Sequence[str]
+    notes: Sequence[str]
+    """For --explain."""
+
+
+@dataclass(slots=True)
+class Gathering:
+    """One command's way to its events. Git is asked for what nobody else says, and for what only it knows."""
+
+    asked: Asked
+    job: Job
+    git: Git
+    services: ServiceMap | None
+    environ: Mapping[str, str]
+    now: datetime
+    _warnings: list[str] = field(default_factory=list)
+    _notes: list[str] = field(default_factory=list)
+
+    def gather(self) -> Gathered:
+        """The events.
+
+        Raises:
+            UsageError: there is no service to report for.
+        """
+        self._notes += self.job.ignored
+        if self.asked.fetch_history:
+            self._fetch()
+        kind = self.asked.event_type
+        if kind in _STAGES or kind in _ROLLOUTS:
+            self._find_sha()
+        if kind == "commit_created":
+            events = self._commits()
+        elif kind in _STAGES:
+            events = [self._event(service, self._stage()) for service in self._touched_services()]
+        else:
+            facts = self._rollout() if kind in _ROLLOUTS else []
+            facts += _known("env", self.job.env) if kind in _IN_ENV else []
+            events = [self._event(service, facts) for service in self._named_services()]
+        return Gathered(events, self._warnings, self._notes)
+
+    # --- the commit -----------------------------------------------------------------------------------------------
+
+    def _fetch(self) -> None:
+        try:
+            if self.git.edge():
+                self.git.fetch_history(self.git.resolve("HEAD"))
+        except GitProblem as problem:
+            self._warnings.append(f"--fetch-history: {problem}")
+
+    def _find_sha(self) -> None:
+        """Settle which commit the events are about. What is checked out stands in where the CI system does not say."""
+        if self.asked.sha is not None:
+            self.job = replace(self.job, sha=Found(self.asked.sha.lower(), "--sha"))
+        if self.job.sha is not None:
+            return
+        try:
+            checked_out = self.git.commit(self.git.resolve("HEAD"))
+        except GitProblem as problem:
+            told = self._warnings if self.asked.event_type in _STAGES else self._notes
+            told.append(f"no commit is known: {problem}")
+            return
+        merge = trial_merge(checked_out.message, checked_out.parents)
+        if merge is None:
+            self.job = replace(self.job, sha=Found(checked_out.sha, "git: HEAD"))
+        else:
+            head = Found(merge.head, f"git: HEAD, {checked_out.sha[:12]}, is a merge for a trial, and this its head")
+            base = Found(merge.base, "git: the other side of that merge")
+            self.job = replace(self.job, sha=head, base=base)
+
+    def _commit(self) -> Commit | None:
+        """The commit as git has it."""
+        if self.job.sha is None:
+            return None
+        try:
+            return self.git.commit(self.git.resolve(self.job.sha.value))
+        except GitProblem as problem:
+            self._notes.append(f"git does not tell about {self.job.sha.value[:12]}: {problem}")
+            return None
+
+    # --- commit_created -------------------------------------------------------------------------------------------
+
+    def _commits(self) -> list[list[Assigned]]:
+        commit = self._commit()
+        if commit is None:
+            return [self._event(service, self._untold_commit()) for service in self._named_services()]
+        history = self._history(commit)
+        gap = self._gap(history.gap)
+        if self.asked.services or self.services is None:
+            services = self._named_services()
+            return [self._event(service, [*self._made(made), *gap]) for made in history.commits for service in services]
+        return [
+            self._event(service, [*self._made(made), *gap])
+            for made in history.commits
+            for service in self._services_of([made], self.services)
+        ]
+
+    def _history(self, commit: Commit) -> History:
+        """The commits to report: this one alone if it was named, else all of the request or push."""
+        job = self.job
+        if self.asked.sha is not None or self.asked.alone:
+            change = job.change.value if job.change and job.is_request else request_of(commit.message, _value(job.repo))
+            return History([Made(commit, change, _value(job.merge_sha), mainline=not job.is_request)])
+        try:
+            if job.is_request:
+                return of_request(self.git, commit, self._bases(), job)
+            return of_push(self.git, commit, self.asked.base or _value(job.base), job)
+        except GitProblem as problem:
+            return History([Made(commit, _value(job.change))], f"only the last commit is known: {problem}")
+
+    def _bases(self) -> list[str]:
+        """What the request's commits are told from: what the caller says, else all that stand on its target."""
+        if self.asked.base is not None:
+            return [self.asked.base]
+        bases = [self.job.base.value] if self.job.base else []
+        try:
+            checked_out = self.git.commit(self.git.resolve("HEAD"))
+            merge = trial_merge(checked_out.message, checked_out.parents)
+        except GitProblem:
+            merge = None
+        if merge is not None:
+            return [merge.base, *bases]
+        if self.job.base_branch is not None:
+            bases.append(f"refs/remotes/origin/{self.job.base_branch.value}")
+        return bases
+
+    def _made(self, made: Made) -> list[Assigned]:
+        commit = made.commit
+        facts = [
+            Assigned("commit_sha", commit.sha, self.job.sha.origin if self._is_tip(commit) and self.job.sha else "git"),
+            Assigned("occurred_at", commit.committed_at, "git: committer time"),
+            Assigned("commit.author", commit.author[:MAX_TEXT], "git"),
+        ]
+        if commit.parents:
+            facts.append(Assigned("commit.parents", list(commit.parents), "git"))
+        if made.change:
+            origin = self.job.change.origin if self.job.change and self.job.is_request else "git: commit message"
+            facts.append(Assigned("change_id", made.change, origin))
+        elif self._is_tip(commit) and not self.asked.sha:
+            facts += _known("change_id", self.job.change)
+        if made.merge_sha and made.merge_sha != commit.sha:
+            origin = self.job.merge_sha.origin if self.job.merge_sha else "git: the merge that brought it in"
+            facts.append(Assigned("commit.merge_sha", made.merge_sha, origin))
+        return [*facts, *_known("commit.branch", self.job.branch)]
+
+    def _is_tip(self, commit: Commit) -> bool:
+        return self.job.sha is not None and commit.sha == self.job.sha.value
+
+    def _untold_commit(self) -> list[Assigned]:
+        """A commit that git does not have here: what the CI system says of it."""
+        facts = [*self._stage(), *_known("commit.branch", self.job.branch)]
+        if self.asked.sha is not None:
+            return facts
+        time = _known("occurred_at", self.job.committed_at)
+        return [*facts, *time, *self._gap("the commit is not in this clone, so its first commit is not known")]
+
+    def _gap(self, gap: str | None) -> list[Assigned]:
+        if gap is None:
+            return []
+        self._warnings.append(f"{gap}: {_MEND}")
+        return [Assigned("attributes.history_complete", "false", "git")]
+
+    # --- rollouts and the other stages ----------------------------------------------------------------------------
+
+    def _stage(self) -> list[Assigned]:
+        return [*_known("commit_sha", self.job.sha), *_known("change_id", self.job.change)]
+
+    def _rollout(self) -> list[Assigned]:
+        facts = [*_known("commit_sha", self.job.sha), *_known("deployment_id", self.job.deployment_id)]
+        try:
+            base = self._last_promoted()
+            if base is None or self.job.sha is None:
+                return facts
+            included = since(self.git, self.git.resolve(self.job.sha.value), base.value)
+        except GitProblem as problem:
+            included, base = Included(None, f"the commits since the last promotion are not known: {problem}"), None
+        facts += self._gap(included.gap)
+        if included.shas is not None and base is not None:
+            origin = f"git: the {len(included.shas)} commits since {base.value[:12]} ({base.origin})"
+            facts.append(Assigned("canary.included_shas", list(included.shas), origin))
+        return facts
+
+    def _last_promoted(self) -> Found | None:
+        """The commit that was promoted last, if the caller says how to find it.
+
+        Raises:
+            GitProblem: it cannot be found.
+        """
+        if self.asked.since is not None:
+            return Found(self.git.resolve(self.asked.since), f"--since {self.asked.since}")
+        if self.asked.since_tag is None:
+            return None
+        if self.job.sha is None:
+            raise GitProblem("there is no commit to look for tags before")
+        tag = self.git.newest_tag(self.asked.since_tag, self.git.resolve(self.job.sha.value))
+        if tag is None:
+            raise GitProblem(f"no ancestor has a tag {self.asked.since_tag}; are tags fetched?")
+        return Found(self.git.resolve(tag), f"--since-tag {self.asked.since_tag}: {tag.removeprefix('refs/tags/')}")
+
+    # --- services -------------------------------------------------------------------------------------------------
+
+    def _touched_services(self) -> Sequence[Found]:
+        """The services that the request or push touches; in a repository of one service, that one."""
+        if self.asked.services or self.services is None:
+            return self._named_services()
+        commit = self._commit()
+        if commit is None:
+            return self._named_services()
+        history = self._history(commit)
+        self._gap(history.gap)
+        return self._services_of(history.commits, self.services)
+
+    def _named_services(self) -> Sequence[Found]:
+        if self.asked.services or any(text.startswith("service=") for text in self.asked.sets):
+            return self.asked.services or [Found("", "")]
+        if self.services is not None:
+            names = ", ".join(self.services.patterns)
+            raise UsageError(f"{self.asked.event_type} needs a service: --service or CANDORA_SERVICE, one of {names}")
+        repo = self.job.repo or self._cloned()
+        if repo is None:
+            raise UsageError("service: nobody says which: give --service or set CANDORA_SERVICE")
+        name = repo.value.rpartition("/")[2]
+        return [Found(name, f"name of the repository ({repo.origin})")]
+
+    def _cloned(self) -> Found | None:
+        try:
+            return repo_of(Found(self.git.remote(), "git: address of origin"))
+        except GitProblem:
+            return None
+
+    def _services_of(self, commits: Iterable[Made], services: ServiceMap) -> list[Found]:
+        touched: dict[str, Found] = {}
+        for made in commits:
+            names = services.touched(self._paths(made))
+            touched |= {name: Found(name, services.origin) for name in names}
+            if not names:
+                self._notes.append(f"{made.commit.sha[:12]} touches no service of {services.origin}")
+        return list(touched.values())
+
+    def _paths(self, made: Made) -> list[str]:
+        """The paths that a commit changes on its branch."""
+        parents = made.commit.parents
+        try:
+            if made.mainline and parents:
+                return self.git.changed(parents[0], made.commit.sha)
+            return self.git.paths(made.commit)
+        except GitProblem as problem:
+            self._warnings.append(f"the paths of {made.commit.sha[:12]} are not known: {problem}")
+            return []
+
+    # --- whole events ---------------------------------------------------------------------------------------------
+
+    def _event(self, service: Found, facts: Iterable[Assigned]) -> list[Assigned]:
+        job = self.job
+        said = [
+            *([Assigned("source.system", job.system, "detected")] if job.system else []),
+            *_known("source.run_id", job.run_id),
+            *([Assigned("source.attempt", int(job.attempt.value), job.attempt.origin)] if job.attempt else []),
+            *_known("source.url", job.url),
+            *_known("source.actor", job.actor),
+            *_known("attributes.repository", job.repo),
+        ]
+        chosen = [Assigned("service", service.value, service.origin)] if service.value else []
+        return assignments(
+            self.asked.event_type,
+            self.asked.given,
+            sets=self.asked.sets,
+            attributes=self.asked.attributes,
+            environ=self.environ,
+            now=self.now,
+            chosen=chosen,
+            known=[*facts, *said],
+        )
+
+
+def _known(path: str, found: Found | None) -> list[Assigned]:
+    return [Assigned(path, found.value, found.origin)] if found else []
+
+
+def _value(found: Found | None) -> str | None:
+    return found.value if found else None
