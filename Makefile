@@ -57,6 +57,17 @@ proof: venv jars ## what takes minutes: crashes under load, audits, a rebuild, s
 bench: venv jars ## the measurements of tests/bench, on a real Kafka
 	$(PYTEST) -s -o "python_files=bench_*.py" tests/bench
 
+PEERS := .cache/peers
+
+.PHONY: peers
+peers: venv jars $(PEERS)/made ## the worker beside Quix Streams and Bytewax, on one log (BENCH_EVENTS=200000 BENCH_RUNS=3)
+	PEERS_PYTHON=$(PEERS)/bin/python $(PYTEST) -s -o "python_files=compare_*.py" tests/bench/peers
+
+$(PEERS)/made: tests/bench/peers/requirements.txt | python
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .PHONY: chaos
 chaos: venv jars ## break everything while events flow, and audit (SCHEDULES=50 SEED=1; with a SEED: no mutations)
 	CHAOS_SCHEDULES=$(SCHEDULES) CHAOS_SEED=$(SEED) $(PYTEST) -s -o "python_files=chaos_*.py" \
