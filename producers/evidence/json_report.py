@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from producers.evidence.report import MAX_DEPTH, EvidenceError, Report
+from producers.evidence.report import EvidenceError, Report
 from schemas.rules import LARGEST
 
 MAX_ITEMS: Final = 1_000_000
@@ -120,5 +120,5 @@ def _parsed(report: Report, data: bytes, parse: Callable[[bytes], Any], tool: st
     except ValueError:
         raise EvidenceError(report.name, "holds a number that is too long", hint=hint) from None
     except RecursionError:
-        raise EvidenceError(report.name, f"is nested more than {MAX_DEPTH} deep", hint=hint) from None
+        raise EvidenceError(report.name, "is nested too deep", hint=hint) from None
     return value
