@@ -29,6 +29,8 @@ class Drained:
 
     sent: Counter[str] = field(default_factory=Counter)
     """By topic, without prefix."""
+    waited: list[float] = field(default_factory=list)
+    """For each message that was sent, the seconds since it was put."""
     aside: list[Aside] = field(default_factory=list)
     failure: Failure | None = None
     """Why messages are left that could not be sent."""
@@ -98,6 +100,7 @@ class _Run:
             entry = entries[message.line]
             if isinstance(outcome, Delivered):
                 self._drained.sent[topic] += 1
+                self._drained.waited.append(self._spool.age(entry))
                 self._remove(entry, self._drained)
             elif isinstance(outcome, Failure) and outcome.cause is Cause.MESSAGE:
                 self._aside(entry, "refused", outcome.problem)

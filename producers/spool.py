@@ -206,7 +206,11 @@ class Spool:
 
     def too_old(self, entry: Entry) -> bool:
         """Whether a message has waited for longer than the limit."""
-        return self._clock() - entry.put_at > self.limits.max_age
+        return self.age(entry) > self.limits.max_age
+
+    def age(self, entry: Entry) -> float:
+        """Seconds since it was put; 0 if the clock was put back meanwhile."""
+        return max(0.0, self._clock() - entry.put_at)
 
     def remove(self, entry: Entry) -> None:
         """Forget a message that was acknowledged. After a power cut it may be back, and be sent again."""

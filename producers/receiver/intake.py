@@ -1,0 +1,127 @@
+"""From a request that is authentic to the messages that are to be kept. Pure: times are arguments."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+from producers.build_event import Built, event_from
+from producers.encoding import Encoding
+from producers.parcel import Parcel
+from producers.receiver.access import Caller
+from producers.receiver.bodies import webhook_json
+from producers.receiver.items import Item
+from producers.receiver.mapping import Mapped, map_delivery
+from producers.receiver.refusals import Rejected
+from producers.receiver.webhooks.reading import Delivery, Names
+from producers.receiver.webhooks.sources import Source, find_source
+from schemas.errors import ContractError, one_line
+from schemas.models import to_micros
+from schemas.values import DeadLetterValue, EventValue
+
+UNMAPPABLE: Final = "unmappable"
+"""The reason of our dead letters: the delivery stands for one of the ten events, and lacks what it needs."""
+LARGEST: Final = 900_000
+"""Bytes of a delivery that a letter holds; Kafka's clients send messages of a million."""
+_LONGEST_PROBLEM: Final = 2_000
+_TOLD: Final = frozenset({"content-type", "user-agent", "idempotency-key"})
+_TOLD_OF: Final = ("ce-", "x-github-", "x-gitlab-event", "x-gitlab-webhook", "x-webhook-", "webhook-id", "svix-id")
+
+
+@dataclass
+class Taken:
+    """What a request comes to."""
+
+    events: list[EventValue] = field(default_factory=list)
+    letters: list[DeadLetterValue] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    """Why the rest stands for no event."""
+
+    def parcels(self, encoding: Encoding, source: str) -> list[Parcel]:
+        """As the spool keeps them.
+
+        Raises:
+            ContractError: an event cannot be encoded.
+        """
+        letters = [encoding.dead_letter(str(uuid4()), source, letter) for letter in self.letters]
+        return [*(encoding.event(value) for value in self.events), *letters]
+
+
+def take_webhook(source: Source, headers: Mapping[str, str], body: bytes, names: Names, now: datetime) -> Taken:
+    """The events of a delivery; a dead letter for what should be one and cannot."""
+    try:
+        mapped = map_delivery(source, Delivery(headers, webhook_json(headers, body), now), names, now)
+    except Rejected as error:  # no sender would change anything for a status; the operator reads the letter
+        mapped = Mapped(refused=str(error))
+    taken = Taken([built.value for built in mapped.events])
+    if mapped.refused:
+        taken.letters.append(_letter(source.name, mapped.refused, headers, body, now))
+    if mapped.ignored:
+        taken.ignored.append(mapped.ignored)
+    return taken
+
+
+def take_events(
+    items: Sequence[Item], caller: Caller, headers: Mapping[str, str], names: Names, now: datetime
+) -> Taken:
+    """What a caller reports: all of it, or nothing. A CDEvent that cannot be mapped becomes a dead letter.
+
+    Raises:
+        Rejected: the contract refuses an event; its position and field are told.
+        Refused: the caller may not report it.
+    """
+    taken = Taken()
+    for position, item in enumerate(items):
+        try:
+            if item.is_cdevent:
+                _take_cdevent(taken, item, caller, headers, names, now)
+            else:
+                taken.events.append(event_from(caller.bind(item.data), now).value)
+        except ContractError as error:
+            where = f"event {position + 1} of {len(items)}: " if len(items) > 1 else ""
+            raise Rejected("invalid", f"{where}{error}"[:_LONGEST_PROBLEM], error) from error
+    return taken
+
+
+def _take_cdevent(
+    taken: Taken, item: Item, caller: Caller, headers: Mapping[str, str], names: Names, now: datetime
+) -> None:
+    mapped = map_delivery(find_source("cdevents"), Delivery(headers, item.data, now), names, now)
+    taken.events += [_bound(built, caller, now) for built in mapped.events]
+    if mapped.refused:
+        taken.letters.append(_letter("cdevents", mapped.refused, headers, json.dumps(item.data).encode(), now))
+    if mapped.ignored:
+        taken.ignored.append(mapped.ignored)
+
+
+def _bound(built: Built, caller: Caller, now: datetime) -> EventValue:
+    """The event with what the caller's credentials prove. An id that was derived is derived again."""
+    data = json.loads(built.as_json())
+    if built.origins.get("event_id", "").startswith("derived"):
+        del data["event_id"]
+    return event_from(caller.bind(data), now).value
+
+
+def _letter(source: str, problem: str, headers: Mapping[str, str], body: bytes, now: datetime) -> DeadLetterValue:
+    """The delivery with the reason, and without what it proved itself by."""
+    size = len(body)
+    if size > LARGEST:
+        problem += f" (the delivery has {size} bytes, of which this letter holds the beginning)"
+    return {
+        "reason": UNMAPPABLE,
+        "path": None,
+        "problem": one_line(problem)[:_LONGEST_PROBLEM],
+        "topic": f"webhooks/{source}",
+        "partition": -1,
+        "offset": -1,
+        "append_time": to_micros(now),
+        "key": None,
+        "value": body[:LARGEST],
+        "headers": {name: value.encode("utf-8", "replace")[:1000] for name, value in headers.items() if _shown(name)},
+    }
+
+
+def _shown(name: str) -> bool:
+    return name in _TOLD or name.startswith(_TOLD_OF)

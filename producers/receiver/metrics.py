@@ -1,0 +1,130 @@
+"""Every metric of the sidecar. No label has a value that a request chooses."""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from producers.drain import WHYS, Drained
+from producers.parcel import DEAD_LETTERS, EVENTS
+from producers.publisher import Cause
+from producers.receiver.access import Reason
+from producers.receiver.refusals import LIMITS
+from producers.receiver.webhooks.sources import SOURCES
+from producers.spool import Spool
+
+CALLERS: Final = "events"
+"""The source of what comes to /v1/events."""
+TOKENS: Final = "token"
+UNKNOWN: Final = "unknown"
+"""The source of a webhook that no source is named for."""
+ORIGINS: Final = (*SOURCES, CALLERS, TOKENS, UNKNOWN)
+REASONS: Final = (*LIMITS, *Reason)
+
+_FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+_SLOW: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86_400.0)
+
+
+class Metrics:
+    """The numbers of one sidecar, in a registry of their own. Every series is there from the start, with 0."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.registry: Final = CollectorRegistry()
+        self.received = self._counter("received", "Requests that came in.", source=ORIGINS)
+        self.spooled = self._counter("spooled", "Messages that were put on the disk and promised.", source=ORIGINS)
+        self.dead_letters = self._counter(
+            "dead_letters", "Authentic deliveries that are no events, in whole or in part.", source=ORIGINS
+        )
+        self.ignored = self._counter("ignored", "Authentic deliveries that stand for no event.", source=ORIGINS)
+        self.rejected = self._counter("rejected", "Requests that were not taken.", source=ORIGINS, reason=REASONS)
+        self.delivered = self._counter("delivered", "Messages that Kafka has.", topic=(EVENTS, DEAD_LETTERS))
+        self.quarantined = self._counter("quarantined", "Messages that were put aside instead of sent.", reason=WHYS)
+        self.failures = self._counter(
+            "delivery_failures",
+            "Tries to empty the spool that ended early.",
+            cause=[each.name.lower() for each in Cause],
+        )
+        self.in_flight = Gauge("delivery_sidecar_in_flight", "Requests being answered.", registry=self.registry)
+        self.answer_seconds = Histogram(
+            "delivery_sidecar_answer_seconds",
+            "From a request's headers to its answer.",
+            ["source"],
+            buckets=_FAST,
+            registry=self.registry,
+        )
+        self.spool_seconds = Histogram(
+            "delivery_sidecar_spool_write_seconds",
+            "What the disk took for a request.",
+            buckets=_FAST,
+            registry=self.registry,
+        )
+        self.waited = Histogram(
+            "delivery_sidecar_delivery_seconds",
+            "From the disk to Kafka's acknowledgement.",
+            buckets=_SLOW,
+            registry=self.registry,
+        )
+        self.last_delivery = Gauge(
+            "delivery_sidecar_last_delivery_timestamp_seconds",
+            "When Kafka last acknowledged something; 0: not yet.",
+            registry=self.registry,
+        )
+        for source in ORIGINS:
+            self.answer_seconds.labels(source)
+        self.registry.register(_OnDisk(spool))
+
+    def drained(self, drained: Drained) -> None:
+        """Count one go through the spool."""
+        for topic, number in drained.sent.items():
+            self.delivered.labels(topic).inc(number)
+        for seconds in drained.waited:
+            self.waited.observe(seconds)
+        for aside in drained.aside:
+            self.quarantined.labels(aside.why).inc()
+        if drained.failure is not None:
+            self.failures.labels(drained.failure.cause.name.lower()).inc()
+        if drained.sent:
+            self.last_delivery.set_to_current_time()
+
+    def text(self) -> bytes:
+        """What /metrics says. It looks at the disk."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, **labels: object) -> Counter:
+        counter = Counter(f"delivery_sidecar_{name}", text, list(labels), registry=self.registry)
+        first, *more = (tuple(values) for values in labels.values() if isinstance(values, list | tuple))
+        for value in first:
+            for other in more[0] if more else ("",):
+                counter.labels(*((value, other) if more else (value,)))
+        return counter
+
+
+class _OnDisk(Collector):
+    """What is in the spool at the time of the scrape."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Return nothing: to register must not read the disk."""
+        return iter(())
+
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        usage, aside, entries = self._spool.usage(), self._spool.quarantined(), self._spool.entries()
+        limits = self._spool.limits
+        oldest = max(0.0, time.time() - entries[0].put_at) if entries else 0.0
+        for name, text, value in (
+            ("spool_files", "Messages on the disk that Kafka has not got.", usage.files),
+            ("spool_bytes", "Their bytes.", usage.size),
+            ("spool_files_limit", "How many the spool takes.", limits.max_files),
+            ("spool_bytes_limit", "How many bytes the spool takes.", limits.max_bytes),
+            ("spool_oldest_seconds", "How long the oldest of them has waited.", oldest),
+            ("quarantine_files", "Messages that were put aside and wait for somebody to look.", aside.files),
+            ("quarantine_bytes", "Their bytes.", aside.size),
+        ):
+            yield GaugeMetricFamily(f"delivery_sidecar_{name}", text, value)
