@@ -1,6 +1,6 @@
 """Fields of an event out of a delivery, each with the place in the delivery where it stands."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from producers.build_event import Assigned
 from producers.natural_key import derived_id
 from producers.receiver.webhooks import fields
-from producers.receiver.webhooks.reading import Ignored, Names, Place, Reading, Unmappable
+from producers.receiver.webhooks.reading import Ignored, Names, Reading, Unmappable
 
 Reader = Callable[[Any], object]
 """Makes a field of what stands somewhere; None if it is not what the field needs."""
@@ -91,32 +91,10 @@ def placed_in_env(names: Names, source: str, facts: Mapping[str, str]) -> list[A
             f"nothing names the environment of {place.service}; the facts are {told}. "
             f"Add a rule for sources.{source} to the mapping file, or a default_env"
         )
-    return list(_service_and_env(place))
-
-
-def of_incident(names: Names, source: str, facts: Mapping[str, str], severity: Part, *, opens: bool) -> list[Assigned]:
-    """Where an incident is, and how bad. One that ends may leave out its environment: its opening has it.
-
-    Raises:
-        Unmappable: nothing names the service, or the environment of one that opens.
-        Ignored: the mapping file passes it over.
-    """
-    found = placed_in_env(names, source, facts) if opens else list(_service_and_env(names.place(source, facts)))
-    place = names.place(source, facts)
-    if place.severity is not None:
-        return [*found, Assigned("incident.severity", place.severity, str(place.severity_origin))]
-    return found + take("incident.severity", severity, read=lambda words: _graded(names, source, words))
-
-
-def _graded(names: Names, source: str, words: Any) -> str | None:
-    said = fields.text(words)
-    return None if said is None else names.severity(source, said)
-
-
-def _service_and_env(place: Place) -> Iterator[Assigned]:
-    yield Assigned("service", place.service, place.service_origin)
-    if place.env is not None:
-        yield Assigned("env", place.env, str(place.env_origin))
+    return [
+        Assigned("service", place.service, place.service_origin),
+        Assigned("env", place.env, str(place.env_origin)),
+    ]
 
 
 def facts_of(*parts: Part) -> dict[str, str]:

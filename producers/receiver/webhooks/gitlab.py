@@ -1,0 +1,221 @@
+"""GitLab: pushes, merged requests, deployments and incidents. `object_kind` says which it is."""
+
+import re
+from typing import Final
+
+from producers.build_event import Assigned
+from producers.receiver.webhooks import fields
+from producers.receiver.webhooks.incidents import Found, Report, at_receipt, find, incident_event
+from producers.receiver.webhooks.parts import (
+    Part,
+    facts_of,
+    identified,
+    joined,
+    note,
+    placed,
+    placed_in_env,
+    several,
+    take,
+    timed,
+)
+from producers.receiver.webhooks.reading import Delivery, Ignored, Names, Reading, Unmappable
+
+_SOURCE: Final = "gitlab"
+_SYSTEM: Final = Assigned("source.system", _SOURCE, "webhook")
+_MERGE: Final = re.compile(r"^See merge request (\S+)!([1-9][0-9]*)$", re.MULTILINE)
+_DEPLOYED: Final = {"running": "canary_started", "success": "canary_promoted"}
+_ISSUES: Final = {"issue", "incident", "work_item"}
+_NO_EVENT: Final = "none of the ten events"
+_WORD: Final = 60
+
+
+def read(delivery: Delivery, names: Names) -> Reading:
+    """Return the events of one delivery."""
+    return several(lambda: _events(Part(delivery.body), delivery, names))
+
+
+def _events(body: Part, delivery: Delivery, names: Names) -> list[list[Assigned]]:
+    # System hooks say event_name, and object_kind only for some kinds.
+    kind = body.at("object_kind").text or body.at("event_name").text
+    match kind:
+        case "push":
+            return _push(body, delivery, names)
+        case "merge_request":
+            return [_merge_request(body, delivery, names)]
+        case "deployment":
+            return [_deployment(body, delivery, names)]
+        case None:
+            raise Unmappable("object_kind: is missing: this is no delivery of GitLab")
+        case _ if kind in _ISSUES:
+            return [_incident(body, delivery, names)]
+        case _:
+            raise Ignored(f"{kind[:_WORD]}: {_NO_EVENT}")
+
+
+# --- commits ----------------------------------------------------------------------------------------------------------
+def _push(body: Part, delivery: Delivery, names: Names) -> list[list[Assigned]]:
+    """The commits that a push brings to the default branch: the newest 20 of them, which is what GitLab tells."""
+    ref, default = body.at("ref"), body.at("project", "default_branch").text
+    branch = (ref.text or "").removeprefix("refs/heads/")
+    if default is None or branch != default:
+        raise Ignored(f"push: to {fields.shown(ref.text)}, not to the default branch {default}")
+    commits = body.at("commits").entries()
+    if not commits:
+        raise Ignored("push: brings no commit")
+    total = body.at("total_commits_count")
+    cut = isinstance(total.value, int) and total.value > len(commits)
+    common = joined(
+        [Assigned("event_type", "commit_created", "object_kind"), _SYSTEM],
+        placed(names, _SOURCE, _facts(body)),
+        take("source.actor", body.at("user_username"), body.at("user_name")),
+        [Assigned("commit.branch", branch, ref.path)],
+        _merged_request(body, commits),
+        [Assigned("attributes.history_complete", "false", f"{total.path}: {total.value}")] if cut else [],
+    )
+    return [common + _commit(commit, delivery) for commit in commits]
+
+
+def _commit(commit: Part, delivery: Delivery) -> list[Assigned]:
+    return joined(
+        timed(delivery.received_at, commit.at("timestamp")),
+        take("commit_sha", commit.at("id"), read=fields.sha),
+        take("source.url", commit.at("url"), read=fields.url),
+        take("commit.author", commit.at("author", "name")),
+    )
+
+
+def _merged_request(body: Part, commits: list[Part]) -> list[Assigned]:
+    """The request of all commits of a push, if GitLab's merge of one is its head, and no other was merged in it."""
+    merges = {
+        commit.at("id").text: (commit, merge[2])
+        for commit in commits
+        if (merge := _MERGE.search(commit.at("message").text or "")) and merge[1] == _project(body)
+    }
+    head = merges.get(body.at("after").text)
+    if head is None or len(merges) != 1:
+        return []
+    commit, number = head
+    return [Assigned("change_id", f"{_project(body)}!{number}", commit.at("message").path)]
+
+
+def _merge_request(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
+    """A merged request: its last commit, and the commit that brought it to the default branch.
+
+    A request is opened with a commit, so its first one is no later than that, which is what counts for the change.
+    """
+    request = body.at("object_attributes")
+    action, target, default = (
+        part.text for part in (request.at("action"), request.at("target_branch"), body.at("project", "default_branch"))
+    )
+    number = request.at("iid").text
+    if action != "merge":
+        raise Ignored(f"merge_request: {action}, not merged: {_NO_EVENT}")
+    if target != default:
+        raise Ignored(f"merge_request: !{number} was merged into {target}, not into the default branch {default}")
+    if number is None:
+        raise Unmappable("merge_request: object_attributes.iid is missing: this is no delivery of GitLab")
+    times = [request.at("created_at"), request.at("last_commit", "timestamp")]
+    times.sort(key=lambda part: fields.time(part.value) or "~")
+    return joined(
+        [Assigned("event_type", "commit_created", "object_attributes.action"), _SYSTEM],
+        timed(delivery.received_at, *times),
+        placed(names, _SOURCE, _facts(body)),
+        take("commit_sha", request.at("last_commit", "id"), read=fields.sha),
+        [Assigned("change_id", f"{_project(body)}!{number}", "project.path_with_namespace and object_attributes.iid")],
+        take("source.url", request.at("url"), read=fields.url),
+        take("source.actor", body.at("user", "username")),
+        take("commit.author", request.at("last_commit", "author", "name")),
+        take("commit.branch", request.at("source_branch")),
+        # Without a merge commit (fast-forward) a squashed one is what stands on the branch.
+        take("commit.merge_sha", request.at("merge_commit_sha"), request.at("squash_commit_sha"), read=fields.sha),
+    )
+
+
+# --- deployments ------------------------------------------------------------------------------------------------------
+def _deployment(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
+    status = body.at("status").text
+    if status not in _DEPLOYED:
+        raise Ignored(f"deployment: {status}: {_NO_EVENT}")
+    number = body.at("deployment_id").text
+    if number is None:
+        raise Unmappable("deployment: deployment_id is missing; GitLab 14.1 and later send it")
+    # No field has the full hash, but the address of the commit ends with it.
+    address = body.at("commit_url")
+    commit = address._replace(value=(address.text or "").rstrip("/").rpartition("/")[2])
+    return joined(
+        [
+            Assigned("event_type", _DEPLOYED[status], "status"),
+            _SYSTEM,
+            identified(_SOURCE, _project(body), "deployment", number, status),
+        ],
+        timed(delivery.received_at, body.at("status_changed_at")),
+        placed_in_env(names, _SOURCE, _facts(body) | facts_of(body.at("environment"), body.at("environment_tier"))),
+        take("deployment_id", body.at("deployment_id")),
+        take("commit_sha", commit, read=fields.sha),
+        take("source.run_id", body.at("deployable_id")),
+        take("source.url", body.at("deployable_url"), read=fields.url),
+        take("source.actor", body.at("user", "username")),
+        note("gitlab.ref", body.at("ref")),
+        note("gitlab.environment_tier", body.at("environment_tier")),
+    )
+
+
+# --- incidents --------------------------------------------------------------------------------------------------------
+def _incident(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
+    """An issue of the type Incident. Most are opened before anybody says how bad it is: that comes as an update."""
+    issue = body.at("object_attributes")
+    kind, action, number = (issue.at(field).text for field in ("type", "action", "iid"))
+    if kind != "Incident":
+        raise Ignored(f"issue: of type {kind}, no incident: {_NO_EVENT}")
+    graded = body.at("changes", "severity").value is not None
+    match action:
+        case "open":
+            opens, times = True, [issue.at("created_at")]
+        case "reopen":
+            opens, times = True, [issue.at("updated_at")]
+        case "update" if graded:
+            opens, times = True, [issue.at("created_at")]
+        case "close":
+            opens, times = False, [issue.at("closed_at"), issue.at("updated_at")]
+        case _:
+            raise Ignored(f"incident #{number}: {action}: neither opened, graded nor closed")
+    if number is None:
+        raise Unmappable("incident: object_attributes.iid is missing: this is no delivery of GitLab")
+    when = find(fields.time, *times)
+    report = Report(
+        source=_SOURCE,
+        opened=opens,
+        incident_id=Found(f"{_project(body)}#{number}", "project.path_with_namespace and object_attributes.iid"),
+        occurred_at=when if when.value else at_receipt(delivery),
+        facts=_labels(body) | _facts(body),
+        severities=[find(fields.text, issue.at("severity"))],
+        title=find(fields.title, issue.at("title")),
+        url=find(fields.url, issue.at("url")),
+    )
+    return incident_event(report, names) + take("source.actor", body.at("user", "username"))
+
+
+def _labels(body: Part) -> dict[str, str]:
+    """Scoped labels as facts: "env::prod" is `labels.env`. Others are facts of their own name."""
+    found: dict[str, str] = {}
+    labels = body.at("labels").entries() or body.at("object_attributes", "labels").entries()
+    for label in labels:
+        words = label.at("title").text
+        if words is not None:
+            scope, colons, value = words.rpartition("::")
+            found[f"labels.{scope}" if colons else f"label.{words}"] = value or words
+    return found
+
+
+# --- common -----------------------------------------------------------------------------------------------------------
+def _project(body: Part) -> str:
+    path = body.at("project", "path_with_namespace").text
+    if path is None:
+        raise Unmappable("project.path_with_namespace: is missing: this is no delivery of GitLab")
+    return path
+
+
+def _facts(body: Part) -> dict[str, str]:
+    """`project.name` is the name in the project's address here: the one that GitLab sends is written for people."""
+    path = body.at("project", "path_with_namespace")
+    return facts_of(path._replace(value=_project(body).rpartition("/")[2], path="project.name"), path)
