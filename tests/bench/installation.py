@@ -37,6 +37,7 @@ class Installation:
 
     kafka: KafkaBroker
     prefix: str
+    partitions: int = PARTITIONS
 
     @property
     def events_topic(self) -> str:
@@ -47,10 +48,12 @@ class Installation:
 
         Without `broker_time`, deploy_events keeps the append times that it is given: a log as it grows over weeks.
         """
-        for one in wanted_topics(app_id, self.prefix, PARTITIONS):
+        for one in wanted_topics(app_id, self.prefix, self.partitions):
             if one.name == self.events_topic and not broker_time and one.name not in self._topics():
-                self.kafka.create_topic(one.name, PARTITIONS, {**one.config, "message.timestamp.type": "CreateTime"})
-        create_topics(self._admin(), wanted_topics(app_id, self.prefix, PARTITIONS), 1)
+                self.kafka.create_topic(
+                    one.name, self.partitions, {**one.config, "message.timestamp.type": "CreateTime"}
+                )
+        create_topics(self._admin(), wanted_topics(app_id, self.prefix, self.partitions), 1)
 
     def append(self, events: Iterable[EventValue]) -> None:
         """Write events to the log, each with the time when it happened as its own."""
@@ -87,7 +90,7 @@ class Installation:
             topic = self.events_topic
             return {
                 each: consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=10)[1]
-                for each in range(PARTITIONS)
+                for each in range(self.partitions)
             }
         finally:
             consumer.close()
@@ -155,24 +158,38 @@ class Worker:
 
         It commits what is published and stored, both confirmed by the broker. The time is that from ready to committed.
         """
-        ends = self._at.ends()
         self.ready()
         began, cpu = perf_counter(), cpu_seconds(self.process.pid)
-        places = [TopicPartition(self._at.events_topic, each) for each in ends]
-        group = Consumer({"bootstrap.servers": self._at.kafka.bootstrap, "group.id": self._app_id})
-        try:
-            self.process.wait_until(
-                lambda: True if all(p.offset >= ends[p.partition] for p in group.committed(places, 10)) else None,
-                "the end of the log",
-                PATIENCE,
-            )
-        finally:
-            group.close()
+        await_end(self._at, self._app_id, self.process)
         return Timing(perf_counter() - began, cpu_seconds(self.process.pid) - cpu)
 
+    def held(self) -> int:
+        """How many partitions it reads; 0 until it is ready."""
+        answer = self._readiness()
+        return len(answer["next_offsets"]) if answer["ready"] else 0
+
     def _is_ready(self) -> bool | None:
+        return True if self._readiness()["ready"] else None
+
+    def _readiness(self) -> dict[str, Any]:
         try:
             with urllib.request.urlopen(self._ready_url, timeout=5) as answer:  # noqa: S310 - a server of ours
-                return True if json.load(answer)["ready"] else None
+                said: dict[str, Any] = json.load(answer)
+                return said
         except (OSError, urllib.error.HTTPError):
-            return None
+            return {"ready": False}
+
+
+def await_end(place: Installation, app_id: str, process: Process) -> None:
+    """Wait until a group has committed all that is in the log now."""
+    ends = place.ends()
+    places = [TopicPartition(place.events_topic, each) for each in ends]
+    group = Consumer({"bootstrap.servers": place.kafka.bootstrap, "group.id": app_id})
+    try:
+        process.wait_until(
+            lambda: True if all(at.offset >= ends[at.partition] for at in group.committed(places, 10)) else None,
+            "the end of the log",
+            PATIENCE,
+        )
+    finally:
+        group.close()
