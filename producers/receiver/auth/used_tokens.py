@@ -58,22 +58,30 @@ class InFolder:
         """See `UsedTokens`."""
         path = self._folder / hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._count >= MOST:
                 self._count = self._forget(now)
             if self._count >= MOST:
                 raise _full()
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            until = (expires + GRACE).timestamp()
-            os.utime(path, (until, until))
-            self._count += 1
-        except FileExistsError:
-            raise _replayed() from None
+            new = self._create(path, (expires + GRACE).timestamp())
         except OSError as error:
             problem = f"used tokens cannot be remembered in {self._folder}: {error.strerror}"
             raise Refused(Reason.UNAVAILABLE, problem) from error
+        if not new:
+            raise _replayed()
+        self._count += 1
+
+    @staticmethod
+    def _create(path: Path, until: float) -> bool:
+        """Whether there was no such file yet."""
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            return False
+        os.utime(path, (until, until))
+        return True
 
     def _forget(self, now: datetime) -> int:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         left = 0
         for path in self._folder.iterdir():
             if datetime.fromtimestamp(path.stat().st_mtime, UTC) < now:
