@@ -142,7 +142,7 @@ def branch_of(found: Found | None) -> Found | None:
     if found is None:
         return None
     name = _BRANCH_PREFIX.sub("", found.value, count=1)
-    if name.startswith(("refs/", "tags/", "pull/")) or name in {"", "HEAD", "(detached)"}:
+    if name.startswith(("refs/", "tags/", "pull/")) or name in {"", "HEAD", "detached"}:
         return None
     return Found(name, found.origin)
 
