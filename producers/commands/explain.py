@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 HELP: Final = "show what a webhook's payload becomes"
 
+_DEPTH: Final = 64
+"""How deep JSON may be nested: the default of `serve`."""
+
 _EPILOG: Final = """exit codes:
   0  every part of the payload is an event, or is understood and none of the ten
   1  refused: the payload, or a part of it, cannot become the event that it stands for
@@ -41,16 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, _environ: Mapping[str, str], console: Console) -> ExitCode:
     """Show it."""
-    from producers.receiver.body import BadBody, decode_body
+    from producers.receiver.bodies import webhook_json
     from producers.receiver.mapping import Mapped, map_delivery
+    from producers.receiver.refusals import Rejected
     from producers.receiver.webhooks.reading import Delivery
 
     source, names = _source(given.source), _names(given.names)
     headers = _headers(_read(given.headers).decode(errors="replace"), given.headers) if given.headers else {}
     now = datetime.now(UTC)
     try:
-        body = decode_body(headers, _read(given.file))
-    except BadBody as error:
+        body = webhook_json(headers, _read(given.file), _DEPTH)
+    except Rejected as error:
         mapped = Mapped(refused=str(error))
     else:
         mapped = map_delivery(source, Delivery(headers, body, now), names, now)
