@@ -7,15 +7,12 @@ from typing import Final, NamedTuple
 from schemas.values import MetricsValue, Micros
 from streams.backfill.replay import Moment
 from streams.serving.collector import FAMILIES, Health, Scrape
-from streams.serving.metrics import INCIDENT_RESOLUTION, METRICS, Kind, Metric
+from streams.serving.metrics import INCIDENT_RESOLUTION, METRICS, PIPELINE, Kind, Metric
 from streams.serving.samples import FOR_EVER, Line, SampleQueue, Stamped
 from streams.serving.state import Pair, Snapshot
 
-PROCESS: Final = "delivery_serving_"
-"""What the serving process says of itself. It was not there, so nothing is made up for it."""
-SHOWN: Final = tuple(
-    metric for metric in METRICS if metric is not INCIDENT_RESOLUTION and not metric.name.startswith(PROCESS)
-)
+SHOWN: Final = tuple(metric for metric in METRICS if metric not in {INCIDENT_RESOLUTION, *PIPELINE})
+"""Without what the serving process says of itself and of Kafka: it was not there, so nothing is made up for it."""
 _RISING: Final = (Kind.COUNTER, Kind.HISTOGRAM)
 _NOBODY: Final = Health(ready=True, records={}, bad={}, stale={}, last_read=None)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from schemas.values import Micros
 from streams.serving.collector import Health, Scrape
+from streams.serving.pipeline import UNKNOWN, Pipeline
 from streams.serving.records import BAD_REASONS, METRICS_TOPIC, TOPICS, IncidentRecord, MetricsRecord, Record
 from streams.serving.samples import SampleQueue
 from streams.serving.state import Outcome, State
@@ -37,6 +38,7 @@ class Board:
         self._stale = {METRICS_TOPIC: 0}
         self._bad = dict.fromkeys(product(TOPICS, BAD_REASONS), 0)
         self._last_read: Micros | None = None
+        self._pipeline = UNKNOWN
 
     # --- for the reading thread ---------------------------------------------------------------------------------------
 
@@ -82,6 +84,11 @@ class Board:
         with self._lock:
             self._problem = problem
 
+    def piped(self, pipeline: Pipeline) -> None:
+        """Note how the pipeline before this process is."""
+        with self._lock:
+            self._pipeline = pipeline
+
     def completed(self) -> None:
         """Everything that stood in the topics at the start is read."""
         with self._lock:
@@ -114,6 +121,7 @@ class Board:
                 bad=MappingProxyType(self._bad.copy()),
                 stale=MappingProxyType(self._stale.copy()),
                 last_read=self._last_read,
+                pipeline=self._pipeline,
             )
             return Scrape(
                 snapshot=self._state.freeze(),

@@ -33,6 +33,7 @@ from schemas.values import (
 from streams.core.buckets import LEAD_BUCKETS
 from streams.serving import metrics
 from streams.serving.metrics import METRICS, Metric
+from streams.serving.pipeline import UNKNOWN, Pipeline
 from streams.serving.samples import Line, Stamped
 from streams.serving.state import REVISIONS, Pair, Series, Snapshot
 
@@ -54,6 +55,7 @@ class Health:
     bad: Mapping[tuple[str, str], int]
     stale: Mapping[str, int]
     last_read: Micros | None
+    pipeline: Pipeline = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,8 @@ GAUGES: Final[Mapping[Metric, Rows]] = {
     metrics.READY: lambda scrape: [((), int(scrape.health.ready))],
     metrics.LAST_READ: lambda scrape: _optional((), _seconds(scrape.health.last_read)),
     metrics.SAMPLES_WAITING: lambda scrape: [((), scrape.waiting)],
+    metrics.WORKER_LAG: lambda scrape: _optional((), scrape.health.pipeline.behind),
+    metrics.LAST_APPEND: lambda scrape: _optional((), _seconds(scrape.health.pipeline.appended_at)),
 }
 LABELLED_COUNTERS: Final[Mapping[Metric, Rows]] = {
     metrics.DEPLOYMENT_FAILURES: _failures,
@@ -200,6 +204,7 @@ LABELLED_COUNTERS: Final[Mapping[Metric, Rows]] = {
     metrics.CONFLICTING_EVENTS: _conflicts,
     metrics.RECORDS: lambda scrape: (((topic,), count) for topic, count in sorted(scrape.health.records.items())),
     metrics.BAD_RECORDS: lambda scrape: sorted(scrape.health.bad.items()),
+    metrics.DEAD_LETTERS: lambda scrape: _optional((), scrape.health.pipeline.dead_letters),
     metrics.STALE_RECORDS: lambda scrape: (((topic,), count) for topic, count in sorted(scrape.health.stale.items())),
 }
 

@@ -280,6 +280,36 @@ SAMPLES_WAITING: Final = _gauge(
     "Incidents whose sample of incident_resolution_seconds waits for its turn.",
 )
 
+# The pipeline before it. No sample while Kafka does not say.
+WORKER_LAG: Final = _gauge(
+    "delivery_worker_lag_messages",
+    (),
+    "Messages of deploy_events that the workers have not acknowledged.",
+)
+LAST_APPEND: Final = _gauge(
+    "delivery_log_last_append_timestamp_seconds",
+    (),
+    "When deploy_events got its latest message. Workers write a tick every 30 s: an old one means that none runs.",
+)
+DEAD_LETTERS: Final = _counter(
+    "delivery_dead_letters_total",
+    (),
+    "Messages of deploy_events_dead: what the workers or the sidecar refused. A crash may repeat some.",
+)
+
+PIPELINE: Final[tuple[Metric, ...]] = (
+    READY,
+    RECORDS,
+    BAD_RECORDS,
+    STALE_RECORDS,
+    LAST_READ,
+    SAMPLES_WAITING,
+    WORKER_LAG,
+    LAST_APPEND,
+    DEAD_LETTERS,
+)
+"""What is said of this process and the pipeline before it, not of any service."""
+
 METRICS: Final[tuple[Metric, ...]] = (
     DEPLOYMENTS,
     DEPLOYMENTS_SUCCESS,
@@ -323,10 +353,5 @@ METRICS: Final[tuple[Metric, ...]] = (
     RECOVERY_P50,
     WINDOW_INCIDENTS,
     WINDOW_UNATTRIBUTED,
-    READY,
-    RECORDS,
-    BAD_RECORDS,
-    STALE_RECORDS,
-    LAST_READ,
-    SAMPLES_WAITING,
+    *PIPELINE,
 )

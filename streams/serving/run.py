@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,9 +14,11 @@ from confluent_kafka import Consumer, KafkaError
 
 from schemas.kafka_env import kafka_settings
 from schemas.registry import RegistryClient
+from schemas.topics import topic_name
 from schemas.values import Micros
 from streams.serving.board import Board
 from streams.serving.http import create_app
+from streams.serving.pipeline import Admin, Watch
 from streams.serving.reader import Reader, consumer_config
 from streams.serving.records import RecordReader
 from streams.serving.samples import SampleQueue
@@ -49,7 +52,7 @@ async def serve(
 ) -> None:
     """As `serve_metrics`, until `stop` is set. `listening` is told the URL as soon as it answers."""
     board = Board(SampleQueue(settings.incident_replay, 2 * settings.scrape_interval), _now)
-    reader = _reader(settings, client, board)
+    reader, watch = _reader(settings, client, board), _watch(settings, client, board)
     runner = web.AppRunner(create_app(board), access_log=None)
     await runner.setup()
     try:
@@ -59,8 +62,11 @@ async def serve(
         log.info("listening on %s", url)
         if listening is not None:
             listening(url)
+        # A question that Kafka does not answer holds nothing up: the thread ends with the process.
+        threading.Thread(target=watch.run, name="pipeline", daemon=True).start()
         await _read_until(stop, reader)
     finally:
+        watch.stop()
         await runner.cleanup()
 
 
@@ -79,8 +85,13 @@ async def _read_until(stop: asyncio.Event, reader: Reader) -> None:
 def _reader(settings: ServingSettings, client: Mapping[str, str], board: Board) -> Reader:
     registry = RegistryClient(settings.schema_registry_url) if settings.schema_registry_url else None
     config = consumer_config(settings.kafka_bootstrap_servers, client)
-    prefix = settings.topic_prefix if settings.output_prefix is None else settings.output_prefix
-    return Reader(partial(_consumer, config), prefix, RecordReader(registry), board)
+    return Reader(partial(_consumer, config), settings.outputs, RecordReader(registry), board)
+
+
+def _watch(settings: ServingSettings, client: Mapping[str, str], board: Board) -> Watch:
+    admin = Admin({**client, "bootstrap.servers": settings.kafka_bootstrap_servers})
+    topics = topic_name("deploy_events", settings.topic_prefix), topic_name("deploy_events_dead", settings.outputs)
+    return Watch(admin, topics, settings.app_id, board)
 
 
 def _consumer(config: Mapping[str, object], on_error: Callable[[KafkaError], None]) -> Consumer:

@@ -21,6 +21,8 @@ class ServingSettings(BaseSettings):
     topic_prefix: TopicPrefix = ""
     output_prefix: TopicPrefix | None = None
     """In front of the topics read here, if the workers have another one there than of deploy_events."""
+    app_id: str = "candora-worker"
+    """The consumer group of the workers, whose lag is shown."""
     schema_registry_url: str | None = None
     """None: schema ids are the pinned ones."""
     metrics_host: str = "127.0.0.1"
@@ -31,3 +33,8 @@ class ServingSettings(BaseSettings):
     """The longest scrape interval of any Prometheus that reads this process. An incident's sample stays for two."""
     incident_replay: Length = 31 * DAY
     """How old an incident may be to get its sample after a restart: Prometheus's `out_of_order_time_window`."""
+
+    @property
+    def outputs(self) -> str:
+        """The prefix of every topic but deploy_events."""
+        return self.topic_prefix if self.output_prefix is None else self.output_prefix

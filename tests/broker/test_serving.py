@@ -2,7 +2,7 @@
 
 import time
 
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.ids import pinned_encoder
@@ -181,6 +181,29 @@ def test_without_a_broker_it_ends_in_good_order_too(unique: str, processes: Proc
     serving = start_serving(processes, nowhere, unique)
     serving.process.wait_until(lambda: _says(serving.get("/readyz"), 503, "Kafka does not answer"), "unreadiness")
     assert serving.process.terminate(20) == 0
+
+
+def test_it_says_what_waits_for_the_workers(kafka: KafkaBroker, unique: str, processes: Processes) -> None:
+    """Three messages, one acknowledged by the workers' group, and two dead letters."""
+    Outputs(kafka, unique).create()
+    for topic in ("deploy_events", "deploy_events_dead"):
+        kafka.create_topic(unique + topic, 2, {"message.timestamp.type": "LogAppendTime"})
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for topic, partition in (("deploy_events", 0), ("deploy_events", 0), ("deploy_events", 1)):
+        producer.produce(unique + topic, b"x", partition=partition)
+    for partition in (0, 1):
+        producer.produce(f"{unique}deploy_events_dead", b"x", partition=partition)
+    assert producer.flush(10) == 0
+    group = f"{unique}workers"
+    workers = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group})
+    workers.commit(offsets=[TopicPartition(f"{unique}deploy_events", 0, 1)], asynchronous=False)
+    workers.close()
+    serving = start_serving(processes, kafka, unique, CANDORA_APP_ID=group).ready()
+    serving.await_number(2, "delivery_worker_lag_messages")
+    serving.await_number(2, "delivery_dead_letters_total")
+    appended = number(serving.text(), "delivery_log_last_append_timestamp_seconds")
+    assert appended is not None
+    assert abs(appended - time.time()) < 60
 
 
 def _says(reply: Reply | None, status: int, words: str) -> bool | None:

@@ -70,7 +70,7 @@ def test_one_sample_for_each_incident_restored() -> None:
         if END - WINDOW < one.at * 1000 <= END:
             by_pair.setdefault((line.service, line.env), []).append(one.seconds)
     numbers = computed(END)
-    expected = {
+    expected: dict[tuple[str, str], object] = {
         (pair.rpartition("/")[0], pair.rpartition("/")[2]): (one["restore_count"], pytest.approx(one["restore_mean"]))
         for pair, one in numbers.items()
         if one["restore_count"]

@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from schemas.ids import pinned_encoder
 from schemas.values import IncidentRecordValue, MetricsValue
+from streams.serving.metrics import PIPELINE
 from streams.serving.records import INCIDENTS_TOPIC, METRICS_TOPIC, TOPICS
 from tests.support.kafka import KafkaBroker
 from tests.support.processes import Process, Processes, free_port, packages_env
@@ -24,6 +25,7 @@ from streams.serving.settings import ServingSettings
 logging.basicConfig(level="INFO")
 serve_metrics(ServingSettings())
 """
+OF_THE_PIPELINE: Final = {name for each in PIPELINE for name in each.series}
 OPENMETRICS: Final = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
@@ -106,12 +108,8 @@ class Serving:
         return reply.text
 
     def numbers(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-        """What /metrics says, without what the process says of itself."""
-        return {
-            series: value
-            for series, value in numbers(self.text()).items()
-            if not series[0].startswith("delivery_serving_")
-        }
+        """What /metrics says, without what the process says of itself and of Kafka."""
+        return {series: value for series, value in numbers(self.text()).items() if series[0] not in OF_THE_PIPELINE}
 
     def await_number(self, expected: float, name: str, **labels: str) -> None:
         """Wait until a series has this value."""

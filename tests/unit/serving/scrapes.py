@@ -9,6 +9,7 @@ from prometheus_client.samples import Sample
 
 from schemas.values import SECOND, MetricsValue
 from streams.serving.collector import Health, Scrape, ScrapeCollector
+from streams.serving.pipeline import Pipeline
 from streams.serving.samples import Line, Stamped
 from streams.serving.state import State
 from tests.unit.serving.values import NOON
@@ -19,6 +20,7 @@ HEALTH = Health(
     bad={("delivery_metrics", "undecodable"): 1, ("incidents", "undecodable"): 0},
     stale={"delivery_metrics": 2},
     last_read=NOON + SECOND,
+    pipeline=Pipeline(behind=12, appended_at=NOON, dead_letters=3),
 )
 
 

@@ -1,0 +1,70 @@
+"""What is asked of Kafka about the pipeline, and what is shown when it does not answer."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from schemas.values import Micros
+from streams.serving.pipeline import UNKNOWN, Offsets, Pipeline, Watch, look
+from tests.unit.serving.scrapes import HEALTH, number, openmetrics, scrape
+from tests.unit.serving.values import NOON
+
+LOG, DEAD, GROUP = "deploy_events", "deploy_events_dead", "candora-worker"
+
+
+@dataclass
+class Answers:
+    """A Kafka with these offsets; `silent` names the question that it does not answer."""
+
+    committed_at: Mapping[int, int] = field(default_factory=dict)
+    begins: Mapping[int, int] = field(default_factory=lambda: {0: 0, 1: 50})
+    silent: str = ""
+
+    def offsets(self, topic: str) -> Offsets:
+        self._maybe_silent("offsets")
+        return Offsets(self.begins, {0: 100, 1: 70}) if topic == LOG else Offsets({0: 3}, {0: 7})
+
+    def committed(self, group: str, topic: str, partitions: Iterable[int]) -> Mapping[int, int]:
+        self._maybe_silent("committed")
+        assert (group, topic, sorted(partitions)) == (GROUP, LOG, [0, 1])
+        return self.committed_at
+
+    def appended_at(self, topic: str, partitions: Iterable[int]) -> Micros | None:
+        self._maybe_silent("appended_at")
+        return NOON
+
+    def _maybe_silent(self, question: str) -> None:
+        if self.silent == question:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+
+@pytest.mark.parametrize(
+    ("committed", "behind"),
+    [({0: 100, 1: 70}, 0), ({0: 90, 1: 70}, 10), ({}, 120), ({0: 100, 1: 20}, 20), ({0: 101, 1: 70}, 0)],
+    ids=["all read", "ten left", "nothing acknowledged", "what is gone cannot be read", "read since"],
+)
+def test_behind_is_what_is_left_to_read(committed: Mapping[int, int], behind: int) -> None:
+    assert look(Answers(committed), LOG, DEAD, GROUP) == Pipeline(behind, NOON, 7)
+
+
+@pytest.mark.parametrize("question", ["offsets", "committed", "appended_at"])
+def test_what_kafka_does_not_say_is_not_made_up(question: str) -> None:
+    assert look(Answers(silent=question), LOG, DEAD, GROUP) == UNKNOWN
+    rendered = openmetrics(scrape(health=replace(HEALTH, pipeline=UNKNOWN)))
+    assert number(rendered, "delivery_worker_lag_messages") is None
+    assert number(rendered, "delivery_dead_letters_total") is None
+
+
+def test_the_watch_tells_the_board_until_it_is_stopped() -> None:
+    told: list[Pipeline] = []
+
+    class Board:
+        def piped(self, pipeline: Pipeline) -> None:
+            told.append(pipeline)
+            watch.stop()
+
+    watch = Watch(Answers({0: 100, 1: 60}), (LOG, DEAD), GROUP, Board())
+    watch.run()
+    assert told == [Pipeline(10, NOON, 7)]
