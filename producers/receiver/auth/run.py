@@ -144,7 +144,8 @@ def _bind_environment(bound: dict[str, Any], run: Run, trust: Trust) -> None:
     if not run.protected:
         raise Refused(Reason.WRONG_TRIGGER, f"{kind} needs a run on a protected branch or tag, not on {run.ref}")
     env = trust.environment_names.get(run.environment, run.environment)
-    _agree("env", bound.get("env"), env)
+    if bound.get("env") != run.environment:  # GitLab's jobs know it by the forge's name
+        _agree("env", bound.get("env"), env)
     bound["env"] = env
 
 

@@ -46,7 +46,8 @@ class Scope:
 
 
 def _in(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
+    """Whether one of the globs takes the name. `[` is no more than itself, as in the rules for names."""
+    return any(fnmatchcase(name, glob.replace("[", "[[]")) for glob in globs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ OWN_SCHEME: Final[Mapping[str, str]] = {
 
 
 class Scope(_Section):
-    """What somebody may report. `*` in a glob stands for anything, `/` too."""
+    """What somebody may report. In a glob `*` stands for any text, `/` too, and `?` for one character."""
 
     services: Annotated[tuple[Text, ...], Field(min_length=1)]
     """Globs of service names."""

@@ -358,7 +358,7 @@ def test_a_pipeline_that_deploys_other_commits_says_which(forge: Forge) -> None:
 
 
 def test_a_gitlab_pipeline_is_bound_too(gate: Gate, forge: Forge) -> None:
-    bound = bind(gate, forge.token(GITLAB_CLAIMS), service="cart", source={"attempt": 3})
+    bound = bind(gate, forge.token(GITLAB_CLAIMS), service="cart", env="production", source={"attempt": 3})
     assert bound == event(
         service="cart",
         env="prod",
