@@ -115,6 +115,9 @@ def _emit_asked(
         for text in found.notes:
             console.info(text)
     events = found.events
+    if not events:
+        console.info("no event: the commits touch none of the services that paths are given for; --explain lists them")
+        return ExitCode.OK
     if any(getattr(given, flag.dest) for flag in REPORT_FLAGS):
         from producers.report_files import from_reports
 
