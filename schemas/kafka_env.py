@@ -30,6 +30,8 @@ ALLOWED: Final = frozenset(
         "sasl.oauthbearer.client.credentials.client.id",
         "sasl.oauthbearer.client.credentials.client.secret",
         "sasl.oauthbearer.scope",
+        "sasl.oauthbearer.sub.claim.name",
+        "sasl.oauthbearer.metadata.authentication.type",
         "sasl.oauthbearer.extensions",
         "sasl.oauthbearer.token.endpoint.url",
         "sasl.oauthbearer.grant.type",
@@ -59,9 +61,18 @@ ALLOWED: Final = frozenset(
         "ssl.curves.list",
         "ssl.sigalgs.list",
         "ssl.endpoint.identification.algorithm",
+        "https.ca.location",
+        "https.ca.pem",
     }
 )
-"""Client settings that the environment may give, by librdkafka's names: who we are, and whom we trust."""
+"""Client settings that the environment may give, by librdkafka's names: who we are, and whom we trust.
+
+Not among them: what loads code (`ssl.engine.location`, `ssl.providers`), tokens without a signature
+(`enable.sasl.oauthbearer.unsecure.jwt`), and what only Java reads (`sasl.jaas.config`, `ssl.truststore.location`).
+"""
+
+ALIASES: Final = {"sasl.mechanisms": "sasl.mechanism"}
+"""Names that librdkafka has for the same setting; its documents use both. The one on the right comes first."""
 
 
 class KafkaSettings(dict[str, str]):
@@ -80,5 +91,8 @@ def kafka_settings(environ: Mapping[str, str]) -> dict[str, str]:
 
     The result hides its values when printed; do not print them one by one.
     """
-    names = {PREFIX + name.upper().replace(".", "_"): name for name in ALLOWED}
-    return KafkaSettings({names[key]: value for key, value in environ.items() if value and key in names})
+    settings = KafkaSettings()
+    for name, meant in [*ALIASES.items(), *((name, name) for name in ALLOWED)]:
+        if value := environ.get(PREFIX + name.upper().replace(".", "_")):
+            settings[meant] = value
+    return settings
