@@ -16,6 +16,7 @@ from producers.receiver.webhooks.parts import (
     facts_of,
     identified,
     joined,
+    labels_of,
     note,
     pinned_digest,
     placed_in_env,
@@ -98,9 +99,7 @@ def _identity(body: Part) -> tuple[str, int]:
     if uid is None:
         raise Unmappable(f"metadata.uid: is missing; {_INSTALL}")
     if revision is None or not (revision.isascii() and revision.isdigit()):
-        raise Unmappable(
-            f"metadata.annotations.{_REVISION}: expected a revision's number, got {fields.shown(revision)}; {_INSTALL}"
-        )
+        raise Unmappable(f"metadata.annotations.{_REVISION}: is missing, or no number of a revision; {_INSTALL}")
     return uid, int(revision)
 
 
@@ -110,14 +109,12 @@ def _deployment(body: Part, uid: str, revision: int) -> str:
     return f"{name[:200]}:{revision}@{uid[:8]}"
 
 
-def _facts(body: Part) -> dict[str, str]:
+def _facts(body: Part) -> dict[str, Part]:
     """The rollout's own annotations first, then labels, its pods' too, then where it is."""
-    metadata = body.at("metadata")
-    own = {f"candora.{word}": metadata.at("annotations", f"candora.dev/{word}").text for word in ("service", "env")}
-    found = {name: words for name, words in own.items() if words is not None}
-    for labels in (metadata.at("labels"), body.at("pod", "labels")):
-        found |= {name: words for name, words in fields.flat("labels", labels.value) if name not in found}
-    return found | facts_of(metadata.at("name"), metadata.at("namespace"))
+    metadata, pod = body.at("metadata"), body.at("pod")
+    own = {f"candora.{word}": metadata.at("annotations", f"candora.dev/{word}") for word in ("service", "env")}
+    labels = labels_of(pod.at("labels")) | labels_of(metadata.at("labels"))
+    return own | labels | facts_of(metadata.at("name"), metadata.at("namespace"))
 
 
 def _commit(field: str, body: Part) -> list[Assigned]:

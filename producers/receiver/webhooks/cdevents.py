@@ -16,11 +16,13 @@ from producers.receiver.webhooks.parts import (
     Part,
     identified,
     joined,
+    labels_of,
     note,
     placed,
     placed_in_env,
     take,
     timed,
+    words_of,
 )
 from producers.receiver.webhooks.reading import Delivery, Ignored, Names, Reading, Unmappable, collect
 
@@ -199,7 +201,7 @@ def _of_an_incident(body: Part, kind: str, said: Part, delivery: Delivery, names
         opened=kind == "incident_opened",
         incident_id=incident,
         occurred_at=when if when.value else at_receipt(delivery),
-        facts=_facts(body, "incident"),
+        facts=words_of(_facts(body, "incident")),
         severities=[find(fields.text, body.at("customData", "severity"))],
         title=find(fields.title, content.at("description")),
         url=find(fields.url, content.at("ticketURI")),
@@ -209,22 +211,20 @@ def _of_an_incident(body: Part, kind: str, said: Part, delivery: Delivery, names
     return joined(event, take("artifact_digest", content.at("artifactId"), read=_digest), note("cdevents.type", said))
 
 
-def _facts(body: Part, what: str) -> dict[str, str]:
+def _facts(body: Part, what: str) -> dict[str, Part]:
     """What names the service and the environment: the producer's own words first, a package last; it may be a part."""
-    subject, content = body.at("subject"), body.at("subject", "content")
-    repository = content.at("repository")
-    name = repository.at("name").text or (repository.at("id").text or "").rpartition("/")[2]
-    found = {
-        "content.service": content.at("service", "id").text,
-        "subject.service": subject.at("id").text if what.startswith("service.") else None,
-        "content.environment": content.at("environment", "id").text,
-        "repository.name": name or None,
-        "repository.id": repository.at("id").text,
-        "package.job": _package_name(subject.at("id").value) or _package_name(content.at("artifactId").value),
-        "context.source": body.at("context", "source").text,
+    subject, content, own = body.at("subject"), body.at("subject", "content"), body.at("customData")
+    repository, name = content.at("repository", "id"), content.at("repository", "name")
+    packages = [part._replace(value=_package_name(part.value)) for part in (subject.at("id"), content.at("artifactId"))]
+    return labels_of(own, "customData") | {
+        "content.service": content.at("service", "id"),
+        "subject.service": subject.at("id") if what.startswith("service.") else Part(None),
+        "content.environment": content.at("environment", "id"),
+        "repository.name": name if name.text else repository._replace(value=(repository.text or "").rpartition("/")[2]),
+        "repository.id": repository,
+        "package.job": packages[0] if packages[0].text else packages[1],
+        "context.source": body.at("context", "source"),
     }
-    own = dict(fields.flat("customData", body.at("customData").value))
-    return own | {name: words for name, words in found.items() if words is not None}
 
 
 # --- notations --------------------------------------------------------------------------------------------------------

@@ -85,9 +85,8 @@ def _meaning(body: Part) -> tuple[str, str, str, Part]:
     raise Ignored(f"{fields.shown(words)}: no start and no end of a canary")
 
 
-def _facts(body: Part) -> dict[str, str]:
+def _facts(body: Part) -> dict[str, Part]:
     """What the operator put into the hook's `metadata` first. A canary's name and namespace are its Kubernetes ones."""
     extra = body.at("metadata")
-    found = facts_of(extra.at("service"), extra.at("env"))
-    kubernetes = {"metadata.name": body.at("name").text, "metadata.namespace": body.at("namespace").text}
-    return found | {name: words for name, words in kubernetes.items() if words is not None}
+    kubernetes = {"metadata.name": body.at("name"), "metadata.namespace": body.at("namespace")}
+    return facts_of(extra.at("service"), extra.at("env")) | kubernetes

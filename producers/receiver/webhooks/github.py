@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from producers.build_event import Assigned
@@ -206,7 +205,7 @@ def _payload(deployment: Part) -> Part:
     return payload
 
 
-def _deployment_facts(body: Part, payload: Part) -> Mapping[str, str]:
+def _deployment_facts(body: Part, payload: Part) -> dict[str, Part]:
     """The environment of old deliveries stands at the deployment only."""
     environments = (
         payload.at("env"),
@@ -258,7 +257,7 @@ def _repository(body: Part) -> str:
     return name
 
 
-def _facts(body: Part) -> dict[str, str]:
+def _facts(body: Part) -> dict[str, Part]:
     return facts_of(body.at("repository", "name"), body.at("repository", "full_name"))
 
 

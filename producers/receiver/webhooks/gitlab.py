@@ -17,6 +17,7 @@ from producers.receiver.webhooks.parts import (
     several,
     take,
     timed,
+    words_of,
 )
 from producers.receiver.webhooks.reading import Delivery, Ignored, Names, Reading, Unmappable
 
@@ -187,7 +188,7 @@ def _incident(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
         opened=opens,
         incident_id=Found(f"{_project(body)}#{number}", "project.path_with_namespace and object_attributes.iid"),
         occurred_at=when if when.value else at_receipt(delivery),
-        facts=_labels(body) | _facts(body),
+        facts=words_of(_labels(body) | _facts(body)),
         severities=[find(fields.text, issue.at("severity"))],
         title=find(fields.title, issue.at("title")),
         url=find(fields.url, issue.at("url")),
@@ -195,15 +196,14 @@ def _incident(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
     return incident_event(report, names) + take("source.actor", body.at("user", "username"))
 
 
-def _labels(body: Part) -> dict[str, str]:
+def _labels(body: Part) -> dict[str, Part]:
     """Scoped labels as facts: "env::prod" is `labels.env`. Others are facts of their own name."""
-    found: dict[str, str] = {}
+    found: dict[str, Part] = {}
     labels = body.at("labels").entries() or body.at("object_attributes", "labels").entries()
     for label in labels:
-        words = label.at("title").text
-        if words is not None:
-            scope, colons, value = words.rpartition("::")
-            found[f"labels.{scope}" if colons else f"label.{words}"] = value or words
+        title = label.at("title")
+        scope, colons, value = (title.text or "").rpartition("::")
+        found[f"labels.{scope}" if colons else f"label.{value}"] = title._replace(value=value)
     return found
 
 
@@ -215,7 +215,7 @@ def _project(body: Part) -> str:
     return path
 
 
-def _facts(body: Part) -> dict[str, str]:
+def _facts(body: Part) -> dict[str, Part]:
     """`project.name` is the name in the project's address here: the one that GitLab sends is written for people."""
     path = body.at("project", "path_with_namespace")
-    return facts_of(path._replace(value=_project(body).rpartition("/")[2], path="project.name"), path)
+    return {"project.name": path._replace(value=_project(body).rpartition("/")[2]), path.path: path}

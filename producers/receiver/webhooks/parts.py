@@ -10,6 +10,8 @@ from producers.natural_key import derived_id
 from producers.receiver.webhooks import fields
 from producers.receiver.webhooks.reading import Ignored, Names, Reading, Unmappable
 
+Facts = Mapping[str, "Part"]
+"""What a mapping file goes by, by the names that it knows them under, in the order of their weight."""
 Reader = Callable[[Any], object]
 """Makes a field of what stands somewhere; None if it is not what the field needs."""
 
@@ -67,40 +69,57 @@ def identified(*key: str) -> Assigned:
     return Assigned("event_id", derived_id(whole), f"derived from {whole}")
 
 
-def placed(names: Names, source: str, facts: Mapping[str, str]) -> list[Assigned]:
+def placed(names: Names, source: str, facts: Facts) -> list[Assigned]:
     """The service of the facts, for what happens in no environment.
 
     Raises:
         Unmappable: nothing names it.
         Ignored: the mapping file passes it over.
     """
-    place = names.place(source, facts)
-    return [Assigned("service", place.service, place.service_origin)]
+    place = names.place(source, words_of(facts))
+    return [Assigned("service", place.service, _origin(place.service_origin, facts))]
 
 
-def placed_in_env(names: Names, source: str, facts: Mapping[str, str]) -> list[Assigned]:
+def placed_in_env(names: Names, source: str, facts: Facts) -> list[Assigned]:
     """The service and the environment of the facts.
 
     Raises:
         Unmappable: nothing names one of them.
         Ignored: the mapping file passes it over.
     """
-    place = names.place(source, facts)
+    told = words_of(facts)
+    place = names.place(source, told)
     if place.env is None:
-        told = ", ".join(f"{name}={fields.shown(value)}" for name, value in islice(facts.items(), _FACTS)) or "none"
+        shown = ", ".join(f"{name}={fields.shown(value)}" for name, value in islice(told.items(), _FACTS)) or "none"
         raise Unmappable(
-            f"nothing names the environment of {place.service}; the facts are {told}. "
+            f"nothing names the environment of {place.service}; the facts are {shown}. "
             f"Add a rule for sources.{source} to the mapping file, or a default_env"
         )
     return [
-        Assigned("service", place.service, place.service_origin),
-        Assigned("env", place.env, str(place.env_origin)),
+        Assigned("service", place.service, _origin(place.service_origin, facts)),
+        Assigned("env", place.env, _origin(place.env_origin or "", facts)),
     ]
 
 
-def facts_of(*parts: Part) -> dict[str, str]:
-    """What the parts say, by their paths, for `Names.place`."""
-    return {part.path: part.text for part in parts if part.text is not None}
+def facts_of(*parts: Part) -> dict[str, Part]:
+    """The parts as facts that are called by their paths."""
+    return {part.path: part for part in parts}
+
+
+def labels_of(labels: Part, called: str = "labels") -> dict[str, Part]:
+    """The entries of an object as facts: `labels.team`."""
+    return {f"{called}.{name}": labels.at(name) for name in fields.named(labels.value)}
+
+
+def words_of(facts: Facts) -> dict[str, str]:
+    """The facts as `Names.place` takes them: those that say something."""
+    return {name: part.text for name, part in facts.items() if part.text is not None}
+
+
+def _origin(origin: str, facts: Facts) -> str:
+    """An origin that names a fact, with the place of that fact instead."""
+    name, comma, by = origin.partition(", by ")
+    return f"{facts[name].path}{comma}{by}" if name in facts else origin
 
 
 def tagged_sha(image: Any) -> str | None:
