@@ -54,7 +54,7 @@ def title(value: Any) -> str | None:
     words = text(value)
     if words is None:
         return None
-    line = " ".join(words[: 4 * MAX_SHORT].split()).encode(errors="replace").decode()
+    line = " ".join("".join(c if c.isprintable() else " " for c in words[: 4 * MAX_SHORT]).split())
     return line if len(line) <= MAX_SHORT else f"{line[: MAX_SHORT - 1]}…"
 
 
@@ -115,5 +115,7 @@ def flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def shown(value: Any) -> str:
     """A value of a delivery in a message for people: short and on one line."""
+    if value is None:
+        return "nothing"
     words = one_line(f'"{value[:_LINE]}"' if isinstance(value, str) else repr(value)[: 2 * _LINE])
     return words if len(words) <= _LINE else f"{words[: _LINE - 1]}…"
