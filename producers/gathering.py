@@ -25,7 +25,7 @@ def gathered(given: argparse.Namespace, environ: Mapping[str, str], now: datetim
     Raises:
         UsageError: a setting cannot be used, or there is no service to report for.
     """
-    event, problem = _event_file(environ)
+    event, problem = event_file(environ)
     asked = _asked(given, environ)
     git = Git(".", environ)
     found = Gathering(asked, read_job(environ, event), git, _services(given, environ), environ, now).gather()
@@ -59,7 +59,7 @@ def _chosen(flags: list[str] | None, environ: Mapping[str, str]) -> list[Found]:
     return [Found(name, f"environment {variable}") for name in dict.fromkeys(names) if name]
 
 
-def _event_file(environ: Mapping[str, str]) -> tuple[Any, str | None]:
+def event_file(environ: Mapping[str, str]) -> tuple[Any, str | None]:
     """What GitHub says about the event that started the job, or why that cannot be read."""
     path = environ.get(EVENT_FILE)
     if not path or environ.get("GITHUB_ACTIONS") != "true":

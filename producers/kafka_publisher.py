@@ -11,7 +11,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from producers.publisher import Cause, Delivered, Failure, Message, Outcome, PublisherError
 
-_CREDENTIALS: Final = frozenset(
+CREDENTIALS: Final = frozenset(
     {
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's own errors are public under these names
         KafkaError._SSL,  # noqa: SLF001
@@ -21,9 +21,15 @@ _CREDENTIALS: Final = frozenset(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
+"""Errors that say who we are is not enough."""
+
 _MESSAGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG})
 _NO_TOPIC: Final = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})  # noqa: SLF001
 _CONNECTION: Final = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
+
+_REFUSED_CERTIFICATE: Final = re.compile(r"SSL alert number (?:4[2-9]|116)\b")
+"""A broker that does not take our certificate, or misses one, sends a TLS alert (RFC 8446, section 6.2); librdkafka
+reports that as a connection lost."""
 
 _POLL: Final = 0.1
 """Seconds between looks at the deadline while acknowledgements are awaited."""
@@ -171,7 +177,7 @@ class KafkaPublisher:
         self._failed = True
         if self._refusal:
             return Failure(Cause.CREDENTIALS, self._refusal)
-        if error is not None and error.code() in _CREDENTIALS:
+        if error is not None and error.code() in CREDENTIALS:
             return Failure(Cause.CREDENTIALS, error.str())
         if error is not None and error.code() in _NO_TOPIC:
             problem = f"Kafka has no topic {topic or self._topic!r}; create it with `candora topics create`"
@@ -181,7 +187,7 @@ class KafkaPublisher:
 
     def _on_error(self, error: KafkaError) -> None:
         """Remember what the connections suffer. A refusal is final here; librdkafka would try until the deadline."""
-        if error.code() in _CREDENTIALS:
+        if error.code() in CREDENTIALS or _REFUSED_CERTIFICATE.search(error.str()):
             self._refusal = error.str()
         elif error.code() in _CONNECTION:
             self._trouble = error.str()

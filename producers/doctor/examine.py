@@ -1,0 +1,88 @@
+"""All the checks, in the order in which one depends on another. A question that cannot be answered costs its limit."""
+
+from collections.abc import Generator, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from producers.config import Config
+from producers.connect import open_publisher, topic_of
+from producers.doctor.address import check_addresses, parse_servers
+from producers.doctor.clock import check_clock
+from producers.doctor.finding import Finding, Status, problem
+from producers.doctor.registry import check_registry, registry_ahead
+from producers.doctor.settings import check_settings
+from producers.doctor.surroundings import check_ci, check_git, check_spool
+from producers.errors import ExitCode, UsageError
+from schemas.topics import topic_of as topic_with
+
+if TYPE_CHECKING:
+    from producers.emit import Encode
+
+SHARE: Final = 2
+"""A question may take this part of the timeout."""
+
+
+def examine(config: Config, given: Mapping[str, Any], environ: Mapping[str, str], *, trial: bool) -> Iterator[Finding]:
+    """Check everything, and give each finding as soon as it is known. With `trial` one synthetic event is sent.
+
+    Raises:
+        UsageError: a setting cannot be read.
+    """
+    limit, topic = config.timeout / SHARE, topic_of(config)
+    yield from check_settings(config, given, environ)
+    registry, encode = check_registry(config)
+    ahead: float | None = None
+    if config.servers is not None:
+        reached = yield from _check_brokers(config, config.servers, topic, limit)
+        if reached and trial and encode is not None:
+            finding, ahead = _send_trial(config, config.servers, topic, encode, limit)
+            yield finding
+    yield registry
+    if ahead is not None:
+        yield check_clock(ahead, "the broker")
+    else:
+        url = config.registry_url if registry.status is Status.OK else None
+        yield check_clock(registry_ahead(url, limit) if url else None, "the schema registry")
+    yield check_spool(config.spool, environ)
+    yield check_ci(environ)
+    yield from check_git(".", environ)
+
+
+def _check_brokers(config: Config, servers: str, topic: str, limit: float) -> Generator[Finding, None, bool]:
+    """Yields the findings; gives whether the brokers answered."""
+    from producers.doctor.cluster import ask, judge  # noqa: PLC0415 - without a broker no client is loaded
+
+    try:
+        open_publisher(config, bulk=False).close()
+    except UsageError as error:  # it leaves out the values, which may be secrets
+        yield problem("settings", str(error), "mend the variable of that name", ExitCode.USAGE)
+        return False
+    addresses, faults = parse_servers(servers)
+    yield from faults
+    found = check_addresses(addresses, config.kafka, limit)
+    yield from found
+    if not any(finding.status in {Status.OK, Status.UNKNOWN} for finding in found):
+        return False
+    cluster = ask(_settings(config, servers, limit), topic, limit)
+    yield from judge(cluster, topic, topic_with("deploy_event"))
+    others = [broker for broker in cluster.brokers if broker not in addresses]
+    for finding in check_addresses(others, config.kafka, limit):
+        if finding.status is Status.PROBLEM:
+            advice = f"{finding.advice}; brokers give this address out themselves: advertised.listeners"
+            yield finding._replace(name=f"advertised {finding.name}", advice=advice)
+    return bool(cluster.brokers)
+
+
+def _send_trial(
+    config: Config, servers: str, topic: str, encode: "Encode", limit: float
+) -> tuple[Finding, float | None]:
+    from producers.doctor.trial import send, trial_event  # noqa: PLC0415 - as above
+
+    event = trial_event(datetime.now(UTC)).value
+    return send(_settings(config, servers, limit), topic, event["event_id"], encode(event), limit)
+
+
+def _settings(config: Config, servers: str, limit: float) -> dict[str, str | int | bool]:
+    from producers.kafka_publisher import producer_settings  # noqa: PLC0415 - as above
+
+    return producer_settings(servers, config.kafka, timeout=limit, bulk=False)

@@ -1,0 +1,68 @@
+"""What the doctor has to say of one thing."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from producers.errors import ExitCode
+
+
+class Status(StrEnum):
+    """How it is."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    """It could not be told from here, which is no fault by itself."""
+    WARNING = "warning"
+    """Events are sent, but something is lost or will hurt later."""
+    PROBLEM = "problem"
+    """Events are not sent, or not taken."""
+
+
+class Finding(NamedTuple):
+    """One check: what was looked at, how it is, and what to do. Holds no secret."""
+
+    name: str
+    status: Status
+    text: str
+    advice: str = ""
+    code: ExitCode = ExitCode.OK
+    """How the command ends because of it; OK unless it is a problem."""
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        return f"{self.status:<8} {self.name}: {self.text}" + (f"; {self.advice}" if self.advice else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"check": self.name, "status": str(self.status), "text": self.text, "advice": self.advice or None}
+
+
+def ok(name: str, text: str) -> Finding:
+    """All is well."""
+    return Finding(name, Status.OK, text)
+
+
+def unknown(name: str, text: str, advice: str = "") -> Finding:
+    """It could not be told."""
+    return Finding(name, Status.UNKNOWN, text, advice)
+
+
+def warning(name: str, text: str, advice: str) -> Finding:
+    """It will hurt later."""
+    return Finding(name, Status.WARNING, text, advice)
+
+
+def problem(name: str, text: str, advice: str, code: ExitCode) -> Finding:
+    """It must be mended."""
+    return Finding(name, Status.PROBLEM, text, advice, code)
+
+
+_GRAVEST: Final = (ExitCode.NOT_CONFIGURED, ExitCode.CREDENTIALS, ExitCode.NOT_DELIVERED, ExitCode.USAGE)
+
+
+def exit_code(findings: Iterable[Finding]) -> ExitCode:
+    """How the command ends: by the problem that must be mended before the others can be seen."""
+    codes = {finding.code for finding in findings}
+    return next((code for code in _GRAVEST if code in codes), ExitCode.OK)

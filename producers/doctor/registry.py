@@ -1,0 +1,49 @@
+"""Whether the schema registry answers, knows our schema, and what time it has."""
+
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from producers.config import Config
+from producers.doctor.finding import Finding, ok, problem
+from producers.encoding import Encoding, NoSchema
+from producers.parcel import EVENTS
+from producers.tally import EXIT_CODES
+
+if TYPE_CHECKING:
+    from producers.emit import Encode
+
+
+def check_registry(config: Config) -> "tuple[Finding, Encode | None]":
+    """Look the schema up; also give what encodes with it. Raises UsageError: the registry's address is none."""
+    try:
+        encode = Encoding(config).learn(EVENTS).encode
+    except NoSchema as error:
+        advice = "check its address and credentials, and that the release pipeline has registered the schema there"
+        return problem("registry", error.failure.problem, advice, EXIT_CODES[error.failure.cause]), None
+    if config.registry_url is None:
+        return ok("registry", "none is set: events have the schema id that is pinned in this package"), encode
+    return ok("registry", f"{config.registry_url} knows the schema"), encode
+
+
+def registry_ahead(url: str, limit: float, clock: Callable[[], float] = time.time) -> float | None:
+    """By how many seconds the registry's clock is ahead of ours, to about a second; None if it does not tell."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return None
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname, parts.port, timeout=limit)
+    try:
+        before = clock()
+        connection.request("HEAD", parts.path or "/")
+        date = connection.getresponse().getheader("Date")
+        after = clock()
+        # The header has whole seconds: on average it is half of one late.
+        return parsedate_to_datetime(date).timestamp() + 0.5 - (before + after) / 2 if date else None
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
