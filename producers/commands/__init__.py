@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 from producers.console import Console
 from producers.errors import ExitCode
 
-NAMES: Final = ("emit", "drain", "doctor", "explain", "token")
+NAMES: Final = ("emit", "drain", "doctor", "serve", "explain", "token")
 """In the order of `--help`."""
 
 

@@ -5,11 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
-from uuid import uuid4
 
 from producers.build_event import Built, event_from
-from producers.encoding import Encoding
-from producers.parcel import Parcel
 from producers.receiver.access import Caller
 from producers.receiver.bodies import webhook_json
 from producers.receiver.items import Item
@@ -38,15 +35,6 @@ class Taken:
     letters: list[DeadLetterValue] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     """Why the rest stands for no event."""
-
-    def parcels(self, encoding: Encoding, source: str) -> list[Parcel]:
-        """As the spool keeps them.
-
-        Raises:
-            ContractError: an event cannot be encoded.
-        """
-        letters = [encoding.dead_letter(str(uuid4()), source, letter) for letter in self.letters]
-        return [*(encoding.event(value) for value in self.events), *letters]
 
 
 def take_webhook(source: Source, headers: Mapping[str, str], body: bytes, names: Names, now: datetime) -> Taken:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
@@ -14,6 +14,7 @@ from producers.parcel import DEAD_LETTERS, EVENTS
 from producers.publisher import Cause
 from producers.receiver.access import Reason
 from producers.receiver.refusals import LIMITS
+from producers.receiver.slo import SloGate
 from producers.receiver.webhooks.sources import SOURCES
 from producers.spool import Spool
 
@@ -77,6 +78,10 @@ class Metrics:
             self.answer_seconds.labels(source)
         self.registry.register(_OnDisk(spool))
 
+    def watch(self, slo: SloGate) -> None:
+        """Show the numbers of the resolutions that wait."""
+        self.registry.register(_Waiting(slo))
+
     def drained(self, drained: Drained) -> None:
         """Count one go through the spool."""
         for topic, number in drained.sent.items():
@@ -103,18 +108,38 @@ class Metrics:
         return counter
 
 
+class _Waiting(Collector):
+    """Resolutions that wait for an objective."""
+
+    def __init__(self, slo: SloGate) -> None:
+        self._slo = slo
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        state = self._slo.state
+        yield GaugeMetricFamily(
+            "delivery_sidecar_slo_waiting", "Resolutions that wait for an objective.", state.waiting
+        )
+        for name, text, value in (
+            ("slo_released", "Resolutions that left once their objective was met.", state.released),
+            ("slo_gave_up", "Resolutions that left because they had waited for long enough.", state.gave_up),
+            ("slo_failures", "Questions that Prometheus did not answer.", state.failures),
+        ):
+            yield CounterMetricFamily(f"delivery_sidecar_{name}", text, value)
+
+
 class _OnDisk(Collector):
     """What is in the spool at the time of the scrape."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
+    def describe(self) -> Iterator[Metric]:
         """Return nothing: to register must not read the disk."""
         return iter(())
 
     @override
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         usage, aside, entries = self._spool.usage(), self._spool.quarantined(), self._spool.entries()
         limits = self._spool.limits
         oldest = max(0.0, time.time() - entries[0].put_at) if entries else 0.0

@@ -10,6 +10,7 @@ from producers.config import Config, load_config
 from producers.errors import UsageError
 from producers.receiver.auth.settings import Auth
 from producers.receiver.naming import NameRules
+from producers.receiver.slo_settings import SloSettings
 from producers.receiver.yaml_file import read_yaml
 from producers.spool import SpoolLimits
 from schemas.duration import parse_duration
@@ -101,6 +102,8 @@ class Settings(Section):
     names_file: Path | None = None
     """The same in a file of its own, as `candora-ci explain` reads it."""
     auth: Auth = Auth()
+    slo: SloSettings | None = None
+    """Objectives that a resolution waits for."""
     grace: Seconds = 20.0
     """How long to go on sending after SIGTERM. Less than the platform waits before it kills."""
 

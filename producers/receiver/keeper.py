@@ -1,0 +1,83 @@
+"""The spool as the event loop sees it: synced in threads, and never waited for longer than a sender waits."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeVar
+
+from producers.parcel import Parcel
+from producers.receiver.refusals import Rejected
+from producers.spool import Spool, SpoolFull, SpoolUnusable
+
+T = TypeVar("T")
+
+_THREADS: Final = 4
+"""Enough for a disk to sync several files at once, which it does together."""
+READY_BELOW: Final = 0.9
+"""Of a limit. Above it no new senders should be sent here."""
+
+
+class Keeper:
+    """Puts messages into a spool. `news` is called after each request whose messages are kept."""
+
+    def __init__(self, spool: Spool, patience: float, news: Callable[[], None], took: Callable[[float], None]) -> None:
+        self._spool: Final = spool
+        self._patience: Final = patience
+        self._news: Final = news
+        self._took: Final = took
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="spool")
+
+    async def keep(self, parcels: Sequence[Parcel]) -> None:
+        """Return once all of them are on the disk. SpoolFull and SpoolUnusable as `Spool.put_all`."""
+        if not parcels:
+            return
+        began = time.perf_counter()
+        await self._in_thread(partial(self._spool.put_all, parcels))
+        self._took(time.perf_counter() - began)
+        self._news()
+
+    async def promise(self, parcels: Sequence[Parcel]) -> None:
+        """As `keep`, for a sender who waits.
+
+        Raises:
+            Rejected: the spool is full, does not work, or is slower than a sender waits. Sent again, nothing is twice.
+        """
+        await self.in_time(self.keep(parcels))
+
+    async def in_time(self, kept: Awaitable[None]) -> None:
+        """Wait for something to be kept. Rejected as `promise`."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await kept
+        except SpoolFull as error:
+            raise Rejected("spool_full") from error
+        except SpoolUnusable as error:
+            raise Rejected("spool_unusable") from error
+        except TimeoutError as error:
+            raise Rejected("spool_slow") from error
+
+    async def why_not_ready(self) -> str | None:
+        """Why no more should be sent here, if so."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._in_thread(self._check)
+        except SpoolUnusable as error:
+            return str(error)
+        except TimeoutError:
+            return f"the disk of the spool did not answer within {self._patience:g} s"
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._threads.shutdown()
+
+    def _check(self) -> str | None:
+        self._spool.check_writable()
+        usage, limits = self._spool.usage(), self._spool.limits
+        if usage.files >= READY_BELOW * limits.max_files or usage.size >= READY_BELOW * limits.max_bytes:
+            return f"the spool is nearly full: {usage.files} messages, {usage.size} bytes"
+        return None
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

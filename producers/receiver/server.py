@@ -1,0 +1,205 @@
+"""The sidecar as a process: built from its settings, run until SIGTERM, and ended in good order."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import disable_created_metrics
+
+from producers.config import Config
+from producers.drain import Drainer
+from producers.encoding import RECORDS, Encoding, NoSchema
+from producers.errors import UsageError
+from producers.kafka_publisher import KafkaPublisher, sidecar_settings
+from producers.parcel import EVENTS
+from producers.publisher import PublisherError
+from producers.receiver import prometheus
+from producers.receiver.app import Receiver
+from producers.receiver.auth.exposure import check_exposure
+from producers.receiver.auth.gate import open_gate
+from producers.receiver.auth.tls import ServerTls
+from producers.receiver.keeper import Keeper
+from producers.receiver.metrics import Metrics
+from producers.receiver.naming import MappedNames, NameRules, load_names
+from producers.receiver.pump import Pump
+from producers.receiver.settings import Listen, Settings, kafka_config
+from producers.receiver.slo import Release
+from producers.spool import Spool, SpoolUnusable
+from producers.spool_tally import count
+from schemas.values import EventValue
+
+PATIENCE: Final = 65.0
+"""Seconds without an acknowledgement after which a new client of Kafka is made; more than librdkafka tries."""
+_LEARN_EVERY: Final = 30.0
+_REFRESH_EVERY: Final = 60.0
+_LINGER: Final = 1.0
+"""Seconds in which the rest of a refused body is read, so that the sender hears why."""
+
+log = logging.getLogger("candora.sidecar")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the settings make, before anything listens."""
+
+    settings: Settings
+    config: Config
+    spool: Spool
+    encoding: Encoding
+    receiver: Receiver
+    pump: Pump
+    tls: ServerTls | None
+    failed: asyncio.Event
+    """Set when the sidecar cannot do its work any more, so that whoever watches it starts it again."""
+
+
+def assemble(settings: Settings, file: Path, environ: Mapping[str, str]) -> Parts:
+    """Check the settings as a whole, and open what they name. The backlog is not touched before that.
+
+    Raises:
+        UsageError: something cannot work; the message says which setting.
+    """
+    check_exposure(settings.listen.host, settings.auth)
+    config = kafka_config(settings.kafka, environ)
+    encoding = Encoding(config)
+    opened = partial(_open_publisher, config, encoding.topic(EVENTS))
+    try:
+        opened().close()
+    except PublisherError as error:
+        raise UsageError(f"the Kafka client does not take its settings: {error}") from error
+    names = _names(settings, file)
+    tls = None if settings.auth.tls is None else ServerTls(settings.auth.tls, environ)
+    folder = settings.spool.folder
+    try:
+        spool = Spool(str(folder), settings.spool.limits)
+        gate = open_gate(settings.auth, environ, state=folder / "state")
+    except SpoolUnusable as error:
+        raise UsageError(f"spool.folder: {error}") from error
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
+    metrics, failed = Metrics(spool), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def pump_failed() -> None:
+        loop.call_soon_threadsafe(failed.set)
+
+    pump = Pump(Drainer(spool, encoding), opened, metrics.drained, pump_failed)
+    keeper = Keeper(spool, settings.limits.answer_within, pump.news, metrics.spool_seconds.observe)
+    receiver = Receiver(gate, names, encoding, keeper, metrics, settings.limits)
+    if settings.slo is not None:
+        receiver.slo = prometheus.open_gate(settings.slo, str(folder / "waiting"), _release(receiver), environ)
+        metrics.watch(receiver.slo)
+    return Parts(settings, config, spool, encoding, receiver, pump, tls, failed)
+
+
+async def serve(parts: Parts) -> bool:
+    """Listen and send until SIGTERM or SIGINT; False if it ended because a part of it failed."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    receiver, settings = parts.receiver, parts.settings
+    async with AsyncExitStack() as ending:  # what is put on it last ends first
+        ending.callback(parts.spool.close)
+        ending.callback(receiver.keeper.close)
+        await _listen(ending, receiver.metrics_app(), settings.metrics, "metrics", settings)
+        ending.push_async_callback(asyncio.to_thread, parts.pump.finish, settings.grace)
+        await _learn(parts.encoding)
+        if receiver.slo is not None:
+            await receiver.slo.start()
+            ending.push_async_callback(receiver.slo.stop)
+        await _listen(ending, receiver.app(), settings.listen, "events and webhooks", settings, parts.tls)
+        parts.pump.start()
+        await _until_one_ends(stop, parts)
+        receiver.stopping = True
+        log.info("stopping: what came in is answered, what waits is sent for up to %g s", settings.grace)
+    left = count(str(settings.spool.folder)).files
+    log.info("stopped; %s", f"{left} messages stay in the spool" if left else "the spool is empty")
+    return stop.is_set()
+
+
+async def _until_one_ends(stop: asyncio.Event, parts: Parts) -> None:
+    tasks: list[asyncio.Task[object]] = [
+        asyncio.create_task(stop.wait()),
+        asyncio.create_task(parts.failed.wait()),
+        asyncio.create_task(_tend(parts)),
+    ]
+    slo = parts.receiver.slo
+    waiting = [*tasks, slo.task] if slo is not None and slo.task is not None else tasks
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        if task.exception() is not None:
+            log.error("a part of the sidecar has failed", exc_info=task.exception())
+    for task in tasks:
+        task.cancel()
+
+
+async def _listen(
+    ending: AsyncExitStack,
+    app: web.Application,
+    listen: Listen,
+    what: str,
+    settings: Settings,
+    tls: ServerTls | None = None,
+) -> None:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=settings.limits.header_timeout,  # also how long a connection may take to its first request
+        lingering_time=_LINGER,
+        shutdown_timeout=settings.limits.body_timeout + settings.limits.answer_within,
+    )
+    await runner.setup()
+    ending.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, listen.host, listen.port, ssl_context=None if tls is None else tls.context)
+    try:
+        await site.start()
+    except OSError as error:
+        raise UsageError(f"cannot listen on {listen.host}:{listen.port}: {error.strerror}") from error
+    for address in runner.addresses:
+        log.info("listening on %s:%s for %s", address[0], address[1], what)
+
+
+async def _tend(parts: Parts) -> None:
+    """What has to be done now and then: new certificates, and schema ids that the registry did not give before."""
+    while True:
+        await asyncio.sleep(min(_LEARN_EVERY, _REFRESH_EVERY))
+        await _learn(parts.encoding)
+        if parts.tls is not None:
+            try:
+                if await asyncio.to_thread(parts.tls.refresh):
+                    log.info("took up a new certificate")
+            except UsageError as error:
+                log.warning("the certificate in use stays, for the new one is no good: %s", error)
+
+
+async def _learn(encoding: Encoding) -> None:
+    """Ask the registry for the ids; until it has answered, events are kept as JSON."""
+    for topic in RECORDS:
+        try:
+            await asyncio.to_thread(encoding.learn, topic)
+        except NoSchema as error:
+            log.warning("events are kept as JSON for now: %s", error)
+
+
+def _open_publisher(config: Config, topic: str) -> KafkaPublisher:
+    return KafkaPublisher(topic, sidecar_settings(config.servers or "", config.kafka), timeout=PATIENCE)
+
+
+def _names(settings: Settings, file: Path) -> MappedNames:
+    if settings.names_file is not None:
+        return load_names(file.parent / settings.names_file)
+    return MappedNames(settings.names or NameRules(), f"{file.name}: names")
+
+
+def _release(receiver: Receiver) -> Release:
+    async def release(event: EventValue) -> None:
+        await receiver.keeper.keep([receiver.encoding.event(event)])
+
+    return release
