@@ -1,0 +1,109 @@
+"""A real Kafka that asks who its clients are: by SCRAM on one port, by certificates on another."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from typing_extensions import override
+
+from tests.support.certificates import Authority
+from tests.support.kafka import HOW_TO_GET_ONE, JvmBroker, KafkaBroker, broker_settings
+from tests.support.kafka_jars import KafkaUnavailable, java, kafka_jars
+from tests.support.missing import not_run
+from tests.support.processes import free_port
+
+USER: Final = "candora"
+PASSWORD: Final = "a-password-that-no-output-shows"
+CLUSTER: Final = "candora-secure-0000000"
+
+
+@dataclass
+class SecureBroker(JvmBroker):
+    """Kafka as a Java process with three ports: `port` asks nothing and is for the test's own questions."""
+
+    authority: Authority = field(default_factory=Authority)
+    scram_port: int = field(default_factory=free_port)
+    tls_port: int = field(default_factory=free_port)
+
+    def scram(self, password: str = PASSWORD) -> dict[str, str]:
+        """The environment of a process that proves itself by a password."""
+        return {
+            "CANDORA_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{self.scram_port}",
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "KAFKA_SASL_USERNAME": USER,
+            "KAFKA_SASL_PASSWORD": password,
+        }
+
+    def mutual_tls(self, authority: Authority | None = None) -> dict[str, str]:
+        """The environment of a process that proves itself by a certificate, of our authority or of another."""
+        signer = authority or self.authority
+        certificate, key = signer.issue("client").write(self.folder, signer.name.replace(" ", "-"))
+        return self.tls() | {"KAFKA_SSL_CERTIFICATE_LOCATION": str(certificate), "KAFKA_SSL_KEY_LOCATION": str(key)}
+
+    def tls(self) -> dict[str, str]:
+        """The environment of a process that has no certificate."""
+        return {
+            "CANDORA_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{self.tls_port}",
+            "KAFKA_SECURITY_PROTOCOL": "SSL",
+            "KAFKA_SSL_CA_LOCATION": str(self.authority.write(self.folder / "ca.pem")),
+        }
+
+    @override
+    def _format(self) -> None:
+        server = self.authority.issue("kafka", "127.0.0.1", "localhost")
+        keystore, truststore = self.folder / "server.pem", self.authority.write(self.folder / "clients.pem")
+        keystore.write_bytes(server.key_pem() + server.pem)
+        settings = broker_settings(self.port, free_port(), str(self.folder / "data"))
+        more = f",SASL_PLAINTEXT://127.0.0.1:{self.scram_port},SSL://127.0.0.1:{self.tls_port}"
+        settings |= {
+            "listeners": settings["listeners"] + more,
+            "advertised.listeners": settings["advertised.listeners"] + more,
+            "listener.security.protocol.map": (
+                "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL"
+            ),
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": (
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            ),
+            "ssl.client.auth": "required",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(keystore),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(truststore),
+        }
+        properties = self.folder / "server.properties"
+        properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        user = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
+        tool = "kafka.tools.StorageTool"
+        format_storage = self._run(tool, "format", "-t", CLUSTER, "-c", str(properties), "--add-scram", user)
+        if (code := format_storage.wait(60)) != 0:
+            raise format_storage.failure(f"ended with exit code {code}")
+
+
+def _created(folder: Path) -> SecureBroker:
+    try:
+        broker = SecureBroker(folder, java(), kafka_jars(), free_port())
+    except KafkaUnavailable as problem:
+        not_run(f"a Kafka of its own: {problem}", HOW_TO_GET_ONE)
+    broker._format()
+    return broker
+
+
+@contextmanager
+def secure_broker() -> Iterator[tuple[KafkaBroker, SecureBroker]]:
+    """A broker that asks, as the test's own questions see it and as its clients do."""
+    folder = Path(tempfile.mkdtemp(prefix="candora-secure-kafka-"))
+    try:
+        broker = _created(folder)
+        try:
+            broker.start()
+            yield KafkaBroker(broker.bootstrap, "JVM", broker), broker
+        finally:
+            broker.kill()
+    finally:
+        shutil.rmtree(folder)
