@@ -15,7 +15,6 @@ _PROBLEMS: Final = {
     "missing": "is missing",
     "too_short": "should not be empty",
     "string_too_short": "should not be empty",
-    "invalid_key": "the name should be text; put it in quotes",
     "extra_forbidden": "is not a setting; known are {known}",
     "string_type": "should be text; put it in quotes",
     "dict_type": "should be entries of the form NAME: VALUE",
