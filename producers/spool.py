@@ -71,6 +71,7 @@ class Spool:
         self.limits: Final = limits or SpoolLimits()
         self._clock = clock
         self._numbers = itertools.count()
+        self._last = 0
         self._writer = self._path(f"{TMP}/{os.getpid()}-{os.urandom(6).hex()}")
         with self._usable():
             for part in ("", TMP, QUARANTINE):
@@ -152,11 +153,12 @@ class Spool:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        millis = int(self._clock() * 1000)
-        with self._tally.locked():  # two contents of one id in one millisecond: neither may replace the other
+        with self._tally.locked():
+            millis = max(int(self._clock() * 1000), self._last + 1)  # so what was put together keeps its order
             while os.path.exists(name := self._path(f"{millis}-{file.event_id}")):
-                millis += 1
+                millis += 1  # by another process: two contents of one id, of which neither may replace the other
             os.rename(file.temporary, name)
+            self._last = millis
 
     def _release(self, files: Sequence["_File"]) -> None:
         """Give back the room of the files that were not written."""
