@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.duration import format_duration
@@ -19,7 +19,7 @@ from streams.audit.run import Demand, audit
 from streams.demo.load import load
 from streams.worker.settings import WorkerSettings
 from tests.support.events import cause, opened, promoted
-from tests.support.installation import Installation, Raw, home, published
+from tests.support.installation import Installation, Raw, home, published, put
 from tests.support.kafka import KafkaBroker
 from tests.support.processes import Process, Processes
 
@@ -137,14 +137,6 @@ def test_one_changed_number_is_found(installation: Installation) -> None:
     assert f"counters.deployments: published {counters['deployments']}, recomputed" in text.tail()
     put(installation, "delivery_metrics", f"{service}/{env}", snapshot)
     assert answer(run_audit(installation, "--json"), 0)["verdict"] == "equal"
-
-
-def put(place: Installation, base: str, key: str, value: Any) -> None:
-    """Publish a record as if a worker had."""
-    record = {"delivery_metrics": "delivery_metrics"}[base]
-    producer = Producer({"bootstrap.servers": place.kafka.bootstrap, "partitioner": "murmur2_random"})
-    producer.produce(place.topic(base), pinned_encoder(record).encode(value), key)
-    assert producer.flush(30) == 0
 
 
 def test_other_settings_than_the_workers(installation: Installation) -> None:

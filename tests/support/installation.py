@@ -369,6 +369,13 @@ def published(installation: Installation) -> Records:
     return Records(*found)
 
 
+def put(installation: Installation, base: str, key: str, value: Any) -> None:
+    """Publish a record as if a worker had."""
+    producer = Producer({"bootstrap.servers": installation.kafka.bootstrap, "partitioner": "murmur2_random"})
+    producer.produce(installation.topic(base), pinned_encoder(OUTPUTS[base]).encode(value), key)
+    assert producer.flush(30) == 0
+
+
 def key_of(base: str, value: Mapping[str, Any]) -> tuple[str, ...]:
     """The parts of the key of an output record."""
     last = {"deployments": "deployment_id", "incidents": "incident_id", "changes": "change_id"}.get(base)
