@@ -69,8 +69,8 @@ $(PEERS)/made: tests/bench/peers/requirements.txt | python
 	@touch $@
 
 .PHONY: chaos
-chaos: venv jars ## break everything while events flow, and audit (SCHEDULES=50 SEED=1; with a SEED: no mutations)
-	CHAOS_SCHEDULES=$(SCHEDULES) CHAOS_SEED=$(SEED) $(PYTEST) -s -o "python_files=chaos_*.py" \
+chaos: venv jars ## break everything while events flow, and audit (SCHEDULES=50 SEED=1 JOBS=2; with a SEED: no mutations)
+	CHAOS_SCHEDULES=$(SCHEDULES) CHAOS_SEED=$(SEED) $(PYTEST) -s -n $(or $(JOBS),2) --dist worksteal -o "python_files=chaos_*.py" \
 	  $(if $(SEED),tests/chaos/chaos_schedules.py,tests/chaos)
 
 FUZZERS := codec event_json book

@@ -5,9 +5,10 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from tests.chaos.conftest import Tell
 from tests.chaos.program import BREAKS
-from tests.chaos.run import report, run_schedule
-from tests.chaos.schedule import FOLDING, USUAL, Fault, Schedule, World
+from tests.chaos.run import run_schedule
+from tests.chaos.schedule import FOLDING, SESSION, USUAL, Fault, Schedule, World
 from tests.support.kafka import KafkaBroker
 
 TRIES: Final = 4
@@ -27,11 +28,13 @@ class Mutation(NamedTuple):
 
 
 KILLS: Final = tuple(Fault("kill", name) for name in ("one", "two", "three"))
+PAUSES: Final = tuple(Fault("pause", name, SESSION + 2) for name in ("one", "two"))
 MUTATIONS: Final = (
     Mutation("acknowledge-early", KILLS, "audit: exit code 1"),
     Mutation("commit-past-holes", KILLS, "audit: exit code 1"),
     Mutation("store-first", KILLS, "audit: exit code 1"),
     Mutation("forget-folds", KILLS, "audit: exit code 1", FOLDING, (2.5, 3.5)),
+    Mutation("outlive-session", PAUSES, "audit: exit code 1", gap=(1.5, 2.5)),
     Mutation("serve-early", (Fault("serving killed"),) * 3, "sampler: ", gap=(3.0, 4.0)),
 )
 
@@ -41,7 +44,7 @@ def test_every_break_is_tried() -> None:
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.broken)
-def test_a_broken_protection_is_found(kafka: KafkaBroker, tmp_path: Path, mutation: Mutation) -> None:
+def test_a_broken_protection_is_found(kafka: KafkaBroker, tmp_path: Path, tell: Tell, mutation: Mutation) -> None:
     found: list[str] = []
     for seed in range(1, TRIES + 1):
         folder = tmp_path / str(seed)
@@ -50,7 +53,7 @@ def test_a_broken_protection_is_found(kafka: KafkaBroker, tmp_path: Path, mutati
         outcome = run_schedule(kafka, folder, schedule, mutation.broken)
         found += outcome.problems
         if any(problem.startswith(mutation.finder) for problem in outcome.problems):
-            report(f"{mutation.broken}: found with seed {seed} after {outcome.seconds:.0f} s: {outcome.verdict}")
+            tell(f"{mutation.broken}: found with seed {seed} after {outcome.seconds:.0f} s: {outcome.verdict}")
             return
     problems = "\n".join(found) or "all schedules ended equal"
     pytest.fail(f"{mutation.broken} was not found within {TRIES} schedules:\n{problems}")

@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 
-from tests.chaos.run import HEADER, report, run_schedule
+from tests.chaos.conftest import Tell
+from tests.chaos.run import run_schedule
 from tests.chaos.schedule import plan
 from tests.support.kafka import KafkaBroker
 
@@ -16,14 +17,11 @@ SCHEDULES: Final = int(os.environ.get("CHAOS_SCHEDULES") or 50)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _header() -> None:
-    report(HEADER)
-
-
 @pytest.mark.parametrize("seed", range(SEED, SEED + SCHEDULES))
-def test_nothing_is_lost_and_nothing_is_counted_twice(kafka: KafkaBroker, tmp_path: Path, seed: int) -> None:
+def test_nothing_is_lost_and_nothing_is_counted_twice(
+    kafka: KafkaBroker, tmp_path: Path, tell: Tell, seed: int
+) -> None:
     outcome = run_schedule(kafka, tmp_path, plan(seed))
-    report(outcome.line())
+    tell(outcome.line())
     problems = "\n".join(outcome.problems)
     assert not outcome.problems, f"make chaos SCHEDULES=1 SEED={seed}\n{problems}\nended: {outcome.ended}"

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,8 @@ from streams.worker.app import WorkerApp
 from streams.worker.batches import BatchReader
 from streams.worker.hardening import HardenedApp, settle
 from streams.worker.hardening.chain import Chain
-from streams.worker.publisher import Outgoing
+from streams.worker.publisher import Outgoing, Publisher
+from streams.worker.pulse import Pulse
 from streams.worker.settings import WorkerSettings
 
 SLOW: Final = 0.4
@@ -129,6 +130,25 @@ def forget_folds() -> None:
         vars(module)["names_in"] = no_names
 
 
+def outlive_session() -> None:
+    """A worker that was frozen goes on where it was when it wakes, whoever has its partitions by then."""
+    begin, publish = Publisher.__init__, Publisher.publish
+
+    def patient(self: Publisher, client: Mapping[str, str], patience: float) -> None:
+        begin(self, client, 600.0)
+
+    async def slowly(self: Publisher, messages: Iterable[Outgoing]) -> int:
+        await asyncio.sleep(SLOW)
+        return await publish(self, messages)
+
+    def unmoved(self: Pulse) -> None:
+        pass
+
+    Publisher.__init__ = patient  # type: ignore[method-assign]
+    Publisher.publish = slowly  # type: ignore[method-assign]
+    Pulse.check = unmoved  # type: ignore[method-assign]
+
+
 def serve_early() -> None:
     """/metrics answers before everything is read."""
 
@@ -143,6 +163,7 @@ BREAKS: Final[dict[str, Callable[[], None]]] = {
     "commit-past-holes": commit_past_holes,
     "store-first": store_first,
     "forget-folds": forget_folds,
+    "outlive-session": outlive_session,
     "serve-early": serve_early,
 }
 

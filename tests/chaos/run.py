@@ -64,11 +64,6 @@ HEADER: Final = (
 )
 
 
-def report(line: str) -> None:
-    """Tell whoever watches the run."""
-    print(f"\n{line}", flush=True)  # noqa: T201 - the table of results
-
-
 def run_schedule(kafka: KafkaBroker, folder: Path, schedule: Schedule, broken: str = "nothing") -> Outcome:
     """Build an installation, break it as the schedule says, and judge what it publishes. Leaves nothing running."""
     outcome, began = Outcome(schedule), time.monotonic()

@@ -278,17 +278,20 @@ def kafka() -> Iterator[KafkaBroker]:
     """The real broker of this test run."""
     if os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") != "1":
         pytest.fail("broker tests share one broker and so one process: run them without -n, or by `make broker`", False)
-    with ExitStack() as stack:
-        broker = _enter(stack)
+    with needed_broker() as broker:
         print(f"Kafka ({broker.origin}) at {broker.bootstrap}")
         yield broker
 
 
-def _enter(stack: ExitStack) -> KafkaBroker:
-    try:
-        return stack.enter_context(running_broker())
-    except KafkaUnavailable as problem:
-        not_run(f"a real Kafka broker: {problem}", HOW_TO_GET_ONE)
+@contextmanager
+def needed_broker() -> Iterator[KafkaBroker]:
+    """A real broker; where there is none, tests that need it are not run, and say how to get one."""
+    with ExitStack() as stack:
+        try:
+            broker = stack.enter_context(running_broker())
+        except KafkaUnavailable as problem:
+            not_run(f"a real Kafka broker: {problem}", HOW_TO_GET_ONE)
+        yield broker
 
 
 @pytest.fixture
