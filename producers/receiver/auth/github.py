@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from producers.receiver.access import Reason, Refused
-from producers.receiver.auth.run import Claims, Proven, Run, claim
+from producers.receiver.auth.run import Claims, Proven, Run, claim, trusted
 from producers.receiver.auth.settings import GitHubIssuer, Repository
 
 CLAIMS: Final = frozenset(
@@ -66,14 +66,8 @@ def read_run(claims: Claims, issuer: GitHubIssuer) -> Proven:
 def _trusted(claims: Claims, issuer: GitHubIssuer) -> Repository:
     repository, owner = claim(claims, "repository"), claim(claims, "repository_owner_id")
     known = [each for each in issuer.repositories if each.repository.casefold() == repository.casefold()]
-    if not any(each.owner_id == owner for each in known):
-        why = f"of the owner {owner}, which is another one than in the settings" if known else "in the settings"
-        raise Refused(Reason.WRONG_REPOSITORY, f"there is no repository {repository} {why}")
     workflow = claim(claims, "job_workflow_ref")
-    for each in known:
-        if each.owner_id == owner and workflow in _workflows(each, claims, repository):
-            return each
-    raise Refused(Reason.WRONG_WORKFLOW, f"the settings do not let the workflow {workflow} of {repository} in")
+    return trusted(known, repository, owner, workflow, lambda each: _workflows(each, claims, repository))
 
 
 def _workflows(trust: Repository, claims: Claims, repository: str) -> set[str]:

@@ -4,8 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from producers.receiver.access import Reason, Refused
-from producers.receiver.auth.run import Claims, Proven, Run, claim
+from producers.receiver.auth.run import Claims, Proven, Run, claim, trusted
 from producers.receiver.auth.settings import GitLabIssuer, Project
 
 CLAIMS: Final = frozenset(
@@ -64,14 +63,8 @@ def _trusted(claims: Claims, issuer: GitLabIssuer) -> Project:
     # Of a merge request from a fork these are the fork's, so that a fork is never taken for the project.
     path, number = claim(claims, "project_path"), claim(claims, "project_id")
     known = [each for each in issuer.projects if each.project.casefold() == path.casefold()]
-    if not any(each.project_id == number for each in known):
-        why = f"of the number {number}, which is another one than in the settings" if known else "in the settings"
-        raise Refused(Reason.WRONG_REPOSITORY, f"there is no project {path} {why}")
     config = claim(claims, "ci_config_ref_uri")
-    for each in known:
-        if each.project_id == number and config in _configs(each, claims, issuer, path):
-            return each
-    raise Refused(Reason.WRONG_WORKFLOW, f"the settings do not let the configuration {config} of {path} in")
+    return trusted(known, path, number, config, lambda each: _configs(each, claims, issuer, path))
 
 
 def _configs(trust: Project, claims: Claims, issuer: GitLabIssuer, path: str) -> set[str]:

@@ -1,9 +1,9 @@
 """A run of a CI system, as its token proves it, and how an event is bound to it. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from producers.receiver.access import Reason, Refused
 from producers.receiver.auth.scope import Scope, text_at
@@ -11,6 +11,9 @@ from producers.receiver.auth.settings import Trust
 from schemas.errors import InvalidEvent
 
 Claims = Mapping[str, Any]
+AnyTrust = TypeVar("AnyTrust", bound=Trust)
+Allowed = Callable[[AnyTrust], set[str]]
+"""The names that a configuration may have, by an entry of the settings."""
 
 ROLLOUTS: Final = frozenset({"canary_started", "canary_promoted", "rollback_triggered"})
 """These decide the numbers of an environment, so the forge must say that the job may touch it."""
@@ -87,6 +90,22 @@ def claim(claims: Claims, name: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise Refused(Reason.MISSING_CLAIM, f"the token has no {name}")
     return str(value)
+
+
+def trusted(known: Sequence[AnyTrust], name: str, number: str, made_by: str, allowed: Allowed[AnyTrust]) -> AnyTrust:
+    """The entry of the settings, of those with this name, that lets a run in which was `made_by` a configuration.
+
+    Raises:
+        Refused: there is none; the message says which part of it does not fit.
+    """
+    same = [each for each in known if each.number == number]
+    if not same:
+        why = f"with the number {number}, which is another one than in the settings" if known else "in the settings"
+        raise Refused(Reason.WRONG_REPOSITORY, f"there is no {name} {why}")
+    found = next((each for each in same if made_by in allowed(each)), None)
+    if found is None:
+        raise Refused(Reason.WRONG_WORKFLOW, f"the settings do not let {made_by} of {name} in")
+    return found
 
 
 def _bind_run(bound: dict[str, Any], run: Run) -> None:

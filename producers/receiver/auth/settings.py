@@ -3,11 +3,13 @@
 A secret is named, `{env: PAGERDUTY_SECRET}` or `{file: /run/secrets/pagerduty}`, and read when the sidecar starts.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import override
 
 from producers.receiver.webhooks.sources import UnknownSource, canonical_name
 from schemas.duration import parse_duration
@@ -167,13 +169,18 @@ class Certificate(Scope):
     """One of them must be in its subjectAltName: a DNS name, a URI (`spiffe://…`) or an address."""
 
 
-class Trust(Scope):
+class Trust(Scope, ABC):
     """What holds for a repository of either forge."""
 
     environment_names: Mapping[str, str] = Field(default_factory=dict)
     """From the forge's environments to ours, such as `production: prod`; one that is not here has one name."""
     commit: Literal["token", "event"] = "token"
     """Whose word counts for the commit. `event`: for pipelines that deploy another commit than the one they run on."""
+
+    @property
+    @abstractmethod
+    def number(self) -> str:
+        """What the forge never gives away twice, as it does with names."""
 
 
 class Repository(Trust):
@@ -186,6 +193,11 @@ class Repository(Trust):
     """Files in its .github/workflows, such as `deploy.yml`; or a reusable workflow of another repository, whole:
     `acme/ci/.github/workflows/deploy.yml@refs/tags/v2`."""
 
+    @property
+    @override
+    def number(self) -> str:
+        return self.owner_id
+
 
 class Project(Trust):
     """A project on GitLab whose pipelines may report."""
@@ -196,6 +208,11 @@ class Project(Trust):
     config: Text = ".gitlab-ci.yml"
     """The file that its pipelines are made of; or a file elsewhere, whole:
     `gitlab.com/acme/ci//deploy.yml@refs/heads/main`."""
+
+    @property
+    @override
+    def number(self) -> str:
+        return self.project_id
 
 
 def _address(url: str) -> str:
