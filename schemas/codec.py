@@ -23,6 +23,7 @@ from fastavro.schema import SchemaParseException, UnknownType
 from schemas.avro_faults import find_fault
 from schemas.avro_limits import unbounded_parts
 from schemas.avro_reader import BAD_BYTES, Reader, compile_reader
+from schemas.avro_writer import NOT_WRITTEN, Writer, compile_writer
 from schemas.errors import InvalidEvent, Undecodable, UnknownSchema
 from schemas.values import EventValue
 
@@ -46,6 +47,8 @@ _BAD_SCHEMA: Final = (
     ValueError,
 )
 _ENOUGH: Final = 300
+_MANY: Final = 32
+"""Messages after which it pays to compile a writer; a sidecar that sends one never does."""
 _BAD_VALUE: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
@@ -143,9 +146,24 @@ class Encoder(Generic[Value]):
     def __init__(self, schema: Schema, schema_id: int) -> None:
         self._schema = schema
         self._frame = _FRAME.pack(0, schema_id)
+        self._write: Writer | None = None
+        self._written = 0
 
     def encode(self, value: Value) -> bytes:
         """Return the framed message; InvalidEvent, with the field's path, if the value is not of the schema."""
+        if self._write is not None:
+            straight = bytearray(self._frame)
+            try:
+                self._write(value, straight)
+                return bytes(straight)
+            except NOT_WRITTEN:
+                return self._encode(value)  # which writes it, or says what is wrong
+        self._written += 1
+        if self._written == _MANY:
+            self._write = _straight_writer(self._schema.raw)
+        return self._encode(value)
+
+    def _encode(self, value: Value) -> bytes:
         out = BytesIO()
         out.write(self._frame)
         try:
@@ -196,6 +214,11 @@ class Decoder(Generic[Value]):
 @cache
 def _straight_reader(raw: str) -> Reader | None:
     return compile_reader(Schema.parse("", raw).parsed)
+
+
+@cache
+def _straight_writer(raw: str) -> Writer | None:
+    return compile_writer(Schema.parse("", raw).parsed)
 
 
 def _resolving_reader(writer: Schema, reader: Schema) -> Reader:

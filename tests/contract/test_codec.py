@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.avro_reader import compile_reader
+from schemas.avro_writer import compile_writer
 from schemas.codec import MAX_BYTES, Decoder, Encoder, Schema, frame, load_schema, split_frame
 from schemas.errors import ContractError, InvalidEvent, Undecodable, UnknownSchema
 from schemas.ids import pinned_decoder, pinned_encoder, pinned_id
@@ -151,6 +152,7 @@ def test_types_without_code_of_ours_are_left_to_fastavro(kind: str) -> None:
     text = f'{{"type": "record", "name": "R", "fields": [{{"name": "f", "type": {kind}}}]}}'
     schema = Schema.parse("r", text)
     assert compile_reader(schema.parsed) is None
+    assert compile_writer(schema.parsed) is None
     value = {"int": 7, "float": 0.5, "fixed": b"ab", "enum": "s64"}
     given_value = next((known for name, known in value.items() if name in kind), "text")
     message = Encoder[dict[str, Any]](schema, 1).encode({"f": given_value})
