@@ -1,5 +1,6 @@
 """Which partition a key belongs to, as Java's clients, aiokafka and librdkafka's `murmur2` compute it."""
 
+import struct
 from functools import lru_cache
 from typing import Final
 
@@ -13,8 +14,8 @@ def murmur2(key: bytes) -> int:
     size = len(key)
     result = (_SEED ^ size) & _WORD
     whole = size & ~3
-    for start in range(0, whole, 4):
-        word = int.from_bytes(key[start : start + 4], "little") * _MULTIPLIER & _WORD
+    for each in struct.unpack_from(f"<{whole >> 2}I", key):
+        word = each * _MULTIPLIER & _WORD
         word = (word ^ word >> 24) * _MULTIPLIER & _WORD
         result = result * _MULTIPLIER & _WORD ^ word
     if size > whole:
@@ -23,7 +24,10 @@ def murmur2(key: bytes) -> int:
     return result ^ result >> 15
 
 
-@lru_cache(maxsize=65_536)
-def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of `key` in a topic of so many partitions. Remembered: keys are services, and come back."""
+def murmur2_partition(key: bytes, partitions: int) -> int:
+    """Return the partition of `key` in a topic of so many partitions."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+partition_of: Final = lru_cache(maxsize=65_536)(murmur2_partition)
+"""The same, remembered: keys that are services come back."""

@@ -221,13 +221,9 @@ class Judge:
         return _difference(key, "stale" if older else "different", fields)
 
     def _of_places(self) -> Iterator[Difference]:
-        """Records that stand in a partition where nobody looks for their key."""
-        for kind, held in enumerate(self._published.records):
-            for key, stored in held.items():
-                partition = partition_of(key, self._published.partitions[kind])
-                if partition != stored.partition:
-                    place = FieldDifference("(partition)", stored.partition, partition)
-                    yield _difference((kind, key), "misplaced", [place])
+        for kind, key, home in self._published.misplaced:
+            place = FieldDifference("(partition)", self._published.records[kind][key].partition, home)
+            yield _difference((kind, key), "misplaced", [place])
 
     def _of_dead_letters(self) -> Iterator[Difference]:
         for letter in self._published.dead.letters:

@@ -1,12 +1,15 @@
 """What stands in the output topics."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer
 
 from schemas.errors import ContractError
 from schemas.ids import pinned_decoder
+from schemas.partitioner import murmur2_partition
 from schemas.topics import topic_name
 from schemas.values import DeadLetterValue
 from streams.audit.cluster import Cluster, read_messages
@@ -33,7 +36,8 @@ class DeadLetters(NamedTuple):
     """The topic has lost its oldest messages."""
 
 
-class Published(NamedTuple):
+@dataclass(frozen=True)
+class Published:
     """Everything that the workers have published."""
 
     records: tuple[dict[bytes, Stored], ...]
@@ -41,6 +45,16 @@ class Published(NamedTuple):
     partitions: tuple[int, ...]
     """By kind, how many partitions its topic has."""
     dead: DeadLetters
+
+    @cached_property
+    def misplaced(self) -> list[tuple[int, bytes, int]]:
+        """Records that stand in a partition where nobody looks for their key: kind, key, and where it belongs."""
+        return [
+            (kind, key, home)
+            for kind, held in enumerate(self.records)
+            for key, stored in held.items()
+            if (home := murmur2_partition(key, self.partitions[kind])) != stored.partition
+        ]
 
 
 def read_published(

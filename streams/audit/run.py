@@ -110,6 +110,7 @@ class Audit:
             crew.read({partition: Span(0, end) for partition, end in ends.items()})
             self._wait_for_workers(ends, tick)
             published = self._published(partitions, tick)
+            _ = published.misplaced  # looked for while the crew reads
             found = Recomputation(ends)
             found.add(crew.readings(tick))
             judge = Judge(found, published, self._cluster.ends(self._log, partitions[self._log]))

@@ -112,7 +112,10 @@ class Joins:
         return self._holders.get(sha, [])
 
     def forget(self, entities: Sequence[Entity]) -> None:
-        """Take closed records out. Nothing is looked at again: all that they are joined with goes with them."""
+        """Take closed records out. Nothing is looked at again: all that they are joined with goes with them.
+
+        They let go of each other too, so their memory is free at once, without a garbage collector.
+        """
         for entity in entities:
             del self.entities[entity.key]
             self.unsaved.pop(entity.key, None)
@@ -126,10 +129,12 @@ class Joins:
                     if isinstance(fact.body, Commit) and fact.counts:
                         self.commits.remove(fact)
             else:
-                entity.claim = None
+                entity.claim = entity.target = None
                 self._claims.replace(entity)
 
     def _forget_deployment(self, deployment: Deployment) -> None:
+        deployment.rollbacks = []
+        deployment.incidents = []
         if deployment.place is None:
             return
         promoted = deployment.promoted_at is not None

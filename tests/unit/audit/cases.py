@@ -1,7 +1,7 @@
 """A log of two partitions, what its workers publish of it, and an audit of that without a broker."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from schemas.ids import pinned_decoder, pinned_encoder
@@ -164,7 +164,7 @@ def change(outputs: Published, topic: str, key: str, value: Mapping[str, Any] | 
     else:
         data = pinned_encoder(kinds()[kind].record).encode(dict(value))
         records[kind][name] = Stored(partition_of(name, OUT_PARTITIONS), 1, data)
-    return outputs._replace(records=tuple(records))
+    return replace(outputs, records=tuple(records))
 
 
 def record(outputs: Published, topic: str, key: str) -> dict[str, Any]:

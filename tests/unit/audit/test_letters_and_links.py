@@ -1,5 +1,6 @@
 """Dead letters and links: all that are due, as they are due, and no others."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ REASON = FieldDifference("reason", ABSENT, "undecodable")
 
 
 def with_letters(outputs: Published, letters: list[DeadLetterValue]) -> Published:
-    return outputs._replace(dead=DeadLetters(letters, [], gone=False))
+    return replace(outputs, dead=DeadLetters(letters, [], gone=False))
 
 
 class TestDeadLetters:
@@ -62,7 +63,7 @@ class TestDeadLetters:
 
     def test_what_is_no_dead_letter(self) -> None:
         dead = DeadLetters(self.letters, [("deploy_events_dead[0]@3", "the message is empty")], gone=False)
-        [found] = differences(self.log, self.outputs._replace(dead=dead))
+        [found] = differences(self.log, replace(self.outputs, dead=dead))
         assert (found.problem, found.key) == ("extra", "deploy_events_dead[0]@3")
 
 

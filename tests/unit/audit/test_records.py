@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,7 +140,7 @@ def test_a_record_as_of_a_message_that_the_log_does_not_have(log: Log, outputs: 
 def test_a_record_that_cannot_be_read(log: Log, outputs: Published) -> None:
     records = [dict(held) for held in outputs.records]
     records[KINDS["incidents"]][b"shop/i1"] = records[KINDS["incidents"]][b"shop/i1"]._replace(data=b"\0\0\0\0\1")
-    [found] = differences(log, outputs._replace(records=tuple(records)))
+    [found] = differences(log, replace(outputs, records=tuple(records)))
     assert (found.topic, found.key, found.problem) == ("incidents", "shop/i1", "different")
     assert "schema with id 1" in found.fields[0].published
 
@@ -148,7 +149,7 @@ def test_a_record_where_nobody_looks_for_its_key(log: Log, outputs: Published) -
     records = [dict(held) for held in outputs.records]
     stored = records[KINDS["incidents"]][b"shop/i1"]
     records[KINDS["incidents"]][b"shop/i1"] = Stored(stored.partition + 1, stored.offset, stored.data)
-    [found] = differences(log, outputs._replace(records=tuple(records)))
+    [found] = differences(log, replace(outputs, records=tuple(records)))
     assert found == Difference(
         "incidents",
         "shop/i1",
