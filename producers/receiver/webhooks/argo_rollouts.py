@@ -17,6 +17,7 @@ from producers.receiver.webhooks.parts import (
     identified,
     joined,
     labels_of,
+    lane,
     note,
     pinned_digest,
     placed_in_env,
@@ -29,6 +30,7 @@ from producers.receiver.webhooks.reading import Delivery, Ignored, Names, Readin
 _SOURCE: Final = "argo_rollouts"
 _REVISION: Final = "rollout.argoproj.io/revision"
 _COMMIT: Final = "candora.dev/commit-sha"
+_LANE: Final = "candora.dev/lane"
 _VERSION: Final = "app.kubernetes.io/version"
 _TYPES: Final = {
     "RolloutUpdated": "canary_started",
@@ -63,6 +65,7 @@ def _event(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
         ],
         timed(delivery.received_at, body.at("time")),
         placed_in_env(names, _SOURCE, _facts(body)),
+        lane(body.at("pod", "annotations", _LANE), body.at("metadata", "annotations", _LANE)),
         take("source.run_id", body.at("metadata", "uid")),
         note("argo.namespace", body.at("metadata", "namespace")),
         note("argo.revision", body.at("metadata", "annotations", _REVISION)),

@@ -15,8 +15,10 @@ from producers.receiver.webhooks.incidents import Found, Report, at_receipt, fin
 from producers.receiver.webhooks.parts import (
     Part,
     identified,
+    included,
     joined,
     labels_of,
+    lane,
     note,
     placed,
     placed_in_env,
@@ -82,6 +84,7 @@ def _event(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
             _header(delivery, "ce-time"),
             read=_time,
         ),
+        lane(own.at("lane")),
         take("source.run_id", own.at("run_id"), context.at("chainId")),
         take("source.url", content.at("ticketURI"), content.at("uri"), content.at("url"), read=fields.url),
         take("source.actor", own.at("actor")),
@@ -181,6 +184,7 @@ def _of_a_deployment(kind: str, what: str, body: Part) -> list[Assigned]:
     found = joined(
         take("commit_sha", *commit, read=fields.sha),
         take("artifact_digest", artifact, read=_digest),
+        included(own.at("included_shas")),
         take("deployment_id", own.at("deployment_id"), *([subject.at("id")] if what.startswith("deployment.") else [])),
     )
     if not any(entry.path in {"deployment_id", "commit_sha"} for entry in found):

@@ -9,7 +9,7 @@ from typing import Final
 
 from producers.build_event import Assigned
 from producers.receiver.webhooks import fields
-from producers.receiver.webhooks.parts import Part, facts_of, identified, joined, note, placed_in_env, take, timed
+from producers.receiver.webhooks.parts import Part, facts_of, identified, joined, lane, note, placed_in_env, take, timed
 from producers.receiver.webhooks.reading import Delivery, Ignored, Names, Reading, Unmappable, collect
 
 _SOURCE: Final = "flagger"
@@ -58,6 +58,7 @@ def _event(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
         placed_in_env(names, _SOURCE, _facts(body)),
         deployment,
         commit,
+        lane(extra.at("lane")),
         note("flagger.canary", body.at("name")),
         note("flagger.namespace", body.at("namespace")),
         note("flagger.phase", body.at("phase")),

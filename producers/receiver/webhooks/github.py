@@ -6,11 +6,14 @@ from typing import Any, Final
 
 from producers.build_event import Assigned
 from producers.receiver.webhooks import fields
+from producers.receiver.webhooks.forge import commit_events, into_default_branch, pushed_commits
 from producers.receiver.webhooks.parts import (
     Part,
     facts_of,
     identified,
+    included,
     joined,
+    lane,
     note,
     placed,
     placed_in_env,
@@ -60,35 +63,21 @@ def _push(body: Part, delivery: Delivery, names: Names) -> list[list[Assigned]]:
     One that GitHub calls not distinct was pushed to another branch before, as every commit of a request that is merged
     with a merge commit was: it is told here, for nothing else says when its change began.
     """
-    ref, default = body.at("ref"), body.at("repository", "default_branch").text
-    branch = (ref.text or "").removeprefix("refs/heads/")
     if body.at("deleted").value is True:
-        raise Ignored(f"push: {fields.shown(ref.text)} was deleted")
-    if default is None or branch != default:
-        raise Ignored(f"push: to {fields.shown(ref.text)}, not to the default branch {default}")
-    commits = body.at("commits").entries()
-    if not commits:
-        raise Ignored("push: brings no commit")
+        raise Ignored(f"push: {fields.shown(body.at('ref').text)} was deleted")
+    default = body.at("repository", "default_branch")
+    commits = pushed_commits(body, default)
     common = joined(
         [Assigned("event_type", "commit_created", "header x-github-event"), _SYSTEM],
         placed(names, _SOURCE, _facts(body)),
         take("source.actor", body.at("sender", "login"), body.at("pusher", "name")),
-        [Assigned("commit.branch", branch, ref.path)],
+        take("commit.branch", default),
         _merged_request(body, commits),
         [Assigned("attributes.history_complete", "false", f"commits: {_MOST}, no push tells more")]
         if len(commits) >= _MOST
         else [],
     )
-    return [common + _commit(commit, delivery) for commit in commits]
-
-
-def _commit(commit: Part, delivery: Delivery) -> list[Assigned]:
-    return joined(
-        timed(delivery.received_at, commit.at("timestamp")),
-        take("commit_sha", commit.at("id"), read=fields.sha),
-        take("source.url", commit.at("url"), read=fields.url),
-        take("commit.author", commit.at("author", "username"), commit.at("author", "name")),
-    )
+    return commit_events(common, commits, delivery.received_at)
 
 
 def _merged_request(body: Part, commits: list[Part]) -> list[Assigned]:
@@ -112,8 +101,7 @@ def _pull_request(body: Part, delivery: Delivery, names: Names) -> list[Assigned
     number = request.at("number").text or body.at("number").text
     if action != "closed" or request.at("merged").value is not True:
         raise Ignored(f"pull_request: {action}, not merged: {_NO_EVENT}")
-    if base != default:
-        raise Ignored(f"pull_request: #{number} was merged into {base}, not into the default branch {default}")
+    into_default_branch(f"pull_request: #{number}", base, default)
     if number is None:
         raise Unmappable("pull_request.number: is missing: this is no delivery of GitHub")
     return joined(
@@ -159,7 +147,8 @@ def _deployment_status(body: Part, delivery: Delivery, names: Names) -> list[Ass
         ],
         timed(delivery.received_at, status.at("created_at"), status.at("updated_at")),
         placed_in_env(names, _SOURCE, _deployment_facts(body, payload)),
-        _rollback(deployment, payload, task) if rollback else _deployed(deployment),
+        _rollback(deployment, payload, task) if rollback else _deployed(deployment, payload),
+        lane(payload.at("lane")),
         _run(body),
         take("source.url", status.at("log_url"), status.at("target_url"), deployment.at("url"), read=fields.url),
         take("source.actor", deployment.at("creator", "login"), status.at("creator", "login")),
@@ -169,8 +158,12 @@ def _deployment_status(body: Part, delivery: Delivery, names: Names) -> list[Ass
     )
 
 
-def _deployed(deployment: Part) -> list[Assigned]:
-    return joined(take("deployment_id", deployment.at("id")), take("commit_sha", deployment.at("sha"), read=fields.sha))
+def _deployed(deployment: Part, payload: Part) -> list[Assigned]:
+    return joined(
+        take("deployment_id", deployment.at("id")),
+        take("commit_sha", deployment.at("sha"), read=fields.sha),
+        included(payload.at("included_shas")),
+    )
 
 
 def _rollback(deployment: Part, payload: Part, task: str) -> list[Assigned]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from producers.build_event import Assigned
 from producers.receiver.webhooks import fields
+from producers.receiver.webhooks.forge import commit_events, into_default_branch, pushed_commits
 from producers.receiver.webhooks.incidents import Found, Report, at_receipt, find, incident_event
 from producers.receiver.webhooks.parts import (
     Part,
@@ -56,33 +57,19 @@ def _events(body: Part, delivery: Delivery, names: Names) -> list[list[Assigned]
 # --- commits ----------------------------------------------------------------------------------------------------------
 def _push(body: Part, delivery: Delivery, names: Names) -> list[list[Assigned]]:
     """The commits that a push brings to the default branch: the newest 20 of them, which is what GitLab tells."""
-    ref, default = body.at("ref"), body.at("project", "default_branch").text
-    branch = (ref.text or "").removeprefix("refs/heads/")
-    if default is None or branch != default:
-        raise Ignored(f"push: to {fields.shown(ref.text)}, not to the default branch {default}")
-    commits = body.at("commits").entries()
-    if not commits:
-        raise Ignored("push: brings no commit")
+    default = body.at("project", "default_branch")
+    commits = pushed_commits(body, default)
     total = body.at("total_commits_count")
     cut = isinstance(total.value, int) and total.value > len(commits)
     common = joined(
         [Assigned("event_type", "commit_created", "object_kind"), _SYSTEM],
         placed(names, _SOURCE, _facts(body)),
         take("source.actor", body.at("user_username"), body.at("user_name")),
-        [Assigned("commit.branch", branch, ref.path)],
+        take("commit.branch", default),
         _merged_request(body, commits),
         [Assigned("attributes.history_complete", "false", f"{total.path}: {total.value}")] if cut else [],
     )
-    return [common + _commit(commit, delivery) for commit in commits]
-
-
-def _commit(commit: Part, delivery: Delivery) -> list[Assigned]:
-    return joined(
-        timed(delivery.received_at, commit.at("timestamp")),
-        take("commit_sha", commit.at("id"), read=fields.sha),
-        take("source.url", commit.at("url"), read=fields.url),
-        take("commit.author", commit.at("author", "name")),
-    )
+    return commit_events(common, commits, delivery.received_at)
 
 
 def _merged_request(body: Part, commits: list[Part]) -> list[Assigned]:
@@ -111,8 +98,7 @@ def _merge_request(body: Part, delivery: Delivery, names: Names) -> list[Assigne
     number = request.at("iid").text
     if action != "merge":
         raise Ignored(f"merge_request: {action}, not merged: {_NO_EVENT}")
-    if target != default:
-        raise Ignored(f"merge_request: !{number} was merged into {target}, not into the default branch {default}")
+    into_default_branch(f"merge_request: !{number}", target, default)
     if number is None:
         raise Unmappable("merge_request: object_attributes.iid is missing: this is no delivery of GitLab")
     times = [request.at("created_at"), request.at("last_commit", "timestamp")]

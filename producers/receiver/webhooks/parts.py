@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from producers.build_event import Assigned
 from producers.natural_key import derived_id
 from producers.receiver.webhooks import fields
 from producers.receiver.webhooks.reading import Ignored, Names, Reading, Unmappable
+from schemas.values import LaneName
 
 Facts = Mapping[str, "Part"]
 """What a mapping file goes by, by the names that it knows them under, in the order of their weight."""
@@ -120,6 +121,21 @@ def _origin(origin: str, facts: Facts) -> str:
     """An origin that names a fact, with the place of that fact instead."""
     name, comma, by = origin.partition(", by ")
     return f"{facts[name].path}{comma}{by}" if name in facts else origin
+
+
+def lane(*parts: Part) -> list[Assigned]:
+    """How the change travels, where the operator says it in a word of the contract's."""
+    return take("lane", *parts, read=lambda word: word if word in get_args(LaneName) else None)
+
+
+def included(*parts: Part) -> list[Assigned]:
+    """The commits that a deployment brings besides its own, where the deployer lists them: full hashes all."""
+    return take("canary.included_shas", *parts, read=_hashes)
+
+
+def _hashes(value: Any) -> list[str] | None:
+    hashes = [commit for entry in fields.entries(value) if (commit := fields.sha(entry))]
+    return hashes if hashes and len(hashes) == len(fields.entries(value)) else None
 
 
 def tagged_sha(image: Any) -> str | None:
