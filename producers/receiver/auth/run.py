@@ -110,7 +110,7 @@ def trusted(known: Sequence[AnyTrust], name: str, number: str, made_by: str, all
 
 def _bind_run(bound: dict[str, Any], run: Run) -> None:
     source = _record(bound, "source")
-    proven: dict[str, object] = {"system": run.system, "run_id": run.run_id, "actor": run.actor}
+    proven: dict[str, object] = {"run_id": run.run_id, "actor": run.actor}
     if run.attempt is not None:
         proven["attempt"] = run.attempt
     for name, value in proven.items():
@@ -118,7 +118,8 @@ def _bind_run(bound: dict[str, Any], run: Run) -> None:
     url = source.get("url")
     if url is not None and not str(url).casefold().startswith(f"{run.home}/".casefold()):
         raise _mismatch("source.url", url, run.url)
-    bound["source"] = {**source, **proven, "url": url or run.url}
+    # A job may speak through another system, as with a CDEvent; the run is the forge's all the same.
+    bound["source"] = {**source, **proven, "system": run.system, "url": url or run.url}
 
     attributes = _record(bound, "attributes")
     for name, word in (("repository", run.repository), ("ref", run.ref)):
