@@ -15,6 +15,8 @@ from producers.errors import ExitCode
 MOST: Final = 12
 """Addresses that are tried; a larger cluster is judged by some of its brokers."""
 
+_SECOND_THOUGHT: Final = 0.3
+"""Seconds to wait for an objection after a handshake; a broker says nothing of its own accord."""
 _NO_PORT: Final = "write it as host:port, such as kafka.example.org:9092"
 
 
@@ -107,19 +109,34 @@ def _shake_hands(address: Address, connection: socket.socket, context: ssl.SSLCo
     name = str(address)
     try:
         with context.wrap_socket(connection, server_hostname=address.host) as secure:
+            _await_objection(secure)
             return ok(name, f"accepts connections over {secure.version()}")
     except ssl.SSLCertVerificationError as error:
         advice = "set KAFKA_SSL_CA_LOCATION to the authority that signed it, or use the name that it is made out to"
         return problem(name, f"its certificate is not trusted: {error.verify_message}", advice, ExitCode.CREDENTIALS)
+    except (ssl.SSLEOFError, ConnectionError, TimeoutError):
+        advice = "check that this port is its TLS listener"
+        return problem(name, "hangs up, or falls silent, when TLS begins", advice, ExitCode.NOT_DELIVERED)
     except ssl.SSLError as error:
         if error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
             advice = "take the port of its TLS listener, or another KAFKA_SECURITY_PROTOCOL"
             return problem(name, "does not speak TLS", advice, ExitCode.NOT_DELIVERED)
         advice = "if it asks for a client's certificate, set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"
         return problem(name, f"refuses TLS: {error.reason}", advice, ExitCode.CREDENTIALS)
-    except OSError:
-        advice = "check that this port is its TLS listener"
-        return problem(name, "hangs up, or falls silent, when TLS begins", advice, ExitCode.NOT_DELIVERED)
+
+
+def _await_objection(secure: ssl.SSLSocket) -> None:
+    """Give the other side the time to hang up: with TLS 1.3 it looks at our certificate after the handshake.
+
+    Raises:
+        SSLError: it says why it does, or says nothing.
+    """
+    secure.settimeout(_SECOND_THOUGHT)
+    try:
+        if not secure.recv(1):
+            raise ssl.SSLEOFError
+    except TimeoutError:
+        return
 
 
 def _context(security: Mapping[str, str]) -> ssl.SSLContext | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
@@ -32,18 +33,14 @@ def check_registry(config: Config) -> "tuple[Finding, Encode | None]":
 def registry_ahead(url: str, limit: float, clock: Callable[[], float] = time.time) -> float | None:
     """By how many seconds the registry's clock is ahead of ours, to about a second; None if it does not tell."""
     parts = urlsplit(url)
-    if not parts.hostname:
-        return None
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=limit)
     try:
-        before = clock()
-        connection.request("HEAD", parts.path or "/")
-        date = connection.getresponse().getheader("Date")
-        after = clock()
+        with closing(kind(parts.hostname or "", parts.port, timeout=limit)) as connection:
+            before = clock()
+            connection.request("HEAD", parts.path or "/")
+            date = connection.getresponse().getheader("Date")
+            after = clock()
         # The header has whole seconds: on average it is half of one late.
         return parsedate_to_datetime(date).timestamp() + 0.5 - (before + after) / 2 if date else None
     except (OSError, HTTPException, ValueError):
         return None
-    finally:
-        connection.close()
