@@ -6,6 +6,7 @@ twice, and each replica of the controller tells everything.
 """
 
 import json
+import re
 from math import isfinite
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ _ROLLED_BACK: Final = {"RolledBack", "FastRolledBack"}
 _NOT_PROMOTED: Final = {"Aborted", "Superseded"}
 _FAILED: Final = {"Failed": "fail", "Error": "error"}
 _VERDICTS: Final = {"Successful": "pass", "Inconclusive": "inconclusive", **_FAILED}
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _INSTALL: Final = "use the templates of deploy/argo-rollouts/notifications-configmap.yaml"
 
 
@@ -101,7 +103,7 @@ def _identity(body: Part) -> tuple[str, int]:
     revision = body.at("metadata", "annotations", _REVISION).text
     if uid is None:
         raise Unmappable(f"metadata.uid: is missing; {_INSTALL}")
-    if revision is None or not (revision.isascii() and revision.isdigit()):
+    if revision is None or not _NUMBER.fullmatch(revision):
         raise Unmappable(f"metadata.annotations.{_REVISION}: is missing, or no number of a revision; {_INSTALL}")
     return uid, int(revision)
 
@@ -187,7 +189,7 @@ def _number(value: Any) -> float | None:
     """A measurement is JSON in a text: `0.99`, `[0.99]`, or words of the provider."""
     try:
         number = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(number, list) and len(number) == 1:
         number = number[0]

@@ -193,7 +193,7 @@ def _payload(deployment: Part) -> Part:
     if isinstance(payload.value, str):
         try:
             return payload._replace(value=json.loads(payload.value))
-        except ValueError:
+        except (ValueError, RecursionError):
             return payload._replace(value=None)
     return payload
 

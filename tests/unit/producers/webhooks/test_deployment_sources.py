@@ -10,7 +10,20 @@ from tests.support.deliveries import RECEIVED, become, body, deliver, expected, 
 
 SOURCES: Final = ("argo_rollouts", "flagger", "github", "gitlab", "cdevents")
 DELIVERIES: Final = [(source, name) for source in SOURCES for name in names_of(source)]
-ODD: Final[tuple[Any, ...]] = (None, [], {}, True, -1, 1e400, "\ud800", "x" * 3000, [None], {"a": [{}]})
+ODD: Final[tuple[Any, ...]] = (
+    None,
+    [],
+    {},
+    True,
+    -1,
+    1e400,
+    "\ud800",
+    "x" * 3000,
+    "9" * 5000,
+    "[" * 9000,
+    [None],
+    {"a": [{}]},
+)
 """What nobody sends, until somebody does."""
 
 
