@@ -11,12 +11,13 @@ from producers.build_event import Assigned
 from producers.errors import UsageError
 from producers.evidence import flags
 from producers.evidence.flags import REPORT_FLAGS, ReportFlag
-from producers.evidence.report import Reading, Report
+from producers.evidence.report import Reading, Report, printable
 
 ReadFiles = Callable[[ReportFlag, Sequence[str], int], Sequence[Report]]
 """The reports that the patterns of a flag name, none of more than so many bytes. Raises UsageError."""
 
 _KIND: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,62})=(.+)", re.DOTALL)
+_LICENCES: Final = "scan.licences_denied"
 _NOTE_BYTES: Final = 900
 """Of what a gate accepted: name and value of an attribute may have 1024."""
 
@@ -56,10 +57,10 @@ def collect(event_type: str, given: Given, found: Sequence[Assigned], read: Read
         return []
     _check(event_type, given)
     readings = list(_READERS[event_type](given, found, read))
-    assigned = [entry for reading in readings for entry in reading.assigned]
+    assigned = _with_all_licences([entry for reading in readings for entry in reading.assigned])
     known = {entry.path for entry in (*found, *assigned)}
     assigned += [entry for reading in readings for entry in reading.defaults if entry.path not in known]
-    objections = [text for reading in readings for text in reading.objections]
+    objections = list(dict.fromkeys(printable(text) for reading in readings for text in reading.objections))
     return assigned + _accepted(event_type, given, objections)
 
 
@@ -71,6 +72,16 @@ def _check(event_type: str, given: Given) -> None:
             raise UsageError(f"{flag.name} goes with {' or '.join(flag.events)}, not with {event_type}")
         if flag.needs and not set(flag.needs) & set(given.names):
             raise UsageError(f"{flag.name} needs {' or '.join(flag.needs)}")
+
+
+def _with_all_licences(assigned: list[Assigned]) -> list[Assigned]:
+    """Trivy and a bill of materials may each find licences that are denied: together they are one list."""
+    lists = [entry for entry in assigned if entry.path == _LICENCES]
+    if len(lists) < 2:  # noqa: PLR2004 - nothing to put together
+        return assigned
+    every = sorted({name for entry in lists for name in _names(entry)})
+    merged = Assigned(_LICENCES, every, " and ".join(entry.origin for entry in lists))
+    return [*(entry for entry in assigned if entry.path != _LICENCES), merged]
 
 
 def _accepted(event_type: str, given: Given, objections: Sequence[str]) -> list[Assigned]:

@@ -20,12 +20,17 @@ class Report(NamedTuple):
     data: bytes
 
 
+def printable(text: str) -> str:
+    """A text of a report without what would move a cursor, or begin a line that a CI system takes for a command."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class EvidenceError(UsageError):
     """A report cannot be taken for what it should be. The message names the file, the place in it and what to do."""
 
     def __init__(self, report: str, problem: str, *, at: str = "", hint: str = "") -> None:
         place = f"{report}: {at}" if at else report
-        super().__init__(f"{place}: {problem}" + (f"; {hint}" if hint else ""))
+        super().__init__(printable(f"{place}: {problem}") + (f"; {hint}" if hint else ""))
 
 
 @dataclass(frozen=True, slots=True)

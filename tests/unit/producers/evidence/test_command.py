@@ -49,6 +49,14 @@ def test_security_scanned(capsys: pytest.CaptureFixture[str]) -> None:
     assert event["scan"]["kev"] == []
 
 
+def test_licences_of_the_scan_and_of_the_bill_of_materials_are_one_list(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = [f"--trivy={FOLDER}/trivy/image.json", f"--sbom={FOLDER}/sbom/spdx.json", "--deny-licence=GPL-3.0*"]
+
+    event = _emit(capsys, "security_scanned", *argv, "--accepted-because", "never shipped")
+
+    assert event["scan"]["licences_denied"] == ["GPL-3.0-only", "GPL-3.0-or-later AND LicenseRef-docs"]
+
+
 def test_policy_passed_takes_the_engine_that_the_caller_names(capsys: pytest.CaptureFixture[str]) -> None:
     policy = f"--conftest={FOLDER}/conftest/good.json"
 
@@ -146,3 +154,16 @@ def test_reports_do_not_go_with_a_file_of_events(tmp_path: Path, capsys: pytest.
 
     assert cli.main(["emit", "--file", f"{tmp_path}/events.jsonl", "--junit", JUNIT]) == 2
     assert "leave out --junit" in capsys.readouterr().err
+
+
+def test_no_text_of_a_report_becomes_a_command_of_the_ci_system(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a&#10;::error::\u2028\u200f"
+    text = f'<testsuite><testcase name="{name}"><failure/></testcase></testsuite>'
+    (tmp_path / "r.xml").write_text(text, encoding="utf-8")
+
+    shown = _refused(capsys, "tests_passed", "--junit", f"{tmp_path}/r.xml")
+
+    assert "1 of 1 tests failed: a ::error::" in shown
+    assert shown.count("\n") == 1
