@@ -158,7 +158,10 @@ class Gathering:
         try:
             if job.is_request:
                 return of_request(self.git, commit, self._bases(), job)
-            return of_push(self.git, commit, self.asked.base or _value(job.base), job)
+            base = self.asked.base or _value(job.base)
+            if base is None and (fork := self._left_at()) is not None:
+                return of_request(self.git, commit, [fork], job)
+            return of_push(self.git, commit, base, job)
         except GitProblem as problem:
             return History([Made(commit, _value(job.change))], f"only the last commit is known: {problem}")
 
@@ -177,6 +180,14 @@ class Gathering:
         if self.job.base_branch is not None:
             bases.append(f"refs/remotes/origin/{self.job.base_branch.value}")
         return bases
+
+    def _left_at(self) -> str | None:
+        """The branch that this one will be merged into, for a build of a branch without a request."""
+        target = self.job.base_branch or self.job.default_branch
+        if target is None or self.job.branch is None or self.job.branch.value == target.value:
+            return None
+        name = f"refs/remotes/origin/{target.value}"
+        return name if self.git.has(name) else None
 
     def _made(self, made: Made) -> list[Assigned]:
         commit = made.commit
@@ -247,8 +258,14 @@ class Gathering:
         if self.job.sha is None:
             raise GitProblem("there is no commit to look for tags before")
         tag = self.git.newest_tag(self.asked.since_tag, self.git.resolve(self.job.sha.value))
+        if tag is None and self.git.edge():
+            raise GitProblem(f"no commit of this shallow clone has a tag {self.asked.since_tag}")
         if tag is None:
-            raise GitProblem(f"no ancestor has a tag {self.asked.since_tag}; are tags fetched?")
+            self._warnings.append(
+                f"no commit before {self.job.sha.value[:12]} has a tag {self.asked.since_tag}, so only its own change "
+                "is carried: right for a first promotion, else let the clone have the tags"
+            )
+            return None
         return Found(self.git.resolve(tag), f"--since-tag {self.asked.since_tag}: {tag.removeprefix('refs/tags/')}")
 
     # --- services -------------------------------------------------------------------------------------------------

@@ -284,7 +284,8 @@ def test_a_tag_that_nobody_made_is_said_and_nothing_is_listed(origin: Repository
     emitted = emit(job, {**MAIN, "GITHUB_SHA": job.head()}, *PROMOTED, "--since-tag", "promoted/*")
 
     assert "canary" not in emitted.events[0]
-    assert "no ancestor has a tag promoted/*" in emitted.said
+    assert "has a tag promoted/*, so only its own change is carried" in emitted.said
+    assert "history_complete" not in emitted.events[0]["attributes"]
 
 
 def test_a_deployment_of_what_runs_already_lists_nothing_new(origin: Repository, emit: Emit, tmp_path: Path) -> None:
@@ -440,6 +441,19 @@ def test_without_git_it_is_said_what_is_missing_and_the_rest_is_reported(
     assert says in emit(origin, {**MAIN, **told, **environ}, "commit_created", "--explain").said
     assert emit(origin, {**MAIN, **told, **environ}, "tests_passed").events[0]["commit_sha"] == origin.head()
     assert says in emit(origin, {**MAIN, **environ}, "commit_created", code=2).said
+
+
+def test_a_branch_without_a_request_is_told_from_the_one_that_it_left(
+    origin: Repository, emit: Emit, tmp_path: Path
+) -> None:
+    commits = origin.feature("tea", "09:00", "10:00")
+    job = origin.clone(tmp_path / "job", ref="refs/heads/tea")
+    environ = {"CIRCLECI": "true", "CIRCLE_SHA1": commits[-1], "CIRCLE_BRANCH": "tea", "CANDORA_REPO": "acme/shop"}
+
+    assert emit(job, environ, "commit_created").shas == commits[-1:]
+    made = emit(job, {**environ, "CANDORA_DEFAULT_BRANCH": "main"}, "commit_created")
+    assert made.shas == commits[::-1]
+    assert all("change_id" not in event for event in made.events)
 
 
 def test_a_commit_that_is_named_stands_alone(origin: Repository, emit: Emit, tmp_path: Path) -> None:
