@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
+from schemas.duration import format_duration
 from schemas.ids import pinned_decoder
 from schemas.values import EventValue
 from tests.chaos.sidecar_traffic import SidecarTraffic
 from tests.support.installation import Installation, published
 from tests.support.kafka import KafkaBroker
-from tests.support.processes import Process, Processes, free_port
+from tests.support.processes import Processes
+from tests.support.sidecar import Sidecar
 
 OUTAGE: Final = 600.0 if os.environ.get("CHAOS_LONG") else float(os.environ.get("CHAOS_OUTAGE") or 60)
 RATE: Final = 50.0
@@ -28,48 +29,11 @@ PATIENCE: Final = 180.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(int(OUTAGE) + 600)]
 
 
-class Sidecar:
-    """One that is started again on the same spool and the same address."""
-
-    def __init__(self, processes: Processes, kafka: KafkaBroker, prefix: str, folder: Path) -> None:
-        self._processes = processes
-        self.port, self.metrics_port = free_port(), free_port()
-        self.file = folder / "sidecar.yaml"
-        settings = {
-            "listen": {"port": self.port},
-            "metrics": {"port": self.metrics_port},
-            "kafka": {"bootstrap_servers": kafka.bootstrap, "topic_prefix": prefix},
-            "spool": {"folder": str(folder / "spool"), "max_files": 200_000, "max_bytes": 1 << 30},
-        }
-        self.file.write_text(yaml.safe_dump(settings), "utf-8")
-        self.process = self._start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def kill(self) -> None:
-        """SIGKILL, and start it again."""
-        self.process.kill()
-        self.process = self._start()
-
-    def waiting(self) -> int:
-        """How many messages are on the disk, by its own /metrics."""
-        text = self.process.wait_for_url(f"http://127.0.0.1:{self.metrics_port}/metrics").decode()
-        [line] = [line for line in text.splitlines() if line.startswith("delivery_sidecar_spool_files ")]
-        return int(float(line.split()[1]))
-
-    def _start(self) -> Process:
-        process = self._processes.candora_ci("serve", "--config", str(self.file))
-        process.wait_for_url(f"{self.url}/readyz")
-        return process
-
-
 def test_every_promise_is_kept_when_kafka_is_away_and_the_sidecar_is_killed(
     kafka: KafkaBroker, unique: str, processes: Processes, tmp_path: Path
 ) -> None:
     installation = Installation(kafka, unique, processes, tmp_path).create_topics()
-    sidecar = Sidecar(processes, kafka, unique, tmp_path)
+    sidecar = Sidecar(processes, kafka, unique, tmp_path, spool={"max_files": 200_000, "max_bytes": 1 << 30})
     traffic = SidecarTraffic(sidecar.url, RATE)
     traffic.start()
     time.sleep(BEFORE)
@@ -133,5 +97,10 @@ def assert_each_counts_once(installation: Installation, events: list[EventValue]
     assert len(records.incidents) == kinds["incident_opened"]
     assert sum(sum(each["restore"]["counts"]) for each in counters) == kinds["incident_resolved"] > 0
     assert sum(each["conflicting_events"] for each in counters) == 0
-    audit = installation.processes.candora("audit", "--wait", "60s", env=installation.env)
+    settings = installation.settings
+    told = {
+        "CANDORA_LATENESS": format_duration(settings.lateness),
+        "CANDORA_WINDOWS": ",".join(map(format_duration, settings.windows)),
+    }
+    audit = installation.processes.candora("audit", "--wait", "60s", env={**installation.env, **told})
     assert audit.wait(120) == 0, json.dumps(kinds) + audit.tail()
