@@ -18,7 +18,7 @@ from producers.receiver.auth.settings import GitHubIssuer, GitLabIssuer, Oidc
 from producers.receiver.auth.used_tokens import UsedTokens
 
 LEEWAY: Final = 30.0
-"""Seconds that the issuer's clock and ours may differ by."""
+"""Seconds that two clocks may differ by: the issuer's and ours, or those of two replicas."""
 REQUIRED: Final = ("iss", "iat", "exp", "aud", "jti")
 SESSION_PREFIX: Final = "candora_session_"
 
@@ -79,7 +79,6 @@ class Issuers:
             issuer=_SESSION_ISSUER,
             audience=self._settings.audience,
             required=("iss", "iat", "exp", "aud", "issuer", "claims"),
-            leeway=0,
         )
         return self._read(payload["issuer"], payload["claims"])
 
@@ -98,7 +97,7 @@ class Issuers:
             raise Refused(Reason.UNKNOWN_KEY, "the token names no key")
         key = await self._keys[issuer].key(key_id, now)
         audience = self._settings.audience
-        return _decoded(token, key, "RS256", issuer=issuer, audience=audience, required=REQUIRED, leeway=LEEWAY)
+        return _decoded(token, key, "RS256", issuer=issuer, audience=audience, required=REQUIRED)
 
     def _read(self, issuer: str, claims: Claims) -> Proven:
         match self._issuers.get(issuer):
@@ -118,7 +117,6 @@ def _decoded(
     issuer: str,
     audience: str,
     required: tuple[str, ...],
-    leeway: float,
 ) -> Mapping[str, Any]:
     """The claims of a token whose signature, time, issuer and audience hold. The time is this machine's."""
     try:
@@ -128,7 +126,7 @@ def _decoded(
             algorithms=[algorithm],
             issuer=issuer,
             audience=audience,
-            leeway=leeway,
+            leeway=LEEWAY,
             # Said one by one, though most are the library's defaults: this is what the whole gate rests on.
             options={
                 "verify_signature": True,

@@ -35,10 +35,10 @@ class InMemory:
 
     def use(self, identity: str, expires: datetime, now: datetime) -> None:
         """See `UsedTokens`."""
+        if identity in self._until:
+            raise _replayed()
         if len(self._until) >= MOST:
             self._until = {each: until for each, until in self._until.items() if until >= now}
-        if self._until.get(identity, now) > now:
-            raise _replayed()
         if len(self._until) >= MOST:
             raise _full()
         self._until[identity] = expires + GRACE
