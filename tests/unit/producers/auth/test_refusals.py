@@ -112,7 +112,7 @@ async def test_what_a_token_contradicts_is_counted(gate: Gate, forge: Forge, tmp
         sidecar.receiver.now = lambda: datetime.now(UTC)  # tokens are of now, as their library has it
 
         async def post(path: str, token: str, **fields: Any) -> tuple[int, Any]:
-            body = {**EVENT, **fields}
+            body = {**EVENT, "occurred_at": datetime.now(UTC).isoformat(), **fields}
             status, answer = await sidecar.post(path, body, "application/json", Authorization=f"Bearer {token}")
             return status, answer.get("reason", answer.get("token"))
 
