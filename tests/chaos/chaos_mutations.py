@@ -28,13 +28,14 @@ class Mutation(NamedTuple):
 
 
 KILLS: Final = tuple(Fault("kill", name) for name in ("one", "two", "three"))
-PAUSES: Final = tuple(Fault("pause", name, SESSION + 2) for name in ("one", "two"))
+PAUSE: Final = Fault("pause", "one", SESSION * 2)
+"""So long that another has its partitions, and has read on in them, when it wakes."""
 MUTATIONS: Final = (
     Mutation("acknowledge-early", KILLS, "audit: exit code 1"),
     Mutation("commit-past-holes", KILLS, "audit: exit code 1"),
     Mutation("store-first", KILLS, "audit: exit code 1"),
     Mutation("forget-folds", KILLS, "audit: exit code 1", FOLDING, (2.5, 3.5)),
-    Mutation("outlive-session", PAUSES, "audit: exit code 1", gap=(1.5, 2.5)),
+    Mutation("outlive-session", (PAUSE,), "audit: exit code 1", gap=(1.5, 2.5)),
     Mutation("serve-early", (Fault("serving killed"),) * 3, "sampler: ", gap=(3.0, 4.0)),
 )
 

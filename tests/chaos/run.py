@@ -40,7 +40,8 @@ class Outcome:
     @property
     def verdict(self) -> str:
         """One word or more."""
-        return "equal" if not self.problems else "FAILED: " + ", ".join(one.partition(":")[0] for one in self.problems)
+        finders = dict.fromkeys(one.partition(":")[0] for one in self.problems)
+        return f"FAILED: {', '.join(finders)}" if finders else "equal"
 
     def line(self) -> str:
         """A row of the table of results."""
