@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from producers import cli
 from producers.receiver.access import Reason
 from producers.receiver.settings import Settings
 from producers.spool import Spool
@@ -39,6 +41,12 @@ def test_every_reason_is_told() -> None:
 @pytest.mark.parametrize("block", blocks("settings"))
 def test_its_settings_are_settings(block: dict[str, Any]) -> None:
     assert Settings.model_validate(block).auth.configured
+
+
+def test_its_commands_make_tokens(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = re.findall(r"^    candora-ci (token .*)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert [cli.main(shlex.split(command)) for command in commands] == [0, 0]
+    assert len(yaml.safe_load(capsys.readouterr().out)) == len(commands)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +86,7 @@ def sidecar(processes: Processes, folder: Path, issuer: str) -> tuple[Process, i
         forges[0]["jwks_url"] = f"{issuer}/keys"
     (folder / "candora.yaml").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "producers", "serve", "--config", str(folder / "candora.yaml")]
+    assert processes.start(*command, "--check", env=packages_env(), name="check").wait() == 0
     process = processes.start(*command, env=packages_env(), name="sidecar")
     process.wait_for_url(f"http://127.0.0.1:{ports[1]}/readyz")
     return process, ports[0]

@@ -10,6 +10,8 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from producers.errors import UsageError
 from producers.receiver.access import Caller, Refused
@@ -177,6 +179,14 @@ def test_a_changed_or_foreign_token_is_refused(gate: Gate, forge: Forge) -> None
     assert refusal(gate, Forge().token(GITHUB_CLAIMS)) == ("bad_signature", 401)
     for broken in ("a.b.c", f"{head}.{payload}", "candora_x", f"{head}.{payload}.{signature}.x"):
         assert refusal(gate, broken) == ("malformed", 401)
+
+
+@given(data=st.data())
+def test_no_mutation_of_a_token_passes(key_owner: Forge, data: st.DataObject) -> None:
+    gate, token = open_gate(_auth(), {}, fetch=key_owner.fetch), key_owner.token(GITHUB_CLAIMS)
+    at = data.draw(st.integers(0, len(token) - 2))  # the last one's lowest bits say nothing
+    new = data.draw(st.text("abcXYZ019-_.=", max_size=2).filter(lambda text: text != token[at]))
+    assert refusal(gate, token[:at] + new + token[at + 1 :])[1] == 401
 
 
 def test_a_token_is_good_for_one_exchange(gate: Gate, forge: Forge) -> None:
