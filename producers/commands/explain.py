@@ -117,12 +117,15 @@ def _as_json(mapped: "Mapped") -> str:
 
 
 def _show(mapped: "Mapped", console: Console) -> None:
+    """Line by line, and nothing of a payload moves the cursor of a terminal."""
+    from schemas.errors import one_line
+
     for built in mapped.events:
         console.data(f"{built.value['event_type']} of {built.value['service']}")
         fields = [(path, json.dumps(value, ensure_ascii=False), origin) for path, value, origin in built.explained()]
         for path, value, origin in fields:
-            console.data(f"  {path:<27} {value:<44} {origin}")
+            console.data(one_line(f"  {path:<27} {value:<44} {origin}"))
     if mapped.ignored:
-        console.data(f"ignored: {mapped.ignored}")
+        console.data(one_line(f"ignored: {mapped.ignored}"))
     if mapped.refused:
-        console.data(f"refused: {mapped.refused}")
+        console.data(one_line(f"refused: {mapped.refused}"))

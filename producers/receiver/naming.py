@@ -18,7 +18,7 @@ from producers.receiver.webhooks.fields import shown
 from producers.receiver.webhooks.reading import Ignored, Place, Unmappable
 from producers.receiver.webhooks.sources import UnknownSource, canonical_name
 from producers.receiver.yaml_file import read_yaml
-from schemas.errors import InvalidEvent
+from schemas.errors import InvalidEvent, one_line
 from schemas.models import Items, Model
 from schemas.rules import EARLIEST, check_event
 from schemas.values import plain_event
@@ -63,6 +63,8 @@ DEFAULT_ENV: Final[Mapping[str, str]] = dict.fromkeys(
 """What is meant where nothing names an environment, unless the file says otherwise: people are paged for production."""
 
 _MOST_FACTS: Final = 12
+_LONGEST_NAME: Final = 100
+"""Characters of a fact's name in a message."""
 _LONGEST: Final = 2_048
 """Characters of a fact that a pattern is held against."""
 
@@ -271,9 +273,13 @@ def _taken(check: Callable[[str], str], fact: str, value: str, what: str) -> str
 def _told(facts: Mapping[str, str]) -> str:
     if not facts:
         return "there are no facts to go by"
-    told = [f"{name}={shown(value)}" for name, value in islice(facts.items(), _MOST_FACTS)]
+    told = [f"{_called(name)}={shown(value)}" for name, value in islice(facts.items(), _MOST_FACTS)]
     rest = f" and {len(facts) - _MOST_FACTS} more" if len(facts) > _MOST_FACTS else ""
     return f"the facts are {', '.join(told)}{rest}"
+
+
+def _called(fact: str) -> str:
+    return one_line(fact[:_LONGEST_NAME])
 
 
 def _any_glob(text: str, patterns: Iterable[str]) -> bool:

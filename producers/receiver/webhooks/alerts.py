@@ -32,9 +32,10 @@ def read_alerts(source: str, delivery: Delivery, names: Names, passed_over: Pass
     if not alerts:
         return Reading([], ignored="alerts: is empty")
     reading = collect(partial(_event, source, delivery, names, passed_over, alert) for alert in alerts)
-    truncated = body.at("truncatedAlerts").text
-    if truncated not in {None, "0"}:
-        cut = f"truncatedAlerts: {truncated} alerts were left out by the sender; raise max_alerts there, or set it to 0"
+    truncated = body.at("truncatedAlerts")
+    if truncated.text not in {None, "0"}:
+        missing = f"truncatedAlerts: {fields.shown(truncated.value)} alerts were left out by the sender"
+        cut = f"{missing}; raise max_alerts there, or set it to 0"
         reading = replace(reading, refused=f"{reading.refused}; {cut}" if reading.refused else cut)
     return reading
 

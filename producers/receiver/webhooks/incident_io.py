@@ -134,7 +134,9 @@ def _changed(incident: _Incident, content: Part) -> list[Callable[[], list[Assig
         return [partial(incident.opened, incident.updated_at())]
     if new in _OPEN and old not in _OPEN:
         return [partial(incident.opened, incident.reported_at())]
-    raise Ignored(f"{status.path}: from {old} to {new} neither opens nor resolves the incident")
+    raise Ignored(
+        f"{status.path}: from {fields.shown(old)} to {fields.shown(new)} neither opens nor resolves the incident"
+    )
 
 
 def _timestamp(part: Part, wanted: tuple[str, ...]) -> Found:

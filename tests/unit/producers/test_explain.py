@@ -61,6 +61,18 @@ def test_for_people_it_shows_each_field_with_its_origin(capsys: pytest.CaptureFi
     assert any(line.startswith("refused: alerts[2]") for line in lines)
 
 
+def test_nothing_in_a_payload_reaches_the_terminal_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    firing = json.loads(FIRING.read_text())
+    firing["alerts"][0]["labels"] = {"service": "shop", "x\x1b[2J": "a", "severity": "\u009b31m", "\u202eenv": "b"}
+    (tmp_path / "body").write_text(json.dumps({**firing, "truncatedAlerts": "\x1b[2J"}))
+    explain("--source", "alertmanager", str(tmp_path / "body"))
+    firing["alerts"][0]["labels"].pop("service")
+    (tmp_path / "body").write_text(json.dumps(firing))
+    explain("--source", "alertmanager", str(tmp_path / "body"))
+
+    assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
+
+
 def test_a_mapping_file_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = tmp_path / "names.yaml"
     names.write_text("envs:\n  prod: live\nseverities:\n  critical: sev5\n")
