@@ -93,6 +93,10 @@ fmt: .venv/made ## put the code in shape
 readme: venv ## write the tables of README.md anew from the code
 	PYTHONSAFEPATH= $(BIN)/python -m tests.support.readme
 
+.PHONY: mixin
+mixin: .venv/made ## write the rules and alerts of deploy/prometheus anew from mixin.libsonnet
+	PYTHONSAFEPATH= $(BIN)/python -m tests.support.mixin
+
 .PHONY: lock
 lock: ## write requirements.txt anew from pyproject.toml
 	$(PYTHON) -m venv .cache/lock

@@ -1,4 +1,4 @@
-"""The HTTP side: /metrics, /healthz, /readyz and a page that links them.
+"""The HTTP side: /metrics, /healthz, /readyz, the runbooks of the alerts, and a page that links them.
 
 A large answer takes a second to render, so it is rendered in a thread: health checks are answered meanwhile.
 """
@@ -7,6 +7,7 @@ import asyncio
 import gzip
 import re
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -28,6 +29,7 @@ INDEX: Final = """<!doctype html>
 <li><a href="/metrics">/metrics</a>: for Prometheus
 <li><a href="/readyz">/readyz</a>: whether everything is read and Kafka answers
 <li><a href="/healthz">/healthz</a>: whether this process runs
+<li><a href="/runbooks">/runbooks</a>: what to do when an alert fires
 </ul>
 """
 
@@ -95,6 +97,12 @@ def create_app(board: Board, render: Render = render) -> web.Application:
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="alive\n")
 
+    async def runbooks(request: web.Request) -> web.Response:
+        text = await asyncio.to_thread(runbook, request.match_info.get("alert"))
+        if text is None:
+            raise web.HTTPNotFound(text="there is no runbook of this name; see /runbooks\n")
+        return web.Response(text=text, content_type="text/markdown")
+
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=INDEX, content_type="text/html")
 
@@ -103,7 +111,18 @@ def create_app(board: Board, render: Render = render) -> web.Application:
     app.router.add_get("/metrics", metrics, allow_head=False)  # a HEAD shows nobody anything
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/healthz", healthz)
+    app.router.add_get("/runbooks", runbooks)
+    app.router.add_get("/runbooks/{alert}", runbooks)
     return app
+
+
+def runbook(alert: str | None = None) -> str | None:
+    """The runbook of an alert, or all of them; None if there is none of that name."""
+    text = files("streams.serving").joinpath("runbooks.md").read_text(encoding="utf-8")
+    if alert is None:
+        return text
+    found = re.search(rf"^## {re.escape(alert)}\n.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return None if found is None else found[0]
 
 
 def _unavailable(problem: str) -> web.Response:
