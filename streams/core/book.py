@@ -16,7 +16,7 @@ from streams.core.claims import LinkedIncident, RollbackClaim
 from streams.core.counting import count_lead_times, count_restores, count_stored, count_verdicts
 from streams.core.deployment import JUDGED, Deployment, Mark, VerdictMark
 from streams.core.environment import Environment, Judged
-from streams.core.facts import FOR_EVER, AnyFact, Canary, Link, Report, Rollback, fact_of, is_rehearsal, owner_of
+from streams.core.facts import FOR_EVER, AnyFact, Canary, Commit, Link, Rollback, Stage, fact_of, is_rehearsal, owner_of
 from streams.core.folding import Closed, Fold, closable, count_fold, later, names_in
 from streams.core.incident import Incident, LengthMark
 from streams.core.joins import Counted, Entity, Joins, Taken
@@ -159,24 +159,28 @@ class Book:
     # --- merging ------------------------------------------------------------------------------------------------
 
     def _move(self, clock: Micros, offset: int) -> None:
-        self.clock = max(self.clock, clock)
-        self.offset = max(self.offset, offset)
+        if clock > self.clock:
+            self.clock = clock
+        if offset > self.offset:
+            self.offset = offset
 
     def _take(self, key: str, fact: AnyFact) -> None:
         taken = self.joins.take(key, fact)
-        if taken in (Taken.BEATEN, Taken.REPLACING):
+        if taken is Taken.NEW:
+            self._note(key, fact)
+            if isinstance(fact.body, Rollback):
+                self._note_rehearsals((fact,))
+            return
+        if taken is not Taken.REPEATED:
             service = self.environment("")
             service.counters.conflicts += 1
             self._touch(service)
-        if taken is not Taken.REPEATED:
             self._note(key, fact)
         if taken is Taken.REPLACING:
             for environment in self.environments.values():
                 environment.rehearsed_at = environment.rehearsed_before
                 self._touch(environment)
             self._note_rehearsals(one for entity in self.joins.entities.values() for one in entity.facts)
-        elif taken is Taken.NEW:
-            self._note_rehearsals((fact,))
 
     def _note_rehearsals(self, facts: Iterable[AnyFact]) -> None:
         """Keep when a rollback was last rehearsed."""
@@ -188,17 +192,20 @@ class Book:
     def _note(self, key: str, fact: AnyFact) -> None:
         """Keep when the last event happened, and that its environment was heard of."""
         body = fact.body
-        if isinstance(body, Link):
-            return
-        if isinstance(body, Canary):
+        if isinstance(body, (Stage, Commit)):
+            environment = self.environment("")
+        elif isinstance(body, Canary):
             environment = self.environment(key.split("/", 2)[1])
+        elif isinstance(body, Link):
+            return
         else:
-            environment = self.environment((body.env or "") if isinstance(body, (Rollback, Report)) else "")
+            environment = self.environment(body.env or "")
         # No window moves by it: the snapshot need not be looked at, only published.
         environment.at = self.clock
         self._snapshots[environment.name] = (environment, self.offset)
-        if fact.counts:
-            environment.last_event_at = max(fact.at, environment.last_event_at or fact.at)
+        last = environment.last_event_at
+        if (last is None or last < fact.at) and fact.counts:
+            environment.last_event_at = fact.at
 
     def _settle(self) -> Mapping[str, Counted]:
         """Agree on what follows from the facts, then count what is due. Answers the records that changed."""
@@ -216,24 +223,31 @@ class Book:
                 joins.due[entry.key] = entry
         if joins.unsettled:
             joins.agree()
-        for entity in joins.due.values():
-            if isinstance(entity, Deployment):
-                self._judge(entity)
-            elif isinstance(entity, Incident):
-                self._observe_incident(entity)
-            else:
-                self._observe_change(entity)
-        joins.due = {}
-        for environment in self._touched.values():
-            environment.at = self.clock
-            if environment.moved:
-                self._schedule(environment, environment.next_change())
-            self._snapshots[environment.name] = (environment, self.offset)
+        if joins.due:
+            self._count(joins.due)
+            joins.due = {}
+        if self._touched:
+            for environment in self._touched.values():
+                environment.at = self.clock
+                if environment.moved:
+                    self._schedule(environment, environment.next_change())
+                self._snapshots[environment.name] = (environment, self.offset)
+            self._touched = {}
         changed, offset = joins.changed, self.offset
-        for key, record in changed.items():
-            self._records[key] = (record, offset)
-        joins.changed, self._touched = {}, {}
+        if changed:
+            joins.changed = {}
+            for key, record in changed.items():
+                self._records[key] = (record, offset)
         return changed
+
+    def _count(self, due: Mapping[str, Counted]) -> None:
+        for entity in due.values():
+            if isinstance(entity, Change):
+                self._observe_change(entity)
+            elif isinstance(entity, Deployment):
+                self._judge(entity)
+            else:
+                self._observe_incident(entity)
 
     def _schedule(self, entry: Counted | Environment, due: Micros | None) -> None:
         if due is not None and entry.due != due:

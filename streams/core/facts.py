@@ -5,7 +5,8 @@ matter (semantics.md, section 2). `offset` says after which message a fact was k
 in part can be cut back to the last message that was written whole.
 """
 
-from typing import Final, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from schemas.fingerprint import fingerprint
 from schemas.values import CauseKindName, EventValue, LaneName, Micros
@@ -127,12 +128,16 @@ def is_rehearsal(fact: AnyFact) -> bool:
     return fact.lane == "rehearsal" and isinstance(fact.body, Rollback) and fact.body.succeeded is not False
 
 
-_STAGES: Final = frozenset(("artifact_built", "tests_passed", "security_scanned", "policy_passed"))
+_OF_CHANGES: Final = frozenset(
+    ("commit_created", "artifact_built", "tests_passed", "security_scanned", "policy_passed")
+)
 
 
 def owner_of(event: EventValue) -> str:
     """The key, unique within the service, of the record that keeps this event."""
     kind = event["event_type"]
+    if kind in _OF_CHANGES:
+        return f"c/{event['change_id'] or event['commit_sha']}"
     if kind in ("canary_started", "canary_promoted"):
         return f"d/{event['env']}/{event['deployment_id'] or event['commit_sha']}"
     if kind in ("incident_opened", "incident_resolved"):
@@ -141,30 +146,27 @@ def owner_of(event: EventValue) -> str:
         return f"r/{event['event_id']}"
     if kind == "cause_linked":
         return f"l/{event['attributes']['origin']} {event['incident_id']}"  # services have no spaces
-    return f"c/{event['change_id'] or event['commit_sha']}"
+    raise ValueError(f"no record keeps events of type {kind}")
 
 
 def fact_of(event: EventValue, seen_at: Micros, offset: int) -> AnyFact:
     """What the rules need of a valid event. Raises ValueError for a type that no rule reads (clock_tick, UNKNOWN)."""
-    event_id = bytes.fromhex(event["event_id"].replace("-", ""))
-    head = (event_id, fingerprint(event), offset, seen_at, event["occurred_at"], event["lane"])
     kind = event["event_type"]
-    if kind == "commit_created":
-        commit = event["commit"]
-        sha = event["commit_sha"] or ""
-        return Fact(*head, Commit(sha, event["change_id"], commit["merge_sha"] if commit else None))
-    if kind in _STAGES:
-        return Fact(*head, Stage(event["commit_sha"] or "", kind))
-    if kind in ("canary_started", "canary_promoted"):
-        return Fact(*head, _canary(event))
-    if kind == "rollback_triggered":
-        return Fact(*head, _rollback(event))
-    if kind in ("incident_opened", "incident_resolved"):
-        return Fact(*head, _report(event))
-    if kind == "cause_linked":
-        return Fact(*head, _link(event))
-    message = f"no rule reads events of type {kind}"
-    raise ValueError(message)
+    read = _READERS.get(kind)
+    if read is None:
+        message = f"no rule reads events of type {kind}"
+        raise ValueError(message)
+    event_id = bytes.fromhex(event["event_id"].replace("-", ""))
+    return Fact(event_id, fingerprint(event), offset, seen_at, event["occurred_at"], event["lane"], read(event))
+
+
+def _commit(event: EventValue) -> Commit:
+    commit = event["commit"]
+    return Commit(event["commit_sha"] or "", event["change_id"], commit["merge_sha"] if commit else None)
+
+
+def _stage(event: EventValue) -> Stage:
+    return Stage(event["commit_sha"] or "", event["event_type"])
 
 
 def _canary(event: EventValue) -> Canary:
@@ -220,3 +222,19 @@ def _link(event: EventValue) -> Link:
         attributes["holds"] == "true",
         int(attributes["version"]),
     )
+
+
+_READERS: Final[Mapping[str, Callable[[EventValue], Any]]] = {
+    "commit_created": _commit,
+    "artifact_built": _stage,
+    "tests_passed": _stage,
+    "security_scanned": _stage,
+    "policy_passed": _stage,
+    "canary_started": _canary,
+    "canary_promoted": _canary,
+    "rollback_triggered": _rollback,
+    "incident_opened": _report,
+    "incident_resolved": _report,
+    "cause_linked": _link,
+}
+"""What makes the body of a fact, by type of event."""

@@ -84,10 +84,12 @@ class _Old:
 
     def has(self, entity: Entity) -> bool:
         """Whether it is old enough to be closed, if what it is joined with is."""
-        seen = self.undelivered_seen if isinstance(entity, Change) and not self._delivered(entity) else self.seen
-        for fact in (*entity.facts, *entity.beaten):
-            if fact.at >= self.event_time or fact.seen_at >= seen:
-                return False
+        facts = (*entity.facts, *entity.beaten)
+        for fact in facts:
+            if fact.at >= self.event_time or fact.seen_at >= self.seen:
+                return False  # which most are, so what takes longer is asked later
+        if isinstance(entity, Change) and not self._delivered(entity):
+            return all(fact.seen_at < self.undelivered_seen for fact in facts)
         if isinstance(entity, Deployment):
             return entity.place is None or (entity.verdict in FINAL and (entity.finished_at or 0) < self.event_time)
         if isinstance(entity, Incident):

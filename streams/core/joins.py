@@ -152,16 +152,17 @@ class Joins:
 
     def _read(self, entity: Entity, fact: AnyFact, offset: int, *, learned: bool) -> None:
         """Take in that an entity gained or lost a fact, after the message at this offset."""
-        self.unsaved[entity.key] = entity
+        key = entity.key
+        self.unsaved[key] = entity
+        if isinstance(entity, Change):
+            self.changed[key] = entity
+            self._read_change(cast("Fact[Commit] | Fact[Stage]", fact), learned=learned)
+            return
         if isinstance(entity, (RollbackClaim, LinkedIncident)):
             entity.read_facts()
             self._file(entity)
             return
-        self.changed[entity.key] = entity
-        if isinstance(entity, Change):
-            self._read_change(cast("Fact[Commit] | Fact[Stage]", fact), learned=learned)
-            return
-        self.due[entity.key] = entity
+        self.changed[key] = self.due[key] = entity
         if isinstance(entity, Deployment):
             self._read_deployment(entity)
         else:
@@ -177,7 +178,8 @@ class Joins:
             moved = self.commits.add(fact) if learned else self.commits.remove(fact)
             for sha, left in moved.items():
                 self._reconsider(left)
-                self._reconsider(self.commits.change_of(sha))
+                if sha != fact.body.sha:
+                    self._reconsider(self.commits.change_of(sha))
                 for holder in self._holders.get(sha, ()):
                     self._carry_again(holder)
             self._reconsider(self.commits.change_of(fact.body.sha))

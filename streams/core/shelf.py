@@ -112,7 +112,8 @@ class Shelf:
         if offset <= self.offset:
             return None
         self.offset = offset
-        self.clock = max(self.clock, append_time)
+        if append_time > self.clock:
+            self.clock = append_time
         self._moved = True
         refusal = None
         if event is not None and event["event_type"] != "clock_tick":
@@ -139,11 +140,13 @@ class Shelf:
         if book is None:
             book = self.books[service] = Book(service, self.settings)
         key = owner_of(event)
-        if book.closed and key in book.closed:
+        if key in book.closed:
             return "record_closed"
         entity = book.joins.entities.get(key)
-        if entity is not None and len(entity.facts) + len(entity.beaten) >= MOST_EVENTS.get(key[0], _MOST):
-            return "record_full"
+        if entity is not None:
+            held = len(entity.facts) + len(entity.beaten)
+            if held >= _MOST and held >= MOST_EVENTS.get(key[0], _MOST):
+                return "record_full"
         book.apply(event, self.clock, self.offset, key)
         self._open[service] = book
         self._schedule(book)
