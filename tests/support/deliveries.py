@@ -60,3 +60,14 @@ def shown(mapped: Mapped) -> dict[str, Any]:
     """What a delivery became, without what it did not."""
     found = {"events": plain(mapped.events), "refused": mapped.refused, "ignored": mapped.ignored}
     return {name: value for name, value in found.items() if value}
+
+
+def untold(mapped: Mapped) -> list[str]:
+    """The fields that do not say where in the delivery they come from, but for those that the contract fills itself."""
+    filled = ("normal", "unknown", {}, [])
+    return [
+        path
+        for event in mapped.events
+        for path, value, origin in event.explained()
+        if not origin or (origin == "default of the contract" and value not in filled)
+    ]
