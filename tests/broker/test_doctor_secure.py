@@ -1,34 +1,53 @@
 """The doctor before a Kafka that asks who its clients are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from producers import cli
 from tests.support.certificates import Authority
 from tests.support.kafka import KafkaBroker
-from tests.support.secure_kafka import PASSWORD, SecureBroker, secure_broker
+from tests.support.secure_kafka import PASSWORD, USER, SecureBroker, secure_broker
 
 pytestmark = pytest.mark.broker
 
 
+PERMISSIONS = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS;User:CN=client",
+}
+"""Who comes by the test's own port or with a certificate may do all, who has a password what is granted."""
+
+
 @pytest.fixture(scope="module")
 def kafkas() -> Iterator[tuple[KafkaBroker, SecureBroker]]:
-    with secure_broker() as both:
+    with secure_broker(PERMISSIONS) as both:
         yield both
 
 
 @pytest.fixture
-def broker(kafkas: tuple[KafkaBroker, SecureBroker], unique: str, monkeypatch: pytest.MonkeyPatch) -> SecureBroker:
-    kafkas[0].create_topic(f"{unique}deploy_events", 1, {"message.timestamp.type": "LogAppendTime"})
+def topic(kafkas: tuple[KafkaBroker, SecureBroker], unique: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("CANDORA_TOPIC_PREFIX", unique)
+    settings = {"message.timestamp.type": "LogAppendTime"}
+    return kafkas[0].create_topic(f"{unique}deploy_events", 1, settings)
+
+
+@pytest.fixture
+def broker(kafkas: tuple[KafkaBroker, SecureBroker], topic: str) -> SecureBroker:
     return kafkas[1]
 
 
 @pytest.mark.parametrize(
     ("way", "code", "line"),
     [
-        ("scram", 0, "ok       write: we may write"),
         ("wrong password", 4, "problem  login: refused"),
         ("mutual_tls", 0, "accepts connections over TLSv1.3"),
         ("tls", 4, "refuses TLS"),
@@ -64,3 +83,50 @@ def test_each_way_of_proving_oneself_is_told_from_the_others(
     assert line in shown
     assert PASSWORD not in shown
     assert "not-the-password" not in shown
+
+
+def _grant(kafka: KafkaBroker, topic: str, *operations: AclOperation) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    rules = [
+        AclBinding(
+            ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{USER}", "*", each, AclPermissionType.ALLOW
+        )
+        for each in operations
+    ]
+    for future in admin.create_acls(rules).values() if rules else ():
+        future.result(10)
+
+
+@pytest.mark.parametrize(
+    ("operations", "code", "lines"),
+    [
+        ([], 5, ["problem  topic: there is no"]),
+        (
+            [AclOperation.DESCRIBE],
+            4,
+            ["unknown  topic:", "grant DESCRIBE_CONFIGS", "problem  write: we may not write to", "only DESCRIBE"],
+        ),
+        (
+            [AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS],
+            0,
+            ["ok       topic:", "ok       write: we may write to"],
+        ),
+    ],
+)
+def test_what_we_may_do_is_told_without_trying_it(
+    kafkas: tuple[KafkaBroker, SecureBroker],
+    topic: str,
+    operations: Sequence[AclOperation],
+    code: int,
+    lines: Sequence[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _grant(kafkas[0], topic, *operations)
+    for name, value in kafkas[1].scram().items():
+        monkeypatch.setenv(name, value)
+
+    assert cli.main(["doctor", "--timeout", "6s"]) == code
+
+    shown = capsys.readouterr().out
+    assert [line for line in lines if line not in shown] == []

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,8 @@ class SecureBroker(JvmBroker):
     authority: Authority = field(default_factory=Authority)
     scram_port: int = field(default_factory=free_port)
     tls_port: int = field(default_factory=free_port)
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the broker beyond these."""
 
     def scram(self, password: str = PASSWORD) -> dict[str, str]:
         """The environment of a process that proves itself by a password."""
@@ -75,6 +77,7 @@ class SecureBroker(JvmBroker):
             "ssl.keystore.location": str(keystore),
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": str(truststore),
+            **self.more,
         }
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
@@ -85,9 +88,9 @@ class SecureBroker(JvmBroker):
             raise format_storage.failure(f"ended with exit code {code}")
 
 
-def _created(folder: Path) -> SecureBroker:
+def _created(folder: Path, more: Mapping[str, str]) -> SecureBroker:
     try:
-        broker = SecureBroker(folder, java(), kafka_jars(), free_port())
+        broker = SecureBroker(folder, java(), kafka_jars(), free_port(), more=more)
     except KafkaUnavailable as problem:
         not_run(f"a Kafka of its own: {problem}", HOW_TO_GET_ONE)
     broker._format()
@@ -95,11 +98,11 @@ def _created(folder: Path) -> SecureBroker:
 
 
 @contextmanager
-def secure_broker() -> Iterator[tuple[KafkaBroker, SecureBroker]]:
-    """A broker that asks, as the test's own questions see it and as its clients do."""
+def secure_broker(more: Mapping[str, str] | None = None) -> Iterator[tuple[KafkaBroker, SecureBroker]]:
+    """A broker that asks, as the test's own questions see it and as its clients do; `more` are settings of it."""
     folder = Path(tempfile.mkdtemp(prefix="candora-secure-kafka-"))
     try:
-        broker = _created(folder)
+        broker = _created(folder, more or {})
         try:
             broker.start()
             yield KafkaBroker(broker.bootstrap, "JVM", broker), broker
