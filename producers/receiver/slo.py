@@ -166,10 +166,8 @@ class SloGate:
 
     async def stop(self) -> None:
         """Ask no more. What waits stays on the disk."""
-        if self.task is not None:
-            self.task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.task
+        if self.task is not None and self.task.cancel():
+            await asyncio.wait([self.task])
         if self._close is not None:
             await self._close()
         self._spool.close()

@@ -64,7 +64,7 @@ def shown(mapped: Mapped) -> dict[str, Any]:
 
 def untold(mapped: Mapped) -> list[str]:
     """The fields that do not say where in the delivery they come from, but for those that the contract fills itself."""
-    filled = ("normal", "unknown", {}, [])
+    filled: tuple[object, ...] = ("normal", "unknown", {}, [])
     return [
         path
         for event in mapped.events

@@ -1,5 +1,6 @@
 """A resolution that waits for its objective: what decides, what is asked, and what survives."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -245,6 +246,18 @@ async def test_what_the_spool_does_not_take_is_kept(world: World) -> None:
     await gate.stop()
 
     assert len(world.left) == 1
+
+
+async def test_a_fault_of_this_program_ends_the_task_for_all_to_see(world: World) -> None:
+    gate = world.gate()
+    await gate.hold([resolution()])
+    world.replies = lambda _: ZeroDivisionError()
+    await gate.start()
+    assert gate.task is not None
+    await asyncio.wait([gate.task])
+    await gate.stop()
+
+    assert isinstance(gate.task.exception(), ZeroDivisionError)
 
 
 async def test_a_damaged_file_is_put_aside(world: World) -> None:
