@@ -137,7 +137,8 @@ class Gathering:
     def _commits(self) -> list[list[Assigned]]:
         commit = self._commit()
         if commit is None:
-            return [self._event(service, self._untold_commit()) for service in self._named_services()]
+            services = self._named_services() if self._one_service_for_all else self._no_services("the commit")
+            return [self._event(service, self._untold_commit()) for service in services]
         history = self._history(commit)
         gap = self._gap(history.gap)
         if self.asked.services or self.services is None:
@@ -272,14 +273,28 @@ class Gathering:
 
     def _touched_services(self) -> Sequence[Found]:
         """The services that the request or push touches; in a repository of one service, that one."""
-        if self.asked.services or self.services is None:
+        if self.services is None or self._one_service_for_all:
             return self._named_services()
         commit = self._commit()
         if commit is None:
-            return self._named_services()
+            return self._no_services("the commit")
         history = self._history(commit)
         self._gap(history.gap)
         return self._services_of(history.commits, self.services)
+
+    @property
+    def _one_service_for_all(self) -> bool:
+        """Whether services do not depend on what a commit touches."""
+        named = self.asked.services or any(text.startswith("service=") for text in self.asked.sets)
+        return bool(named) or self.services is None
+
+    def _no_services(self, what: str) -> Sequence[Found]:
+        self._warnings.append(
+            f"{self.asked.event_type} is reported for no service, for what {what} touches is not in this clone: "
+            "clone with all commits (GitHub: fetch-depth: 0, GitLab: GIT_DEPTH: 0), "
+            "or give --fetch-history or --service"
+        )
+        return []
 
     def _named_services(self) -> Sequence[Found]:
         if self.asked.services or any(text.startswith("service=") for text in self.asked.sets):
@@ -310,14 +325,15 @@ class Gathering:
 
     def _paths(self, made: Made) -> list[str]:
         """The paths that a commit changes on its branch."""
-        parents = made.commit.parents
+        commit = made.commit
         try:
-            if made.mainline and parents:
-                return self.git.changed(parents[0], made.commit.sha)
-            return self.git.paths(made.commit)
+            # At the edge of a shallow clone a commit seems to have made every file.
+            if commit.sha not in self.git.edge():
+                return self.git.changed(commit) if made.mainline and commit.parents else self.git.paths(commit)
+            self._no_services(commit.sha[:12])
         except GitProblem as problem:
-            self._warnings.append(f"the paths of {made.commit.sha[:12]} are not known: {problem}")
-            return []
+            self._warnings.append(f"the paths of {commit.sha[:12]} are not known: {problem}")
+        return []
 
     # --- whole events ---------------------------------------------------------------------------------------------
 

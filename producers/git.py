@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import Final, NamedTuple
 
-LIMIT: Final = 5.0
-"""Seconds for one question. A repository on a disk answers in milliseconds."""
+LIMIT: Final = 20.0
+"""Seconds for all questions of a run together. A repository on a disk answers each in milliseconds."""
 FETCH_LIMIT: Final = 120.0
 """Seconds for fetching what a shallow clone left out."""
 
@@ -39,7 +40,7 @@ class Git:
         self._folder = folder
         # No index is refreshed and nobody is asked for a password; messages are read by us, so they are in English.
         self._environ = {**environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        self._limit = limit
+        self._left = limit
 
     def top(self) -> str:
         """The folder of the working tree."""
@@ -94,9 +95,10 @@ class Git:
         changed = self._run("diff-tree", "--root", "-r", "-c", "-z", "--no-commit-id", "--name-only", commit.sha)
         return [path for path in changed.split("\0") if path]
 
-    def changed(self, base: str, tip: str) -> list[str]:
-        """The paths in which two commits differ."""
-        return [path for path in self._run("diff-tree", "-r", "-z", "--name-only", base, tip).split("\0") if path]
+    def changed(self, commit: Commit) -> list[str]:
+        """The paths in which a commit differs from its first parent: of a merge all that it brought in."""
+        changed = self._run("diff-tree", "-r", "-z", "--name-only", commit.parents[0], commit.sha)
+        return [path for path in changed.split("\0") if path]
 
     def newest_tag(self, glob: str, sha: str) -> str | None:
         """The newest tag of a form on an ancestor of `sha`, not on itself."""
@@ -125,13 +127,14 @@ class Git:
         import subprocess  # noqa: PLC0415 - most events are sent without asking git
 
         command = ["git", "--no-pager", "-C", self._folder, *_CONFIG, *arguments]
+        began = monotonic()
         try:
             done = subprocess.run(  # noqa: S603 - no shell, and no word of it can be an option that it was not meant to be
                 command,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=limit or self._limit,
+                timeout=limit or max(self._left, 0.01),
                 check=False,
             )
         except FileNotFoundError:
@@ -139,7 +142,10 @@ class Git:
         except OSError as error:
             raise GitProblem(f"git cannot be run: {error.strerror}") from None
         except subprocess.TimeoutExpired:
-            raise GitProblem(f"git {arguments[0]} took longer than {limit or self._limit:g} s") from None
+            raise GitProblem(f"git {arguments[0]} takes too long; the time for git is over") from None
+        finally:
+            if limit is None:
+                self._left -= monotonic() - began
         if done.returncode != 0:
             raise GitProblem(_explained(arguments[0], done.stderr.decode(errors="replace"), self._folder))
         return done.stdout.decode(errors="replace")

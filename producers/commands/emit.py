@@ -116,7 +116,8 @@ def _emit_asked(
             console.info(text)
     events = found.events
     if not events:
-        console.info("no event: the commits touch none of the services that paths are given for; --explain lists them")
+        if not found.warnings:
+            console.info("no event: the commits touch none of the services that have paths; --explain lists them")
         return ExitCode.OK
     if any(getattr(given, flag.dest) for flag in REPORT_FLAGS):
         from producers.report_files import from_reports

@@ -270,7 +270,7 @@ def _guide(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_command_that_fails_and_a_placeholder_that_nobody_fills_in_are_seen(tmp_path: Path) -> None:
-    failing = _guide(tmp_path, "```yaml\njobs:\n  - script: [false]\n  - script: ['true', 'exit 3']\n```\n")
+    failing = _guide(tmp_path, "```yaml\njobs:\n  - script: ['true', 'exit 3']\n```\n")
     with pytest.raises(AssertionError, match="exit 3"):
         _run(failing, tmp_path, {"PATH": os.environ["PATH"]}, {})
 

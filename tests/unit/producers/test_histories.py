@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import pytest
 
 from producers import cli, history
+from producers.git import Git
 from streams import cli as streams_cli
 from tests.support.repository import DAY, Repository
 
@@ -366,6 +368,37 @@ def test_commits_that_touch_no_service_are_no_events_and_a_rollout_must_name_its
     assert nothing.events == []
     assert "no event: " in nothing.said
     assert "canary_promoted needs a service: --service or CANDORA_SERVICE, one of shop, cart" in refused.said
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/tea", "refs/pull/12/merge"])
+def test_in_a_shallow_monorepo_no_service_is_guessed(origin: Repository, emit: Emit, tmp_path: Path, ref: str) -> None:
+    origin.commit("08:30", "services", {"candora.yaml": SERVICES, "services/cart/a": "1"})
+    origin.branch("tea")
+    origin.commit("09:00", "shop only", {"services/shop/a": "1"})
+    origin.trial_merge("tea", 12, "10:30")
+    job = origin.clone(tmp_path / "job", depth=1, ref=ref)
+
+    for kind in ("commit_created", "tests_passed"):
+        shallow = emit(job, PULL, kind, event=_opened(origin, "tea"))
+        assert shallow.events == []
+        assert f"{kind} is reported for no service" in shallow.said
+    fetched = emit(job, PULL, "commit_created", "--fetch-history", event=_opened(origin, "tea"))
+    assert [event["service"] for event in fetched.events] == ["shop"]
+
+
+def test_git_that_hangs_is_given_up(
+    origin: Repository, emit: Emit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setattr("producers.gathering.Git", partial(Git, limit=0.2))
+
+    emitted = emit(
+        origin, {**MAIN, "PATH": f"{tmp_path}:/usr/bin:/bin"}, "canary_started", "--env", "prod", "--explain"
+    )
+
+    assert "takes too long" in emitted.said
+    assert emitted.events[0]["deployment_id"] == "7"
 
 
 def test_a_rename_touches_where_it_came_from_too(origin: Repository, emit: Emit, tmp_path: Path) -> None:
