@@ -79,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("--switch-file", type=Path, metavar="PATH", help="write there what to set to switch over")
     rebuild.set_defaults(run=_rebuild)
 
+    doctor = commands.add_parser("doctor", help="say what is set up so that numbers would come out wrong")
+    whose = doctor.add_subparsers(title="things", required=True, metavar="THING")
+    prometheus = whose.add_parser("prometheus", help="its settings, targets and rules; exit 1 if there is a problem")
+    prometheus.add_argument("url", metavar="URL", help="e.g. http://prometheus:9090")
+    prometheus.add_argument("--job", default="candora", help="the scrape job of the serving process (default: candora)")
+    prometheus.add_argument("--json", action="store_true", help="print one JSON array")
+    prometheus.set_defaults(run=_doctor)
+
     compute = commands.add_parser("compute", help="the numbers of a file of events, with no broker")
     compute.add_argument("events", metavar="EVENTS.jsonl", help="one event per line; - reads standard input")
     compute.add_argument("--at", type=_time, metavar="TIME", help="the moment to look from (default: now)")
@@ -228,6 +236,12 @@ def _audit(given: argparse.Namespace) -> int:
     from streams.audit.cli import run_audit
 
     return run_audit(given)
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from streams.doctor.cli import run_doctor
+
+    return run_doctor(given)
 
 
 def _rebuild(given: argparse.Namespace) -> int:
