@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,8 +14,10 @@ from producers.spool import Spool, SpoolFull, SpoolUnusable
 
 T = TypeVar("T")
 
-_THREADS: Final = 4
-"""Enough for a disk to sync several files at once, which it does together."""
+_THREADS: Final = 2
+"""One puts, the other looks whether the disk works."""
+_TOGETHER: Final = 64
+"""Requests whose messages are put at a time."""
 READY_BELOW: Final = 0.9
 """Of a limit. Above it no new senders should be sent here."""
 
@@ -27,6 +30,8 @@ class Keeper:
         self._patience: Final = patience
         self._news: Final = news
         self._took: Final = took
+        self._queue: deque[tuple[Sequence[Parcel], asyncio.Future[None]]] = deque()
+        self._writing: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="spool")
 
     async def keep(self, parcels: Sequence[Parcel]) -> None:
@@ -34,9 +39,42 @@ class Keeper:
         if not parcels:
             return
         began = time.perf_counter()
-        await self._in_thread(partial(self._spool.put_all, parcels))
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((parcels, kept))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        await kept
         self._took(time.perf_counter() - began)
         self._news()
+
+    async def _write(self) -> None:
+        """Put what has come while the disk was busy, and again, until nothing has."""
+        while self._queue:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), _TOGETHER))]
+            problems: Sequence[Exception | None]
+            try:
+                problems = await self._in_thread(partial(self._put, [parcels for parcels, _ in batch]))
+            except Exception as fault:  # noqa: BLE001 - each of those who wait raises it
+                problems = [fault] * len(batch)
+            for (_, kept), problem in zip(batch, problems, strict=True):
+                if kept.done():  # whoever waited has gone
+                    continue
+                if problem is None:
+                    kept.set_result(None)
+                else:
+                    kept.set_exception(problem)
+
+    def _put(self, requests: Sequence[Sequence[Parcel]]) -> list[SpoolFull | SpoolUnusable | None]:
+        """Put the messages of several requests with one sync of the folder; what went wrong with each of them."""
+        try:
+            self._spool.put_all([parcel for parcels in requests for parcel in parcels])
+        except SpoolFull as error:
+            if len(requests) == 1:
+                return [error]
+            return [problem for parcels in requests for problem in self._put([parcels])]  # some may fit
+        except SpoolUnusable as error:
+            return [error] * len(requests)
+        return [None] * len(requests)
 
     async def promise(self, parcels: Sequence[Parcel]) -> None:
         """As `keep`, for a sender who waits.

@@ -6,6 +6,7 @@ connections that are kept; then as many as it takes from `CLIENTS` senders that 
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
@@ -14,7 +15,7 @@ import aiohttp
 import pytest
 
 from tests.bench.installation import Installation
-from tests.bench.machine import setting, show
+from tests.bench.machine import cpu_seconds, setting, show
 from tests.chaos.sidecar_traffic import alert, group
 from tests.support.kafka import KafkaBroker
 from tests.support.processes import Processes
@@ -33,18 +34,19 @@ def test_promises(kafka: KafkaBroker, unique: str, processes: Processes, tmp_pat
     Installation(kafka, unique).create(f"{unique}worker")
     sidecar = Sidecar(processes, kafka, unique, tmp_path, limits=_LIMITS)
     rows = []
-    for rate in RATES:
-        took, other = asyncio.run(evenly(sidecar.url, rate, seconds))
-        rows.append((f"{rate} requests/s", f"{len(took) / seconds:.0f}", *milliseconds(took), str(other)))
-    began = time.monotonic()
-    took, other = asyncio.run(as_fast_as_it_takes(sidecar.url, seconds))
-    reached = len(took) / (time.monotonic() - began)
-    rows.append((f"{CLIENTS} senders, no pause", f"{reached:.0f}", *milliseconds(took), str(other)))
+    loads = [(f"{rate} requests/s", partial(evenly, sidecar.url, rate, seconds)) for rate in RATES]
+    loads.append((f"{CLIENTS} senders, no pause", partial(as_fast_as_it_takes, sidecar.url, seconds)))
+    for name, load in loads:
+        began, used = time.monotonic(), cpu_seconds(sidecar.process.pid)
+        took, others = asyncio.run(load())
+        passed, used = time.monotonic() - began, cpu_seconds(sidecar.process.pid) - used
+        cost = f"{1000 * used / len(took):.2f}"
+        rows.append((name, f"{len(took) / passed:.0f}", *milliseconds(took), cost, str(others)))
     left = sidecar.waiting()
     show(
         f"The sidecar: from a request to its 202, the event on the disk ({left} messages waited for Kafka at the end)",
         kafka,
-        ("load", "202/s", "median ms", "p99 ms", "largest ms", "others"),
+        ("load", "202/s", "median ms", "p99 ms", "largest ms", "CPU ms each", "others"),
         rows,
     )
     assert sidecar.process.terminate() == 0
