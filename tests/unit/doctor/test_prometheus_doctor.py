@@ -49,7 +49,7 @@ def test_what_we_ship_is_well() -> None:
     ("said", "status", "text"),
     [
         (replace(GOOD, version="2.37.1"), "problem", "Prometheus is 2.37.1"),
-        (replace(GOOD, version="2.53.1"), "warning", "drop samples"),
+        (replace(GOOD, version="2.53.1"), "warning", "which drops samples"),
         (replace(GOOD, config=config(honor_labels=False)), "problem", "honor_labels is false"),
         (replace(GOOD, config=config(honor_timestamps=False)), "problem", "honor_timestamps is false"),
         (replace(GOOD, config={**GOOD.config, "storage": None}), "problem", "out_of_order_time_window is 0s"),
