@@ -7,12 +7,12 @@ import pytest
 
 import schemas
 from tests.support import missing
-from tests.support.company_history import company_blocks
+from tests.support.company_history import company_blocks, company_prometheus
 from tests.support.kafka import kafka, unique
 from tests.support.processes import processes
 from tests.support.prometheus import prometheus
 
-__all__ = ["company_blocks", "kafka", "processes", "prometheus", "unique"]
+__all__ = ["company_blocks", "company_prometheus", "kafka", "processes", "prometheus", "unique"]
 
 PACKAGES: Final = Path(schemas.__file__).resolve().parent.parent
 
@@ -32,7 +32,12 @@ def pytest_report_header() -> str:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what wants a real server, so that `-m` can select it."""
-    for fixture, marker in (("kafka", pytest.mark.broker), ("prometheus", pytest.mark.prometheus)):
+    wants = {
+        "kafka": pytest.mark.broker,
+        "prometheus": pytest.mark.prometheus,
+        "company_prometheus": pytest.mark.prometheus,
+    }
+    for fixture, marker in wants.items():
         if fixture in getattr(item, "fixturenames", ()):
             item.add_marker(marker)
 

@@ -1,6 +1,7 @@
 """Ninety days of the demo company with fixed dates, and a Prometheus data folder that holds them."""
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from streams.backfill.series import History
 from streams.core.settings import Settings
 from streams.demo.company import history
 from tests.support.missing import not_run
+from tests.support.mixin import FOLDER
+from tests.support.prometheus import Prometheus, PrometheusStarter
 
 END: Final[Micros] = int(datetime(2026, 3, 31, 12, tzinfo=UTC).timestamp()) * SECOND
 DAYS: Final = 90
@@ -50,3 +53,15 @@ def company_blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
     write_blocks(folder, company_series(), company_grid(), TARGET)
     return folder
+
+
+@pytest.fixture(scope="session")
+def company_prometheus(company_blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that holds the ninety days; ask it about `END`, not about now. Only questions: all tests share it.
+
+    It has the shipped recording rules, but no history of them: write out a rule's expression to ask about `END`.
+    """
+    starter = PrometheusStarter(tmp_path_factory.mktemp("prometheus"))
+    yield starter.over(company_blocks, [FOLDER / "candora.rules.yaml"])
+    for server in starter.running:
+        server.process.kill()

@@ -111,19 +111,32 @@ class PrometheusStarter:
         self, *targets: str, interval: str = "1s", rule_files: Sequence[Path] = (), metrics_path: str = "/metrics"
     ) -> Prometheus:
         """Scrape `targets` ("host:port") every `interval`; returns when the server is ready."""
+        return self._start(self._home(), scrape_config(targets, interval, rule_files, metrics_path))
+
+    def over(self, data: Path, rule_files: Sequence[Path] = ()) -> Prometheus:
+        """A server over a copy of a data folder, that scrapes nothing: for questions about a past."""
+        home = self._home()
+        shutil.copytree(data, home / "data")
+        return self._start(home, scrape_config((), "1m", rule_files, "/metrics"))
+
+    def _home(self) -> Path:
+        home = self.folder / f"prometheus-{len(self.running)}"
+        home.mkdir()
+        return home
+
+    def _start(self, home: Path, config: Mapping[str, object]) -> Prometheus:
         binary = shutil.which("prometheus")
         if binary is None:
             not_run("a real Prometheus", HOW_TO_GET_IT)
-        home = self.folder / f"prometheus-{len(self.running)}"
-        home.mkdir()
-        config = home / "prometheus.json"
-        config.write_text(json.dumps(scrape_config(targets, interval, rule_files, metrics_path)))
+        written = home / "prometheus.json"
+        written.write_text(json.dumps(config))
         url = f"http://127.0.0.1:{free_port()}"
         process = start(
             [
                 binary,
-                f"--config.file={config}",
+                f"--config.file={written}",
                 f"--storage.tsdb.path={home / 'data'}",
+                "--storage.tsdb.retention.time=400d",
                 f"--web.listen-address={url.removeprefix('http://')}",
                 "--enable-feature=exemplar-storage",
                 "--log.level=warn",
