@@ -9,6 +9,8 @@ PROGRESS_AFTER: Final = 2.0
 PROGRESS_EVERY: Final = 0.2
 
 
+MAX_TROUBLES: Final = 20
+"""Warnings, and errors, that are remembered until the end."""
 MAX_ANNOTATION: Final = 4_000
 """Characters of an annotation. GitHub cuts longer ones."""
 
@@ -44,12 +46,12 @@ class Console:
 
     def warning(self, text: str) -> None:
         """Something did not work, and the job goes on."""
-        self._troubles["warning"].append(text)
+        self._remember("warning", text)
         self._line(f"candora-ci: warning: {text}")
 
     def error(self, text: str) -> None:
         """Something must be mended."""
-        self._troubles["error"].append(text)
+        self._remember("error", text)
         self._line(f"candora-ci: error: {text}")
 
     def annotate(self) -> None:
@@ -60,6 +62,10 @@ class Console:
         level = "error" if self._troubles["error"] else "warning"
         text = "\n".join(troubles)
         self._write(_annotation(level, text if len(text) <= MAX_ANNOTATION else f"{text[: MAX_ANNOTATION - 1]}…"))
+
+    def _remember(self, level: str, text: str) -> None:
+        if self._annotate and len(self._troubles[level]) < MAX_TROUBLES:
+            self._troubles[level].append(text)
 
     def progress(self, text: str) -> None:
         """A counter in place, on a terminal only and not before it takes long."""

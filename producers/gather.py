@@ -15,9 +15,9 @@ from producers.request_names import request_of, trial_merge
 from producers.services import ServiceMap
 from schemas.rules import MAX_TEXT
 
-_STAGES: Final = frozenset({"commit_created", "artifact_built", "tests_passed", "security_scanned", "policy_passed"})
-_ROLLOUTS: Final = frozenset({"canary_started", "canary_promoted"})
-_IN_ENV: Final = _ROLLOUTS | {"rollback_triggered"}
+STAGES: Final = frozenset({"commit_created", "artifact_built", "tests_passed", "security_scanned", "policy_passed"})
+ROLLOUTS: Final = frozenset({"canary_started", "canary_promoted"})
+_IN_ENV: Final = ROLLOUTS | {"rollback_triggered"}
 
 _MEND: Final = (
     "clone with all commits (GitHub: fetch-depth: 0, GitLab: GIT_DEPTH: 0), or give --fetch-history; "
@@ -81,14 +81,14 @@ class Gathering:
         if self.asked.fetch_history:
             self._fetch()
         kind = self.asked.event_type
-        if kind in _STAGES or kind in _ROLLOUTS:
+        if kind in STAGES or kind in ROLLOUTS:
             self._find_sha()
         if kind == "commit_created":
             events = self._commits()
-        elif kind in _STAGES:
+        elif kind in STAGES:
             events = [self._event(service, self._stage()) for service in self._touched_services()]
         else:
-            facts = self._rollout() if kind in _ROLLOUTS else []
+            facts = self._rollout() if kind in ROLLOUTS else []
             facts += _known("env", self.job.env) if kind in _IN_ENV else []
             events = [self._event(service, facts) for service in self._named_services()]
         return Gathered(events, self._warnings, self._notes)
@@ -111,7 +111,7 @@ class Gathering:
         try:
             checked_out = self.git.commit(self.git.resolve("HEAD"))
         except GitProblem as problem:
-            told = self._warnings if self.asked.event_type in _STAGES else self._notes
+            told = self._warnings if self.asked.event_type in STAGES else self._notes
             told.append(f"no commit is known: {problem}")
             return
         merge = trial_merge(checked_out.message, checked_out.parents)

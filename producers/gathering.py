@@ -9,7 +9,7 @@ from producers.ci.detect import EVENT_FILE, read_job
 from producers.ci.job import Found
 from producers.errors import UsageError
 from producers.flags import HISTORY_FLAGS
-from producers.gather import Asked, Gathered, Gathering
+from producers.gather import ROLLOUTS, STAGES, Asked, Gathered, Gathering
 from producers.git import Git
 from producers.services import FILE, MAX_BYTES, ServiceMap, read_services
 
@@ -33,6 +33,9 @@ def gathered(given: argparse.Namespace, environ: Mapping[str, str], now: datetim
 
 
 def _asked(given: argparse.Namespace, environ: Mapping[str, str]) -> Asked:
+    for flag, kinds in (("base", STAGES), ("since", ROLLOUTS), ("since_tag", ROLLOUTS)):
+        if getattr(given, f"field_{flag}") is not None and given.event_type not in kinds:
+            raise UsageError(f"--{flag.replace('_', '-')} goes with {', '.join(sorted(kinds))}")
     said = {flag.path: getattr(given, flag.dest) or environ.get(flag.environ or "") or None for flag in HISTORY_FLAGS}
     sha = given.field_sha or next((text[11:] for text in given.sets if text.startswith("commit_sha=")), None)
     return Asked(

@@ -19,7 +19,7 @@ def read(environ: Mapping[str, str], event: object = None) -> Job:
     merged = take.sha(take.said("pull_request.merge_commit_sha")) if take.said("pull_request.merged_at") else None
     sha = _sha(take, ref)
     run_id, attempt = take.text("GITHUB_RUN_ID"), take.number(take.text("GITHUB_RUN_ATTEMPT"))
-    head_time = take.said("head_commit.timestamp")
+    head_time = take.time(take.said("head_commit.timestamp"))
     return Job(
         system="github",
         sha=sha,

@@ -32,7 +32,9 @@ def read(environ: Mapping[str, str], event: object = None) -> Job:
         deployment_id=run_id,
         url=take.url(take.text("CI_PIPELINE_URL", "CI_JOB_URL")),
         actor=take.text("GITLAB_USER_LOGIN"),
-        committed_at=take.text("CI_COMMIT_TIMESTAMP") if sha and built and sha.value == built.value else None,
+        committed_at=take.time(take.text("CI_COMMIT_TIMESTAMP"))
+        if sha and built and sha.value == built.value
+        else None,
         ignored=take.ignored,
     )
 

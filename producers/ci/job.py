@@ -3,10 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 MAX_LENGTH: Final = 1_024
 """Characters. No name, hash or address of a CI system is longer; what is, is an accident or an attack."""
+MAX_REPO: Final = 200
+MAX_DIGITS: Final = 18
+"""Of a number. The contract takes no larger ones."""
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NO_COMMIT: Final = re.compile(r"0+")
@@ -104,9 +108,20 @@ class Taker:
     def number(self, *found: Found | None, add: int = 0) -> Found | None:
         """The first that is a whole number, plus `add`."""
         for value, origin in filter(None, found):
-            if value.isascii() and value.isdigit():
+            if value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
                 return Found(str(int(value) + add), origin)
             self._ignore(origin, "is not a whole number")
+        return None
+
+    def time(self, *found: Found | None) -> Found | None:
+        """The first that is a time with its zone."""
+        for value, origin in filter(None, found):
+            try:
+                if datetime.fromisoformat(value).tzinfo is not None:
+                    return Found(value, origin)
+            except ValueError:
+                pass
+            self._ignore(origin, "is not a time with its zone")
         return None
 
     def url(self, *found: Found | None) -> Found | None:
@@ -171,7 +186,8 @@ def repo_of(found: Found | None) -> Found | None:
     parts = [part for part in path.split("/") if part not in {"", "~", "_git"}]
     if parts[:1] == ["scm"]:  # Bitbucket's own server
         del parts[0]
-    return Found("/".join(parts), found.origin) if parts else None
+    name = "/".join(parts)
+    return Found(name, found.origin) if 0 < len(name) <= MAX_REPO else None
 
 
 def change_of(repo: Found | None, number: Found | None, *, gitlab: bool = False) -> Found | None:

@@ -116,6 +116,16 @@ def test_a_failed_delivery_is_said_and_fails_only_a_strict_run(
     assert cli.main([*COMMIT, "--strict", "--allow-failure"]) == 0
 
 
+def test_on_github_refused_credentials_are_an_error_that_does_not_block(
+    use: Use, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(_failing(Cause.CREDENTIALS))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+
+    assert cli.main(COMMIT) == 0
+    assert capsys.readouterr().err.splitlines()[-1].startswith("::error title=candora-ci::not sent: commit_created")
+
+
 def test_a_message_that_the_broker_never_takes_is_a_mistake_to_mend(use: Use) -> None:
     use(_failing(Cause.MESSAGE))
 
@@ -147,6 +157,11 @@ def test_kafka_not_configured_is_one_warning_and_fails_only_a_strict_run(capsys:
         ([*COMMIT, "--skip-invalid"], "--file"),
         ([*COMMIT, "--timeout", "soon"], "--timeout"),
         (["emit", "--file", "-", "--service", "shop", "--set", "a=b"], "leave out --service, --set"),
+        (["emit", "--file", "-", "--base", "main", "--fetch-history"], "leave out --base, --fetch-history"),
+        ([*COMMIT, "--since", "main"], "--since goes with canary_promoted, canary_started"),
+        (["emit", "rollback_triggered", "--base", "main"], "--base goes with artifact_built, "),
+        ([*COMMIT, "--services", "nowhere.yaml"], "--services nowhere.yaml: there is no such file"),
+        ([*COMMIT, "--services", "."], "--services .: "),
         (["emit", "--file", "nowhere.jsonl"], "nowhere.jsonl"),
         (["emit", "--file", "."], "--file ."),
     ],

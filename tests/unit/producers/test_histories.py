@@ -226,6 +226,24 @@ def test_in_a_clone_of_the_trial_merge_alone_the_head_is_found_and_nothing_is_gu
     assert "history_complete" not in fetched.events[0]["attributes"]
 
 
+def test_of_a_merge_that_jenkins_made_the_request_is_the_first_side(
+    origin: Repository, emit: Emit, tmp_path: Path
+) -> None:
+    commits = origin.feature("tea", "09:00", "10:00")
+    origin.git("checkout", "-q", "main")
+    base = origin.commit("10:10", "meanwhile", {"other": "1"})
+    job = origin.clone(tmp_path / "job", ref="refs/heads/tea")
+    job.git("merge", "-q", "--no-ff", "-m", f"Merge commit '{base}' into HEAD", base, at="10:30")
+    environ = {"JENKINS_URL": "https://jenkins.example", "GIT_URL": "https://git.example/acme/shop.git"}
+
+    made = emit(
+        job, {**environ, "CHANGE_ID": "12", "CHANGE_TARGET": "main", "GIT_COMMIT": job.head()}, "commit_created"
+    )
+
+    assert made.shas == commits[::-1]
+    assert {event["change_id"] for event in made.events} == {"acme/shop#12"}
+
+
 @pytest.mark.parametrize(("depth", "complete"), [(2, False), (3, False), (4, True)])
 def test_a_clone_that_is_deep_enough_counts_as_whole(
     origin: Repository, emit: Emit, tmp_path: Path, depth: int, complete: bool

@@ -118,6 +118,13 @@ ROWS: Final = [
         {"GITHUB_SERVER_URL": "https://u:p@ghe"},
         {"url": "https://ghe/Acme/shop/actions/runs/1817/attempts/1"},
     ),
+    Row(
+        "an attempt beyond counting",
+        {"GITHUB_RUN_ATTEMPT": "9" * 30},
+        {},
+        ("attempt",),
+        ignored=("GITHUB_RUN_ATTEMPT",),
+    ),
     *hostile({"GITHUB_SHA": "sha", "GITHUB_REF": "branch", "GITHUB_ACTOR": "actor", "GITHUB_REPOSITORY": "repo"}),
 ]
 

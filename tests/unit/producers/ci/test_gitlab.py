@@ -90,6 +90,13 @@ ROWS: Final = [
         ("change",),
         ignored=("CI_MERGE_REQUEST_IID",),
     ),
+    Row(
+        "a time that is none", {"CI_COMMIT_TIMESTAMP": "today"}, {}, ("committed_at",), ignored=("CI_COMMIT_TIMESTAMP",)
+    ),
+    Row(
+        "no zone", {"CI_COMMIT_TIMESTAMP": "2026-01-05T09:00"}, {}, ("committed_at",), ignored=("CI_COMMIT_TIMESTAMP",)
+    ),
+    Row("a name that is too long", {"CI_PROJECT_PATH": "a/" * 150}, {}, ("repo", "change")),
     *hostile({"CI_COMMIT_SHA": "sha", "CI_COMMIT_BRANCH": "branch", "CI_PROJECT_PATH": "repo"}),
 ]
 
