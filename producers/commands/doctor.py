@@ -16,7 +16,7 @@ _EPILOG: Final = """\
 Nothing is written to Kafka unless --send is given. No question waits longer than half of --timeout, and addresses are
 tried at once: with nothing but black holes around, the command ends after about --timeout.
 
-exit codes:
+exit codes (with and without --strict):
   0  there is no problem; warnings may be
   2  a setting, the topic, the spool or the clock must be mended
   3  Kafka is not configured
