@@ -53,7 +53,9 @@ FLAGS: Final[Mapping[str, Sequence[Flag]]] = {
         Flag("--incident", "incident_id", "ID", "the incident", environ="CANDORA_INCIDENT"),
         Flag("--artifact-digest", "artifact_digest", "DIGEST", "what was built or deployed, e.g. sha256:..."),
         Flag("--lane", "lane", "LANE", "normal (default), hotfix, rehearsal or synthetic", environ="CANDORA_LANE"),
-        Flag("--occurred-at", "occurred_at", TIME, "when it happened, ISO 8601 with a zone (default: now)"),
+        Flag(
+            "--occurred-at", "occurred_at", TIME, "when, ISO 8601 with a zone (default: a commit's own time, else now)"
+        ),
         Flag("--emitted-at", "emitted_at", TIME, "when it was reported (default: now)"),
         Flag("--event-id", "event_id", "UUID", "identity (default: derived from the content; a retry has the same)"),
     ),

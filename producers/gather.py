@@ -215,6 +215,7 @@ class Gathering:
     def _untold_commit(self) -> list[Assigned]:
         """A commit that git does not have here: what the CI system says of it."""
         facts = [*self._stage(), *_known("commit.branch", self.job.branch)]
+        facts += _known("commit.merge_sha", self.job.merge_sha)
         if self.asked.sha is not None:
             return facts
         time = _known("occurred_at", self.job.committed_at)

@@ -158,7 +158,10 @@ def test_a_rebased_request_is_joined_by_the_job_of_its_merge(
     made = emit(job, {**MAIN, "GITHUB_SHA": new[-1]}, "commit_created", event=_pushed(before))
     promoted = emit(job, {**MAIN, "GITHUB_SHA": new[-1]}, *PROMOTED)
 
+    unknown = emit(job, {**PULL, "GITHUB_REF": "refs/heads/main", "GIT_DIR": "nowhere"}, "commit_created", event=closed)
+
     assert merged.shas == old[::-1]
+    assert (unknown.shas, unknown.events[0]["commit"]["merge_sha"]) == (old[-1:], new[-1])
     assert {event["commit"]["merge_sha"] for event in merged.events} == {new[-1]}
     assert made.shas[:2] == new[::-1]
     assert leads(merged, made, promoted) == (1, 9 * HOUR, 9 * HOUR)
