@@ -1,18 +1,21 @@
 """What the KAFKA_… variables say of identity and trust holds on a real Kafka, for every process alike."""
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import BasicAuth, web
+from aiohttp.test_utils import TestServer
 
 from producers.errors import ExitCode
 from tests.support.certificates import Authority
 from tests.support.kafka import KafkaBroker
 from tests.support.processes import Processes, free_port, packages_env
-from tests.support.secure_kafka import PASSWORD, SecureBroker, secure_broker
+from tests.support.secure_kafka import PASSWORD, USER, SecureBroker, secure_broker
 from tests.support.workers import Installation, commits, eventually
 
 pytestmark = pytest.mark.broker
@@ -89,3 +92,29 @@ def test_who_is_not_let_in_is_told_so_and_no_password_is_shown(
     assert sum(installation.ends().values()) == 0
     for done in found.values():
         assert PASSWORD not in done.stdout + done.stderr
+
+
+@pytest.fixture
+async def endpoint(broker: SecureBroker) -> AsyncIterator[str]:
+    """Where a client that knows the secret gets a token that Kafka takes."""
+
+    async def token(request: web.Request) -> web.Response:
+        basic, form = BasicAuth.decode(request.headers["Authorization"]), await request.post()
+        if (basic.login, basic.password, form["grant_type"]) != (USER, PASSWORD, "client_credentials"):
+            return web.json_response({"error": "invalid_client"}, status=401)
+        made = broker.issuer.token({"sub": USER, "scope": form["scope"]})
+        return web.json_response({"access_token": made, "token_type": "Bearer", "expires_in": 300})
+
+    app = web.Application()
+    app.add_routes([web.post("/token", token)])
+    async with TestServer(app) as server:
+        yield str(server.make_url("/token"))
+
+
+async def test_emit_gets_a_token_by_oauth(installation: Installation, broker: SecureBroker, endpoint: str) -> None:
+    done = await asyncio.to_thread(emit, broker.oauth(endpoint), installation.prefix)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert sum(installation.ends().values()) == 1
+    wrong = await asyncio.to_thread(emit, broker.oauth(endpoint, f"not-{PASSWORD}"), installation.prefix)
+    assert wrong.returncode == ExitCode.CREDENTIALS, wrong.stderr
+    assert PASSWORD not in done.stderr + wrong.stderr
