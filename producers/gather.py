@@ -141,7 +141,7 @@ class Gathering:
             return [self._event(service, self._untold_commit()) for service in services]
         history = self._history(commit)
         gap = self._gap(history.gap)
-        if self.asked.services or self.services is None:
+        if self.services is None or self._one_service_for_all:
             services = self._named_services()
             return [self._event(service, [*self._made(made), *gap]) for made in history.commits for service in services]
         return [
@@ -348,7 +348,11 @@ class Gathering:
             *_known("source.actor", job.actor),
             *_known("attributes.repository", job.repo),
         ]
+        facts = list(facts)
         chosen = [Assigned("service", service.value, service.origin)] if service.value else []
+        # CANDORA_SHA names the commit of the job; the others that it reports are not that one.
+        chosen += [fact for fact in facts if fact.path == "commit_sha" and fact.value != _value(job.sha)]
+        facts = [fact for fact in facts if fact not in chosen]
         return assignments(
             self.asked.event_type,
             self.asked.given,

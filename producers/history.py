@@ -49,14 +49,14 @@ def of_request(git: Git, head: Commit, bases: Sequence[str], job: Job) -> Histor
     known = [base for base in bases if git.has(base)]
     if not known:
         why = "the commit it is based on is not in this clone" if bases else "nobody says what it is based on"
-        return History(alone, f"of the request only the head is known: {why}")
+        return History(alone, f"of the change only its last commit is known: {why}")
     commits = git.commits([head.sha], known, most=MAX_COMMITS + 1)
     if not commits:  # it is merged by now, and the branch that it was for has all of it
         commits = git.commits([head.sha], known[:1], most=MAX_COMMITS + 1)
     if _touches_edge(commits, git.edge()):
-        return History(alone, "of the request only the head is known: this clone ends before its first commit")
+        return History(alone, "of the change only its last commit is known: this clone ends before its first commit")
     if not commits:
-        return History(alone, "of the request only the head is known: its commits are on their target already")
+        return History(alone, "of the change only its last commit is known: its commits are on their target already")
     return _bounded([Made(commit, change, merge_sha) for commit in commits])
 
 

@@ -497,6 +497,20 @@ def test_without_git_it_is_said_what_is_missing_and_the_rest_is_reported(
     assert says in emit(origin, {**MAIN, **environ}, "commit_created", code=2).said
 
 
+def test_the_commit_of_a_job_is_not_each_of_its_commits(origin: Repository, emit: Emit, tmp_path: Path) -> None:
+    commits = origin.feature("tea", "09:00", "10:00")
+    job = origin.clone(tmp_path / "job", ref="refs/heads/tea")
+    environ = {"CANDORA_CI": "tekton", "CANDORA_SHA": commits[-1], "CANDORA_REPO": "acme/shop"}
+
+    made = emit(job, {**environ, "CANDORA_CHANGE": "acme/shop#12", "CANDORA_BASE_BRANCH": "main"}, "commit_created")
+
+    assert made.shas == commits[::-1]
+    assert {event["change_id"] for event in made.events} == {"acme/shop#12"}
+    assert (
+        "given by environment CANDORA_SHA" in emit(job, {**environ, "CANDORA_SHA": "tea"}, "tests_passed", code=2).said
+    )
+
+
 def test_a_branch_without_a_request_is_told_from_the_one_that_it_left(
     origin: Repository, emit: Emit, tmp_path: Path
 ) -> None:
