@@ -110,7 +110,8 @@ class Pump(threading.Thread):
         if wrong is None:
             self._wait = 0.0
             return True
-        self._wait = min(LONGEST_WAIT, max(FIRST_WAIT, 2 * self._wait))
+        # As long as something is sent, what cannot be must not hold the rest up.
+        self._wait = FIRST_WAIT if drained.sent else min(LONGEST_WAIT, max(FIRST_WAIT, 2 * self._wait))
         self._close()  # a new client forgets what broke this one
         return False
 

@@ -93,7 +93,7 @@ class Settings(Section):
 
     listen: Listen = Listen(port=8480)
     metrics: Listen = Listen(port=9480)
-    """/metrics, and /healthz and /readyz once more. With port 0 beside `listen` it gets a free one."""
+    """/metrics, and /healthz and /readyz once more: for those who ask from outside the pod."""
     kafka: Kafka = Kafka()
     spool: SpoolSection
     limits: Limits = Limits()
