@@ -17,7 +17,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 .PHONY: venv
-venv: .venv/installed ## make .venv and install the package into it, with all it needs
+venv: .venv/installed ## make .venv and install the package into it, with all it needs (COMPILED=1: the core compiled)
 
 .PHONY: demo
 demo: venv ## a simulated company, live in the terminal (ONCE=1: show the table and end)
@@ -44,6 +44,16 @@ imports: .venv/made ## who may import whom, by import-linter
 .PHONY: unit
 unit: venv ## the tests that need nothing but Python
 	$(UNIT)
+
+.PHONY: compiled
+compiled: .venv/made ## build the wheel with its core compiled, in dist; test the rules on it
+	rm -rf .cache/compiled
+	CANDORA_COMPILED=1 $(BIN)/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w .cache/compiled .
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-index \
+	  --target .cache/compiled/site-packages .cache/compiled/candora-*.whl
+	PYTHONPATH=.cache/compiled/site-packages $(BIN)/candora --version | grep -w compiled
+	PYTHONPATH=.cache/compiled/site-packages $(UNIT) tests/contract tests/fuzz tests/property \
+	  tests/unit --ignore tests/unit/producers
 
 .PHONY: broker
 broker: venv jars ## the tests that need a real Kafka or a real Prometheus
@@ -130,13 +140,14 @@ python:
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-# Changes when a file comes or goes, which no file's time of change tells.
+# Changes when a file comes or goes, or what is wanted of the core: no file's time of change tells that.
 .venv/sources: .venv/made FORCE
-	@printf '%s\n' $(SOURCES) | cmp -s - $@ || printf '%s\n' $(SOURCES) > $@
+	@printf '%s\n' $(SOURCES) compiled=$(COMPILED) | cmp -s - $@ || printf '%s\n' $(SOURCES) compiled=$(COMPILED) > $@
 
-.venv/installed: .venv/made .venv/sources pyproject.toml README.md LICENSE $(SOURCES)
+.venv/installed: .venv/made .venv/sources pyproject.toml hatch_build.py README.md LICENSE $(SOURCES)
 	@rm -rf .cache/wheel
-	$(BIN)/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w .cache/wheel .
+	$(if $(COMPILED),CANDORA_COMPILED=1) \
+	  $(BIN)/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w .cache/wheel .
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-index --force-reinstall .cache/wheel/candora-*.whl
 	@touch $@
 

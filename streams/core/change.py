@@ -51,8 +51,11 @@ class Change:
         first: dict[str, Promotion] = {}
         for deployment in self.carriers:
             one = Promotion(deployment.promoted_at or 0, deployment.name, deployment.promoted_seen)
-            best = first.get(deployment.env, one)
-            first[deployment.env] = min(best, one)._replace(seen_at=min(best.seen_at, one.seen_at))
+            best = first.get(deployment.env)
+            if best is None:
+                first[deployment.env] = one
+            else:
+                first[deployment.env] = min(best, one)._replace(seen_at=min(best.seen_at, one.seen_at))
         return first
 
 

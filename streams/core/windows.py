@@ -66,7 +66,8 @@ class Lengths:
 
     def mean(self) -> float | None:
         """In seconds; None if the window is empty."""
-        return self.total / len(self.ordered) / SECOND if self.ordered else None
+        # A float before it is divided: of larger numbers, compiled code divides others than Python does.
+        return float(self.total) / len(self.ordered) / SECOND if self.ordered else None
 
     def quantile(self, q: float) -> float | None:
         """The order statistic with linear interpolation (type 7), in seconds; None if the window is empty."""

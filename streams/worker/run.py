@@ -11,6 +11,7 @@ import faust
 from typing_extensions import override
 
 from streams.core.shelf import Shelf
+from streams.version import describe
 from streams.worker.app import WorkerApp, create_app
 from streams.worker.hardening import WrongFaustError
 from streams.worker.logs import configure_logging
@@ -48,6 +49,7 @@ def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) ->
     except (SecurityError, WrongFaustError) as error:
         log.critical("%s", error)
         raise SystemExit(USAGE) from None
+    log.info("%s", describe())
     worker = PromptWorker(app, loglevel="info", quiet=True, override_logging=False, redirect_stdouts=False)
     worker.spinner = None  # it would set the root logger to DEBUG, which costs a fifth of the speed
     worker.execute_from_commandline()

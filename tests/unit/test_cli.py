@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from streams import cli
+from streams.core import shelf
 from tests.support.processes import packages_env, script_command
 
 DATA: Final = Path(__file__).parent.parent / "support" / "data"
@@ -334,3 +336,10 @@ class TestHelp:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=packages_env()
         )
         assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_says_how_the_core_runs(candora: Candora) -> None:
+    ran = candora("--version")
+    form = "pure Python" if str(shelf.__file__).endswith(".py") else "compiled"
+    assert (ran.code, ran.err) == (0, "")
+    assert re.fullmatch(rf"candora \S.*, core: {form}\n", ran.out)
