@@ -41,6 +41,7 @@ class Git:
         # No index is refreshed and nobody is asked for a password; messages are read by us, so they are in English.
         self._environ = {**environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         self._left = limit
+        self._edge: frozenset[str] | None = None
 
     def top(self) -> str:
         """The folder of the working tree."""
@@ -83,6 +84,11 @@ class Git:
 
     def edge(self) -> frozenset[str]:
         """The commits whose parents a shallow clone left out; none of a full clone."""
+        if self._edge is None:
+            self._edge = self._read_edge()
+        return self._edge
+
+    def _read_edge(self) -> frozenset[str]:
         path = self._run("rev-parse", "--git-path", "shallow").rstrip("\n")
         try:
             with open(os.path.join(self._folder, path), encoding="ascii") as file:  # noqa: PTH118, PTH123 - pathlib is slow to load
@@ -110,6 +116,7 @@ class Git:
 
     def fetch_history(self, sha: str) -> None:
         """Fetch the commits and trees that a shallow clone left out, but no files."""
+        self._edge = None
         more = ("fetch", "--quiet", "--no-tags", "--unshallow", "--filter=blob:none", "origin")
         try:
             self._run(*more, sha, limit=FETCH_LIMIT)
