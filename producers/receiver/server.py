@@ -12,6 +12,7 @@ from typing import Final
 
 from aiohttp import web
 from prometheus_client import disable_created_metrics
+from typing_extensions import override
 
 from producers.config import Config
 from producers.drain import Drainer
@@ -39,6 +40,8 @@ PATIENCE: Final = 65.0
 """Seconds without an acknowledgement after which a new client of Kafka is made; more than librdkafka tries."""
 _LEARN_EVERY: Final = 30.0
 _REFRESH_EVERY: Final = 60.0
+_BACKLOG: Final = 128
+_FAULT: Final = 500
 _LINGER: Final = 1.0
 """Seconds in which the rest of a refused body is read, so that the sender hears why."""
 
@@ -139,6 +142,25 @@ async def _until_one_ends(stop: asyncio.Event, parts: Parts) -> None:
         task.cancel()
 
 
+class _Connection(web.RequestHandler):
+    """One connection. What is no HTTP is neither logged nor sent back: a broken header may be a credential."""
+
+    @override
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status == _FAULT:
+            return super().handle_error(request, status, exc, message)
+        log.info("not a request of HTTP, from %s: %s", request.remote, type(exc).__name__)
+        answer = web.Response(status=status, text="not a request\n", headers={"Server": "candora"})
+        answer.force_close()
+        return answer
+
+
 async def _listen(
     ending: AsyncExitStack,
     app: web.Application,
@@ -147,23 +169,31 @@ async def _listen(
     settings: Settings,
     tls: ServerTls | None = None,
 ) -> None:
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=settings.limits.header_timeout,  # also how long a connection may take to its first request
-        lingering_time=_LINGER,
-        shutdown_timeout=settings.limits.body_timeout + settings.limits.answer_within,
-    )
+    limits = settings.limits
+    runner = web.AppRunner(app, shutdown_timeout=limits.body_timeout + limits.answer_within)
     await runner.setup()
     ending.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, listen.host, listen.port, ssl_context=None if tls is None else tls.context)
+    loop = asyncio.get_running_loop()
+    made = partial(
+        _Connection,
+        runner.server,  # type: ignore[arg-type]  # there is one after setup
+        loop=loop,
+        access_log=None,  # type: ignore[arg-type]  # means none, as everywhere in aiohttp
+        auto_decompress=False,
+        keepalive_timeout=limits.header_timeout,  # also how long a connection may take to its first request
+        lingering_time=_LINGER,
+    )
+    context = None if tls is None else tls.context
+    handshake = None if tls is None else limits.header_timeout
     try:
-        await site.start()
+        listener = await loop.create_server(
+            made, listen.host, listen.port, ssl=context, ssl_handshake_timeout=handshake, backlog=_BACKLOG
+        )
     except OSError as error:
         raise UsageError(f"cannot listen on {listen.host}:{listen.port}: {error.strerror}") from error
-    for address in runner.addresses:
-        log.info("listening on %s:%s for %s", address[0], address[1], what)
+    ending.callback(listener.close)
+    for socket in listener.sockets:
+        log.info("listening on %s:%s for %s", *socket.getsockname()[:2], what)
 
 
 async def _tend(parts: Parts) -> None:

@@ -1,0 +1,76 @@
+"""The listening side: what is cut off before a handler sees it, and the order in which the sidecar ends."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from producers.errors import UsageError
+from producers.receiver import server
+from producers.receiver.settings import Limits, Listen, Settings, SpoolSection
+from tests.support.processes import free_port
+
+
+async def listening(ending: AsyncExitStack, folder: Path, **limits: float) -> int:
+    """The port of a server that answers everything with 204."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    port = free_port()
+    settings = Settings(spool=SpoolSection(folder=folder), limits=Limits.model_validate(limits))
+    await server._listen(ending, app, Listen(port=port), "tests", settings)
+    return port
+
+
+async def asked(port: int, text: bytes) -> bytes:
+    """All that comes back until the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(text)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("text", [b"", b"POST /v1/events HTTP/1.1\r\nHost: a\r\nX-Slow: "], ids=["silent", "headers"])
+async def test_a_client_that_does_not_send_its_headers_in_time_is_cut_off(tmp_path: Path, text: bytes) -> None:
+    async with AsyncExitStack() as ending:
+        port = await listening(ending, tmp_path, header_timeout=0.05)
+        assert await asked(port, text) == b""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nX-Large: " + b"x" * 9000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(200)) + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: hunter2\x00\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"hunter2\r\n\r\n",
+    ],
+    ids=["large header", "many headers", "control character", "two lengths", "no http"],
+)
+async def test_what_is_no_request_is_refused_and_not_repeated(
+    tmp_path: Path, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AsyncExitStack() as ending:
+        with caplog.at_level(logging.INFO):
+            answer = await asked(await listening(ending, tmp_path), text)
+
+    assert answer.startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
+    assert b"hunter2" not in answer
+    assert b"aiohttp" not in answer
+    assert "hunter2" not in caplog.text
+
+
+async def test_an_address_in_use_is_named(tmp_path: Path) -> None:
+    async with AsyncExitStack() as ending:
+        port = await listening(ending, tmp_path)
+        settings = Settings(spool=SpoolSection(folder=tmp_path))
+        with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}: "):
+            await server._listen(ending, web.Application(), Listen(port=port), "tests", settings)
