@@ -2,29 +2,36 @@
 
 import asyncio
 import logging
+import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from producers.errors import UsageError
 from producers.receiver import server
+from producers.receiver.app import _peer
+from producers.receiver.auth.certificates import certificate_names
+from producers.receiver.auth.settings import Tls
+from producers.receiver.auth.tls import ServerTls
 from producers.receiver.settings import Limits, Listen, Settings, SpoolSection
+from tests.support.certificates import Authority
 from tests.support.processes import free_port
 
 
-async def listening(ending: AsyncExitStack, folder: Path, **limits: float) -> int:
-    """The port of a server that answers everything with 204."""
+async def listening(ending: AsyncExitStack, folder: Path, tls: ServerTls | None = None, **limits: float) -> int:
+    """The port of a server that answers with the names in the client's certificate."""
 
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=204)
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(sorted(certificate_names(_peer(request) or {})))
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     port = free_port()
     settings = Settings(spool=SpoolSection(folder=folder), limits=Limits.model_validate(limits))
-    await server._listen(ending, app, Listen(port=port), "tests", settings)
+    await server._listen(ending, app, Listen(port=port), "tests", settings, tls)
     return port
 
 
@@ -66,6 +73,29 @@ async def test_what_is_no_request_is_refused_and_not_repeated(
     assert b"hunter2" not in answer
     assert b"aiohttp" not in answer
     assert "hunter2" not in caplog.text
+
+
+async def test_the_handlers_see_whose_certificate_it_is(tmp_path: Path) -> None:
+    authority = Authority()
+    certificate, key = authority.issue("localhost", "127.0.0.1").write(tmp_path, "server")
+    given = {"certificate": certificate, "key": key, "client_ca": authority.write(tmp_path / "ca.pem")}
+    client = ssl.create_default_context(cafile=given["client_ca"])
+    async with AsyncExitStack() as ending:
+        port = await listening(ending, tmp_path, ServerTls(Tls.model_validate(given), {}))
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.get(f"https://127.0.0.1:{port}/", ssl=client)
+            client.load_cert_chain(*authority.issue("ci", "ci.acme.example").write(tmp_path, "client"))
+            async with session.get(f"https://127.0.0.1:{port}/", ssl=client) as answer:
+                assert await answer.json() == ["ci.acme.example"]
+
+
+async def test_a_client_that_never_ends_its_handshake_is_cut_off(tmp_path: Path) -> None:
+    certificate, key = Authority().issue("localhost", "127.0.0.1").write(tmp_path, "server")
+    tls = ServerTls(Tls(certificate=certificate, key=key), {})
+    async with AsyncExitStack() as ending:
+        port = await listening(ending, tmp_path, tls, header_timeout=0.05)
+        assert await asked(port, b"") == b""
 
 
 async def test_an_address_in_use_is_named(tmp_path: Path) -> None:
