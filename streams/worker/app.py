@@ -21,7 +21,7 @@ from streams.worker.hardening.consumer import BatchConsumer
 from streams.worker.health import HealthServer
 from streams.worker.intake import Intake
 from streams.worker.outputs import Outputs
-from streams.worker.preflight import look_at_topics
+from streams.worker.preflight import look_again, look_at_topics
 from streams.worker.publisher import Publisher
 from streams.worker.pulse import Pulse
 from streams.worker.security import credentials
@@ -34,6 +34,8 @@ from streams.worker.writers import Writers
 log: Final = logging.getLogger(__name__)
 
 _REBALANCE_SECONDS: Final = 60.0
+LOOK_AGAIN: Final = 60.0
+"""Seconds until the topics are looked at again."""
 _SILENCE: Final = 2 / 3
 """Of the session timeout: after that long a silence a worker no longer trusts its partitions to be its own."""
 
@@ -77,6 +79,7 @@ class WorkerApp(HardenedApp):
         self.on_partitions_revoked.connect(self._drop_shelves)
         if settings.tick_interval:
             self.timer(settings.tick_interval / SECOND, on_leader=True, name="tick")(self._tick)
+        self.timer(LOOK_AGAIN, name="look at the topics")(self._look_again)
 
     @override
     def on_init_dependencies(self) -> Iterable[ServiceT]:
@@ -131,6 +134,9 @@ class WorkerApp(HardenedApp):
         at: Micros = int(time() * SECOND)
         messages = tick_messages(self.events_topic, self.partitions, at, self.settings.tick_interval)
         await self.publisher.publish(messages)
+
+    async def _look_again(self) -> None:
+        await look_again(self.settings, self.publisher, self.partitions)
 
     # --- health -------------------------------------------------------------------------------------------------------
 

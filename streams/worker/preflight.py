@@ -40,6 +40,20 @@ def event_partitions(settings: WorkerSettings, partitions: Mapping[str, int]) ->
     return partitions[events]
 
 
+async def look_again(settings: WorkerSettings, publisher: Publisher, known: int) -> None:
+    """TopicsError if deploy_events no longer has the number of partitions that this worker knows.
+
+    Services have moved then. What comes for them lies where this worker refuses it, or where nobody reads.
+    """
+    events = settings.topic("deploy_events")
+    try:
+        found = (await asyncio.to_thread(publisher.partitions, _ASK)).get(events, known)
+    except KafkaException:  # it is away, and nothing is read meanwhile either
+        return
+    if found != known:
+        raise TopicsError(f"{events} had {known} partitions and now has {found}: {PARTITIONS_ADVICE}")
+
+
 async def look_at_topics(settings: WorkerSettings, publisher: Publisher) -> int:
     """Ask the broker, for up to PATIENCE seconds. Returns the number of partitions of deploy_events."""
     loop = asyncio.get_running_loop()

@@ -13,9 +13,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigResource,
     ResourceType,
 )
+from confluent_kafka.cimpl import NewPartitions
 
 from schemas.values import SECOND
+from streams.worker import app
 from streams.worker.intake import WrongTimestampsError
+from streams.worker.preflight import TopicsError
 from streams.worker.publisher import PublishError
 from streams.worker.run import WorkerThread
 from streams.worker.tables import StateError
@@ -111,6 +114,22 @@ def test_a_log_that_ends_before_the_state_is_refused(kafka: KafkaBroker, install
     installation.send(commits(4))
     with pytest.raises(StateError, match="deleted and created anew"):
         run_to_its_end(installation.thread())
+
+
+def test_partitions_that_are_added_while_it_runs_end_a_worker(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another, started later, is refused as well: `test_rebuild.test_a_log_that_got_more_partitions`."""
+    monkeypatch.setattr(app, "LOOK_AGAIN", 0.5)
+    installation.send(commits(100))
+    worker = installation.thread()
+    worker.start()
+    eventually(installation.all_committed, "all commits")
+    admin = AdminClient({"bootstrap.servers": installation.bootstrap})
+    admin.create_partitions([NewPartitions(installation.events_topic, 5)])[installation.events_topic].result(30)
+    eventually(lambda: not worker.running, "the end of the worker")
+    with pytest.raises(TopicsError, match=r"had 4 partitions and now has 5: .* begin another log: set a new CANDORA"):
+        worker.stop()
 
 
 @pytest.mark.slow
