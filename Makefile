@@ -45,6 +45,9 @@ imports: .venv/made ## who may import whom, by import-linter
 unit: venv ## the tests that need nothing but Python
 	$(UNIT)
 
+USE_THE_CORE := $(addprefix tests/unit/,audit core demo serving worker \
+  test_cli.py test_public_history.py test_rebuild.py test_worked_examples.py)
+
 .PHONY: compiled
 compiled: .venv/made ## build the wheel with its core compiled, in dist; test the rules on it
 	rm -rf .cache/compiled
@@ -52,8 +55,7 @@ compiled: .venv/made ## build the wheel with its core compiled, in dist; test th
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-index \
 	  --target .cache/compiled/site-packages .cache/compiled/candora-*.whl
 	PYTHONPATH=.cache/compiled/site-packages $(BIN)/candora --version | grep -w compiled
-	PYTHONPATH=.cache/compiled/site-packages $(UNIT) tests/contract tests/fuzz tests/property \
-	  tests/unit --ignore tests/unit/producers
+	PYTHONPATH=.cache/compiled/site-packages $(UNIT) tests/contract tests/fuzz tests/property $(USE_THE_CORE)
 
 .PHONY: broker
 broker: venv jars ## the tests that need a real Kafka or a real Prometheus
