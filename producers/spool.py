@@ -76,7 +76,10 @@ class Spool:
         self._last = 0
         self._writer = self._path(f"{TMP}/{os.getpid()}-{os.urandom(6).hex()}")
         with self._usable():
-            for part in ("", TMP, QUARANTINE):
+            if not os.path.isdir(folder):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                _sync_folder(os.path.dirname(os.path.abspath(folder)))  # or a power cut could take all of it
+            for part in (TMP, QUARANTINE):
                 os.makedirs(self._path(part), mode=0o700, exist_ok=True)
             self._tally = Tally(folder)
             with self._tally.locked():

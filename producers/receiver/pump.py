@@ -67,10 +67,10 @@ class Pump(threading.Thread):
         """Send until told to finish."""
         try:
             while not self._stopping.is_set():
-                self._news.wait(LOOK_EVERY * self._about_one())
+                self._news.wait(LOOK_EVERY * self._share())
                 self._news.clear()
                 if not self._go():
-                    self._stopping.wait(self._wait * self._about_one())
+                    self._stopping.wait(self._wait * self._share())
             while time.monotonic() < self._until and not self._go():
                 time.sleep(_LAST_WAIT)
         except Exception:
@@ -120,6 +120,6 @@ class Pump(threading.Thread):
         if publisher is not None:
             publisher.close()
 
-    def _about_one(self) -> float:
-        """So that many sidecars do not all come back in the same moment."""
-        return 0.5 + self._jitter()
+    def _share(self) -> float:
+        """How much of a pause to make: many sidecars must not all come back in the same moment."""
+        return 0.5 + self._jitter() / 2
