@@ -109,6 +109,10 @@ readme: venv ## write the tables of README.md anew from the code
 mixin: .venv/made ## write the rules and alerts of deploy/prometheus anew from mixin.libsonnet
 	PYTHONSAFEPATH= $(BIN)/python -m tests.support.mixin
 
+.PHONY: dashboards
+dashboards: .venv/made ## write the dashboards of deploy/grafana anew from its source
+	cd deploy/grafana && PYTHONSAFEPATH= $(abspath $(BIN))/python -m source
+
 .PHONY: lock
 lock: ## write requirements.txt anew from pyproject.toml
 	$(PYTHON) -m venv .cache/lock

@@ -1,0 +1,218 @@
+"""Service: its deployments with their verdicts, lead times and incidents, and what fails right now."""
+
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.models import units
+
+from . import style
+from .board import Panels, env, service, window
+from .board import board as made
+from .panels import Column, Query, bars, dots, heat, number, rows, states, trend, words
+from .queries import CHOSEN, WINDOW, failure_rate, lead_time, restore_mean, rise, total
+
+_ABOUT = """\
+Blue lines mark what went live, red ones a failure that became known; switch on *Judged* above to see the verdicts.
+A deployment is **pending** until a day after it finished, then it counts. Points in the pictures of lead time are
+commits: click one to open it. Ids of deployments and incidents are in the topics `deployments` and `incidents`, in
+no metric."""
+
+_PENDING = "delivery_deployments_pending"
+_FAILING = "delivery_deployments_failing"
+_IN_FLIGHT = f"""\
+2 * ({total(_FAILING, by="service")} > bool 0)
++
+({total(_FAILING, by="service")} == bool 0) * ({total(_PENDING, by="service")} > bool 0)"""
+_STATES = {0: ("quiet", style.GREY), 1: ("pending", style.SKY), 2: ("failing", style.RED)}
+_RESTORED = f"incident_resolution_seconds{{{CHOSEN}}}"
+
+
+def _now() -> Panels:
+    numbers = [
+        number(
+            "Failing now",
+            "Not judged yet and failed already: rolled back, or blamed for an incident.",
+            Query(total(_FAILING)),
+            steps=((1, style.RED),),
+            decimals=0,
+        ),
+        number("Pending", "Begun and not judged yet.", Query(total(_PENDING)), decimals=0),
+        number(
+            "Incidents open",
+            "Opened and not resolved, of any severity.",
+            Query(total("delivery_incidents_open")),
+            steps=((1, style.ORANGE),),
+            decimals=0,
+        ),
+        number(
+            "Change failure rate",
+            "Failed / judged deployments of the window.",
+            Query(failure_rate(), "rate"),
+            Query(total("delivery_deployments_judged", WINDOW), "judged", count=True),
+            unit=units.PercentUnit,
+            decimals=1,
+            nothing="none judged",
+        ),
+        number(
+            "Lead time, median",
+            "Of the window. Exact if one service is chosen, else to the width of a bucket.",
+            Query(lead_time(0.5), "median"),
+            Query(total("delivery_lead_time_observations", WINDOW), "changes", count=True),
+            unit=units.Seconds,
+            decimals=1,
+        ),
+        number(
+            "Time to restore, mean",
+            "Over the incidents that ended in the window. Exact.",
+            Query(restore_mean(), "mean"),
+            Query(total("delivery_restore_observations", WINDOW), "incidents", count=True),
+            unit=units.Seconds,
+            decimals=1,
+            nothing="no incident",
+        ),
+    ]
+    timeline = states(
+        "In flight",
+        "Whether a service had a deployment that was pending, or one that had failed and was not judged yet.",
+        Query(_IN_FLIGHT, "{{service}}"),
+        _STATES,
+    )
+    return [*(panel.span(4) for panel in numbers), timeline]
+
+
+def _deployments() -> Panels:
+    return [
+        bars(
+            "Verdicts",
+            "Judged deployments, at the time when the verdict was due.",
+            Query(rise("deployments_success_total"), "succeeded", color=style.BLUE, step="1d"),
+            Query(
+                f"{rise('deployments_total')} - {rise('deployments_success_total')}",
+                "failed",
+                color=style.RED,
+                step="1d",
+            ),
+        ),
+        bars(
+            "Failures when they became known",
+            "By the reason that came first: rolled back before 100 %, after it, or blamed for an incident.",
+            Query(rise("delivery_deployment_failures_total", by="reason"), "{{reason}}", step="1d"),
+        ),
+        trend(
+            "Change failure rate of each service",
+            "Over the window that ends at each point. Without a judged deployment there is no rate.",
+            Query(f"delivery_change_failure_ratio{{{WINDOW}}}", "{{service}}"),
+            unit=units.PercentUnit,
+            steps=((style.FAILURE_RATE_TARGET, style.ORANGE),),
+        ),
+        trend(
+            "Changed afterwards, and never finished",
+            "Verdicts that a late fact changed after they were counted, failures that came too late to count, and "
+            "deployments that a newer one replaced or that nobody finished. The last two are in no rate.",
+            Query(rise("delivery_verdict_revisions_total", by="from, to", over="$window"), "{{from}} to {{to}}"),
+            Query(rise("delivery_late_failures_total", over="$window"), "late failures", color=style.PURPLE),
+            Query(total("delivery_deployments_superseded"), "superseded", color=style.SKY),
+            Query(total("delivery_deployments_abandoned"), "abandoned", color=style.ORANGE),
+        ),
+    ]
+
+
+def _lead_times() -> Panels:
+    rate = f"sum by (le) (rate(lead_time_seconds_bucket{{{CHOSEN}}}[7d]))"
+    return [
+        heat(
+            "Lead times",
+            "How many changes took how long, by the day of their promotion. Points are commits.",
+            Query(
+                f"sum by (le) (increase(lead_time_seconds_bucket{{{CHOSEN}}}[$__rate_interval]))",
+                "{{le}}",
+                step="1d",
+                exemplars=True,
+            ),
+            units.Seconds,
+        ),
+        trend(
+            "Lead time, median and 90th percentile",
+            "Of all chosen services over seven days, read off the histogram. Points are commits: click one to open it.",
+            Query(f"histogram_quantile(0.5, {rate})", "median", color=style.BLUE, exemplars=True),
+            Query(f"histogram_quantile(0.9, {rate})", "90th percentile", color=style.ORANGE),
+            unit=units.Seconds,
+        ).height(9),
+        trend(
+            "Lead time of each service, exact",
+            "Median and 90th percentile over the window that ends at each point.",
+            Query(f"delivery_lead_time_p50_seconds{{{WINDOW}}}", "{{service}} median"),
+            Query(f"delivery_lead_time_p90_seconds{{{WINDOW}}}", "{{service}} 90th percentile"),
+            unit=units.Seconds,
+        ),
+        trend(
+            "Left out of lead time",
+            "Promotions without a known commit, and spans that came out negative. Nothing is dropped unseen.",
+            Query(
+                rise("delivery_deployments_without_commits_total", by="service", over="$window"),
+                "{{service}} without commits",
+            ),
+            Query(rise("delivery_clock_skew_total", by="service", over="$window"), "{{service}} clock skew"),
+            Query(rise("delivery_lead_time_revisions_total", by="service", over="$window"), "{{service}} revised"),
+        ),
+    ]
+
+
+def _incidents() -> Panels:
+    grouped = "by (service, severity)"
+    count = f"sum {grouped} (count_over_time({_RESTORED}[$window]))"
+    return [
+        dots(
+            "Incidents restored",
+            "A dot for each incident, at the end of its last open period and as high as it took to restore.",
+            Query(f"max {grouped} (last_over_time({_RESTORED}[$__rate_interval]))", "{{service}} {{severity}}"),
+            unit=units.Seconds,
+        ),
+        rows(
+            "Times to restore in the window",
+            "By severity: how many, their mean, the longest and the last one.",
+            {"service": "Service", "severity": "Severity"},
+            Column("n", count, decimals=0),
+            Column(
+                "Mean",
+                f"sum {grouped} (sum_over_time({_RESTORED}[$window])) / {count}",
+                units.Seconds,
+                style.RECOVERY_LEVELS,
+                style.BLUE,
+                1,
+            ),
+            Column("Longest", f"max {grouped} (max_over_time({_RESTORED}[$window]))", units.Seconds, decimals=1),
+            Column("Last", f"max {grouped} (last_over_time({_RESTORED}[$window]))", units.Seconds, decimals=1),
+        ).span(12),
+        trend(
+            "Incidents open",
+            "Opened and not resolved.",
+            Query(total("delivery_incidents_open", by="service"), "{{service}}"),
+        ),
+        trend(
+            "Times to restore, 90th percentile",
+            "Exact, over the window that ends at each point, and how often one was changed afterwards, as when an "
+            "incident was opened again.",
+            Query(f"delivery_restore_p90_seconds{{{WINDOW}}}", "{{service}}"),
+            Query(rise("delivery_restore_revisions_total", over="$window"), "revised", count=True, right=True),
+            unit=units.Seconds,
+        ),
+    ]
+
+
+def board() -> builders.Dashboard:
+    """The dashboard."""
+    return made(
+        "candora-service",
+        "Service",
+        "What one service ships, how it goes, and how fast it recovers.",
+        [
+            ("What this means", [words("About this service", _ABOUT, 3)]),
+            ("Now", _now()),
+            ("Deployments", _deployments()),
+            ("Lead time", _lead_times()),
+            ("Incidents", _incidents()),
+        ],
+        variables=(env(), service(), window()),
+        since="now-30d",
+        refresh="1m",
+        marked=True,
+    )
