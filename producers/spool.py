@@ -259,9 +259,14 @@ class Spool:
     # --- state --------------------------------------------------------------------------------------------------------
 
     def usage(self) -> Usage:
-        """How much waits, counted anew from the folder."""
+        """How much waits. Somebody who moves files by hand is noticed within a minute."""
+        with self._usable(), self._tally.locked():
+            return self._tally.known()
+
+    def oldest(self) -> Entry | None:
+        """What waits for the longest."""
         with self._usable():
-            return self._tally.recount()
+            return min((_entry(name) for name in os.listdir(self.folder) if is_message(name)), default=None)
 
     def quarantined(self) -> Usage:
         """How much is in the quarantine."""

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
 _NUMBERS: Final = struct.Struct(">qq")
+_COUNT_GOOD_FOR: Final = 60.0
+"""Seconds."""
 _RECOUNT_AFTER: Final = 1.0
 """Seconds between two counts of a folder that is full: to refuse must stay cheap."""
 
@@ -64,6 +66,10 @@ class Tally:
         if not _fits(self._read(), more, limit) and time.monotonic() - self._counted_at > _RECOUNT_AFTER:
             self.recount()
         return _fits(self._read(), more, limit)
+
+    def known(self) -> Usage:
+        """The count, made anew if the last time is long ago. The lock is held."""
+        return self.recount() if time.monotonic() - self._counted_at > _COUNT_GOOD_FOR else self._read()
 
     def recount(self) -> Usage:
         """Count the folders."""

@@ -102,7 +102,7 @@ class Receiver:
             def work() -> Taken:
                 return take_events(items_of(headers, body, self.limits.events), caller, headers, self.names, now)
 
-            await self._keep(taken := await _apart(work, len(body)), CALLERS)
+            await self._keep(taken := await _apart(work, len(body)), CALLERS, headers)
         return _accepted(taken)
 
     async def webhook(self, request: web.Request) -> web.StreamResponse:
@@ -122,9 +122,7 @@ class Receiver:
             def work() -> Taken:
                 return take_webhook(source, headers, body, self.names, now)
 
-            await self._keep(taken := await _apart(work, len(body)), source.name)
-        for letter in taken.letters:
-            log.warning("dead letter of %s %s: %s", source.name, _delivery(headers), letter["problem"])
+            await self._keep(taken := await _apart(work, len(body)), source.name, headers)
         return _accepted(taken)
 
     async def token(self, request: web.Request) -> web.StreamResponse:
@@ -240,7 +238,7 @@ class Receiver:
             raise Rejected("slow_body") from error
         return b"".join(chunks)
 
-    async def _keep(self, taken: Taken, source: str) -> None:
+    async def _keep(self, taken: Taken, source: str, headers: Mapping[str, str]) -> None:
         """Have everything on the disk. Resolutions that wait for an objective have a folder of their own."""
         held, rest = ([], taken.events) if self.slo is None else self.slo.split(taken.events)
         try:
@@ -254,6 +252,8 @@ class Receiver:
         self.metrics.spooled.labels(source).inc(len(parcels) + len(held))
         self.metrics.dead_letters.labels(source).inc(len(taken.letters))
         self.metrics.ignored.labels(source).inc(len(taken.ignored))
+        for letter in taken.letters:
+            log.warning("dead letter of %s %s: %s", source, _delivery(headers), letter["problem"])
 
 
 async def _anonymous(_: web.Request, response: web.StreamResponse) -> None:
@@ -283,7 +283,7 @@ def _source_label(request: web.Request) -> str | None:
 
 
 def _headers(request: web.Request) -> dict[str, str]:
-    """By lower-case name; of several of one name the first, as proxies that add their own put them behind."""
+    """By lower-case name; of several of one name the first."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         headers.setdefault(name.lower(), value)

@@ -1,6 +1,5 @@
 """Every metric of the sidecar. No label has a value that a request chooses."""
 
-import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -140,9 +139,9 @@ class _OnDisk(Collector):
 
     @override
     def collect(self) -> Iterator[Metric]:
-        usage, aside, entries = self._spool.usage(), self._spool.quarantined(), self._spool.entries()
+        usage, aside, first = self._spool.usage(), self._spool.quarantined(), self._spool.oldest()
         limits = self._spool.limits
-        oldest = max(0.0, time.time() - entries[0].put_at) if entries else 0.0
+        oldest = self._spool.age(first) if first else 0.0
         for name, text, value in (
             ("spool_files", "Messages on the disk that Kafka has not got.", usage.files),
             ("spool_bytes", "Their bytes.", usage.size),
