@@ -50,7 +50,7 @@ class TestTokens:
         gate = opened({"tokens": [token_entry(first), token_entry(second, "cd")]})
         assert [caller(gate, token).name for token in (first, second)] == ["token ci", "token cd"]
 
-    @pytest.mark.parametrize("token", ["x", "candora_", "a.b.c", new_token(), "ü"])
+    @pytest.mark.parametrize("token", ["x", "candora_", "a.b.c", f"candora_{'A' * 43}", "ü"])
     def test_a_token_that_is_nobodys_is_refused(self, token: str) -> None:
         assert refused(opened({"tokens": [token_entry(new_token())]}), token) == "wrong_secret"
 
