@@ -47,7 +47,7 @@ class Book:
         self.offset = -1
         self.joins = Joins(service, settings)
         self.environments: dict[str, Environment] = {}
-        self._records: dict[str, tuple[Counted, int]] = {}
+        self._records: list[Counted] = []
         self._snapshots: dict[str, tuple[Environment, int]] = {}
         self.closed: Final = Closed()
         self._folds: list[Fold] = []
@@ -105,9 +105,14 @@ class Book:
     def take_changes(self) -> Changed:
         """What is to be published, sent and stored since it was last taken."""
         joins = self.joins
-        records, snapshots = [*self._records.values()], [*self._snapshots.values()]
-        taken = Changed(records, snapshots, joins.links, [*joins.unsaved.values()], self._folds)
-        self._records, self._snapshots, joins.links, joins.unsaved, self._folds = {}, {}, [], {}, []
+        records = [(record, record.changed_at) for record in self._records]
+        for record in self._records:
+            record.changed_at = -1
+        unsaved = [entity for entity in joins.unsaved if entity.unsaved]
+        for entity in unsaved:
+            entity.unsaved = False
+        taken = Changed(records, [*self._snapshots.values()], joins.links, unsaved, self._folds)
+        self._records, self._snapshots, joins.links, joins.unsaved, self._folds = [], {}, [], [], []
         return taken
 
     def fold(self, clock: Micros, offset: int) -> list[str]:
@@ -236,8 +241,10 @@ class Book:
         changed, offset = joins.changed, self.offset
         if changed:
             joins.changed = {}
-            for key, record in changed.items():
-                self._records[key] = (record, offset)
+            for record in changed.values():
+                if record.changed_at < 0:
+                    self._records.append(record)
+                record.changed_at = offset
         return changed
 
     def _count(self, due: Mapping[str, Counted]) -> None:
@@ -261,7 +268,8 @@ class Book:
 
     def _save(self, entity: Counted, environment: Environment) -> None:
         """It was counted: store its marks, publish it and the counters."""
-        self.joins.unsaved[entity.key] = self.joins.changed[entity.key] = entity
+        self.joins.save(entity)
+        self.joins.changed[entity.key] = entity
         self._touch(environment)
 
     def _judge(self, deployment: Deployment) -> None:

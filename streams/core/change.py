@@ -29,7 +29,7 @@ class Change:
     It keeps the events that named it. Its commits may be reported under other names too: `Commits` knows them.
     """
 
-    __slots__ = ("beaten", "carriers", "due", "facts", "history", "key", "name")
+    __slots__ = ("beaten", "carriers", "changed_at", "due", "facts", "history", "key", "name", "unsaved")
 
     def __init__(self, key: str, name: str) -> None:
         self.key = key
@@ -41,6 +41,10 @@ class Change:
         self.history: dict[str, tuple[LengthMark, ...]] = {}
         """By environment, what was observed; below zero: the clocks were skewed."""
         self.due: Micros | None = None
+        self.changed_at = -1
+        """The offset of the message that last changed it, until that is published."""
+        self.unsaved = False
+        """It is to be stored again."""
 
     def shas(self) -> set[str]:
         """The commits that its own events speak of."""

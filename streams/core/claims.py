@@ -32,7 +32,7 @@ class Claim(NamedTuple):
 class Claimant:
     """Whatever makes a claim, and the deployment that the claim is put on now."""
 
-    __slots__ = ("at", "claim", "key", "placed", "seen_at", "severity", "target")
+    __slots__ = ("at", "claim", "key", "placed", "seen_at", "severity", "target", "unsaved")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -45,6 +45,8 @@ class Claimant:
         self.placed: Claim | None = None
         """The claim under which the index holds it."""
         self.target: Deployment | None = None
+        self.unsaved = False
+        """It is to be stored again."""
 
 
 class RollbackClaim(Claimant):

@@ -51,9 +51,10 @@ class Deployment:
     """The facts of one deployment, what they amount to, and what was already counted of it."""
 
     __slots__ = (
-        "beaten", "begun_at", "carried", "commits_mark", "counted", "digest", "due", "env", "facts", "failed_mark",
-        "failing", "failure", "finished_at", "history", "incidents", "included", "key", "known_at", "lane", "late",
-        "late_mark", "name", "promoted_at", "promoted_seen", "rollbacks", "sha", "started_at", "url", "verdict",
+        "beaten", "begun_at", "carried", "changed_at", "commits_mark", "counted", "digest", "due", "env", "facts",
+        "failed_mark", "failing", "failure", "finished_at", "history", "incidents", "included", "key", "known_at",
+        "lane", "late", "late_mark", "name", "promoted_at", "promoted_seen", "rollbacks", "sha", "started_at", "unsaved", "url",
+        "verdict",
     )  # fmt: skip
 
     def __init__(self, key: str, env: str, name: str) -> None:
@@ -87,6 +88,10 @@ class Deployment:
         self.late_mark: Mark | None = None
         self.commits_mark: Mark | None = None
         self.due: Micros | None = None
+        self.changed_at = -1
+        """The offset of the message that last changed it, until that is published."""
+        self.unsaved = False
+        """It is to be stored again."""
 
     @property
     def place(self) -> tuple[Micros, str] | None:

@@ -33,8 +33,8 @@ class Incident(Claimant):
     """The facts of one incident, what they amount to, and what was already observed of it."""
 
     __slots__ = (
-        "beaten", "cause", "counted", "due", "env", "facts", "history", "known_at", "lane", "link", "name",
-        "periods", "rule", "title",
+        "beaten", "cause", "changed_at", "counted", "due", "env", "facts", "history", "known_at", "lane", "link",
+        "name", "periods", "rule", "title",
     )  # fmt: skip
 
     def __init__(self, key: str, name: str) -> None:
@@ -55,6 +55,8 @@ class Incident(Claimant):
         self.counted: tuple[str, tuple[str, ...]] | None = None
         """The environment and the states under which it is counted now."""
         self.due: Micros | None = None
+        self.changed_at = -1
+        """The offset of the message that last changed it, until that is published."""
 
     @property
     def opened(self) -> bool:

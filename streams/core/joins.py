@@ -42,8 +42,8 @@ class Joins:
         """Records to look at again: what they stand for may have changed."""
         self.changed: dict[str, Counted] = {}
         """Records to publish again."""
-        self.unsaved: dict[str, Entity] = {}
-        """Records that gained or lost a fact."""
+        self.unsaved: list[Entity] = []
+        """Records that gained or lost a fact, or were counted."""
         self.links: list[EventValue] = []
         """Messages to the books of other services."""
         self._owners: dict[bytes, Entity] = {}
@@ -73,7 +73,7 @@ class Joins:
             beaten[fact.mark] = key
             entity = self.entity(key)
             entity.beaten.append(fact)
-            self.unsaved[key] = entity
+            self.save(entity)
             if not isinstance(entity, (RollbackClaim, LinkedIncident)):
                 self.changed[key] = self.due[key] = entity
             return Taken.BEATEN
@@ -83,6 +83,12 @@ class Joins:
         self._read(owner, prior, fact.offset, learned=False)
         self._learn(key, fact)
         return Taken.REPLACING
+
+    def save(self, entity: Entity) -> None:
+        """Let it be stored again."""
+        if not entity.unsaved:
+            entity.unsaved = True
+            self.unsaved.append(entity)
 
     def entity(self, key: str) -> Entity:
         """The record with this key; an empty one if there was none."""
@@ -118,7 +124,7 @@ class Joins:
         """
         for entity in entities:
             del self.entities[entity.key]
-            self.unsaved.pop(entity.key, None)
+            entity.unsaved = False
             for fact in (*entity.facts, *entity.beaten):
                 self._owners.pop(fact.event_id, None)
                 self._beaten.pop(fact.event_id, None)
@@ -153,7 +159,7 @@ class Joins:
     def _read(self, entity: Entity, fact: AnyFact, offset: int, *, learned: bool) -> None:
         """Take in that an entity gained or lost a fact, after the message at this offset."""
         key = entity.key
-        self.unsaved[key] = entity
+        self.save(entity)
         if isinstance(entity, Change):
             self.changed[key] = entity
             self._read_change(cast("Fact[Commit] | Fact[Stage]", fact), learned=learned)
