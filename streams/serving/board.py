@@ -5,6 +5,7 @@ One lock, held for a dictionary's worth of work at a time. Rendering happens out
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from threading import Lock
 from types import MappingProxyType
@@ -85,9 +86,10 @@ class Board:
             self._problem = problem
 
     def piped(self, pipeline: Pipeline) -> None:
-        """Note how the pipeline before this process is."""
+        """Note how the pipeline before this process is. Of what only rises, the last that Kafka said stays."""
         with self._lock:
-            self._pipeline = pipeline
+            dead = self._pipeline.dead_letters if pipeline.dead_letters is None else pipeline.dead_letters
+            self._pipeline = replace(pipeline, dead_letters=dead)
 
     def completed(self) -> None:
         """Everything that stood in the topics at the start is read."""

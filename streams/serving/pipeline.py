@@ -66,16 +66,18 @@ class Takes(Protocol):
 
 def look(kafka: Questions, log_topic: str, dead_topic: str, group: str) -> Pipeline:
     """Ask everything once; what cannot be answered is None."""
+    behind: int | None = None
+    appended_at: Micros | None = None
+    dead: int | None = None
     try:
+        dead = sum(kafka.offsets(dead_topic).ends.values())
         ends = kafka.offsets(log_topic)
         acknowledged = kafka.committed(group, log_topic, ends.ends)
-        behind = sum(end - max(acknowledged.get(one, 0), ends.begins[one]) for one, end in ends.ends.items())
+        behind = max(0, sum(end - max(acknowledged.get(one, 0), ends.begins[one]) for one, end in ends.ends.items()))
         appended_at = kafka.appended_at(log_topic, ends.ends)
-        dead = sum(kafka.offsets(dead_topic).ends.values())
     except KafkaException as error:
         log.warning("Kafka does not say how the pipeline is: %s", _text(error))
-        return UNKNOWN
-    return Pipeline(max(behind, 0), appended_at, dead)
+    return Pipeline(behind, appended_at, dead)
 
 
 class Watch:
@@ -92,10 +94,14 @@ class Watch:
         """Ask `run` to return; it does within a few seconds."""
         self._stop.set()
 
+    def once(self) -> None:
+        """Look now."""
+        self._board.piped(look(self._kafka, *self._topics, self._group))
+
     def run(self) -> None:
         """Look until stopped."""
         while not self._stop.is_set():
-            self._board.piped(look(self._kafka, *self._topics, self._group))
+            self.once()
             self._stop.wait(EVERY)
 
 

@@ -64,14 +64,18 @@ async def serve(
             listening(url)
         # A question that Kafka does not answer holds nothing up: the thread ends with the process.
         threading.Thread(target=watch.run, name="pipeline", daemon=True).start()
-        await _read_until(stop, reader)
+        await _read_until(stop, reader, watch)
     finally:
         watch.stop()
         await runner.cleanup()
 
 
-async def _read_until(stop: asyncio.Event, reader: Reader) -> None:
-    reading = asyncio.create_task(asyncio.to_thread(reader.run))
+async def _read_until(stop: asyncio.Event, reader: Reader, watch: Watch) -> None:
+    def read() -> None:
+        watch.once()  # before the first answer: a counter that is missing in it would seem to have been reset
+        reader.run()
+
+    reading = asyncio.create_task(asyncio.to_thread(read))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from schemas.values import Micros
+from schemas.values import DAY, MINUTE, Micros
+from streams.serving.board import Board
 from streams.serving.pipeline import UNKNOWN, Offsets, Pipeline, Watch, look
+from streams.serving.samples import SampleQueue
 from tests.unit.serving.scrapes import HEALTH, number, openmetrics, scrape
 from tests.unit.serving.values import NOON
 
@@ -49,9 +51,12 @@ def test_behind_is_what_is_left_to_read(committed: Mapping[int, int], behind: in
     assert look(Answers(committed), LOG, DEAD, GROUP) == Pipeline(behind, NOON, 7)
 
 
-@pytest.mark.parametrize("question", ["offsets", "committed", "appended_at"])
-def test_what_kafka_does_not_say_is_not_made_up(question: str) -> None:
-    assert look(Answers(silent=question), LOG, DEAD, GROUP) == UNKNOWN
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("offsets", UNKNOWN), ("committed", Pipeline(None, None, 7)), ("appended_at", Pipeline(120, None, 7))],
+)
+def test_what_kafka_does_not_say_is_not_made_up(question: str, said: Pipeline) -> None:
+    assert look(Answers(silent=question), LOG, DEAD, GROUP) == said
     rendered = openmetrics(scrape(health=replace(HEALTH, pipeline=UNKNOWN)))
     assert number(rendered, "delivery_worker_lag_messages") is None
     assert number(rendered, "delivery_dead_letters_total") is None
@@ -68,3 +73,10 @@ def test_the_watch_tells_the_board_until_it_is_stopped() -> None:
     watch = Watch(Answers({0: 100, 1: 60}), (LOG, DEAD), GROUP, Board())
     watch.run()
     assert told == [Pipeline(10, NOON, 7)]
+
+
+def test_what_only_rises_stays_when_kafka_does_not_say_it() -> None:
+    board = Board(SampleQueue(DAY, MINUTE), lambda: NOON)
+    board.piped(Pipeline(10, NOON, 7))
+    board.piped(UNKNOWN)
+    assert board.scrape("one").health.pipeline == Pipeline(None, None, 7)
