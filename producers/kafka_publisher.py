@@ -182,6 +182,10 @@ class KafkaPublisher:
         if error is not None and error.code() in _NO_TOPIC:
             problem = f"Kafka has no topic {topic or self._topic!r}; create it with `candora topics create`"
             return Failure(Cause.UNREACHABLE, problem)
+        if self._abandoned:
+            return Failure(
+                Cause.UNREACHABLE, f"told to give up before Kafka acknowledged it ({self._trouble or 'busy'})"
+            )
         why = self._trouble or (error.str() if error else "the queue stayed full")
         return Failure(Cause.UNREACHABLE, f"no acknowledgement within {self._timeout:g} s ({why})")
 

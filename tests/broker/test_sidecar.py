@@ -55,7 +55,7 @@ def test_what_is_promised_is_on_the_topic(place: Installation, sidecar: Sidecar)
     promised = post(sidecar, "/v1/webhooks/alertmanager", group(alert("shop", 1)))["events"]
     promised += post(sidecar, "/v1/events", deployment("cart", "run-1"))["events"]
     letter = post(sidecar, "/v1/webhooks/github", {"no": "header"})
-    place.await_that(lambda: not sidecar.waiting(), "an empty spool", 20)
+    place.await_that(lambda: not sidecar.waiting(), "an empty spool", 60)
 
     assert len(promised) == 3
     assert sorted(sent(place)) == sorted(promised)
@@ -89,9 +89,9 @@ def test_sigterm_sends_what_waits_and_leaves_the_rest(
         away.process.wait_for_log("2 messages stay in the spool")
     finally:
         kafka.start()
-    away.start()
-    promised += post(away, "/v1/events", deployment("shop", "run-2"))["events"]
-    assert away.process.terminate() == 0
+    back = Sidecar(processes, kafka, unique, tmp_path, grace="25s")
+    promised += post(back, "/v1/events", deployment("shop", "run-2"))["events"]
+    assert back.process.terminate(60) == 0
 
     assert sorted(sent(place)) == sorted(promised)
 
