@@ -130,7 +130,7 @@ class Git:
         rows = (parts[start : start + len(_FIELDS)] for start in range(0, len(parts), len(_FIELDS)))
         return [Commit(sha, tuple(parents.split()), time, author, text) for sha, parents, time, author, text in rows]
 
-    def _run(self, *arguments: str, limit: float | None = None) -> str:
+    def _run(self, *arguments: str, limit: float | None = None, given: str | None = None) -> str:
         import subprocess  # noqa: PLC0415 - most events are sent without asking git
 
         command = ["git", "--no-pager", "-C", self._folder, *_CONFIG, *arguments]
@@ -139,7 +139,7 @@ class Git:
             done = subprocess.run(  # noqa: S603 - no shell, and no word of it can be an option that it was not meant to be
                 command,
                 env=self._environ,
-                stdin=subprocess.DEVNULL,
+                input=(given or "").encode(),  # never ours: git may ask nobody anything
                 capture_output=True,
                 timeout=limit or max(self._left, 0.01),
                 check=False,

@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 from producers.console import Console
 from producers.errors import ExitCode
 
-NAMES: Final = ("emit", "drain", "doctor", "serve", "explain", "token")
+NAMES: Final = ("emit", "drain", "doctor", "serve", "explain", "token", "history")
 """In the order of `--help`."""
 
 

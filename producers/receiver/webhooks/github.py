@@ -123,7 +123,7 @@ def _pull_request(body: Part, delivery: Delivery, names: Names) -> list[Assigned
 def _deployment_status(body: Part, delivery: Delivery, names: Names) -> list[Assigned]:
     deployment, status = body.at("deployment"), body.at("deployment_status")
     task, state = deployment.at("task").text or "", status.at("state").text
-    rollback = _ROLLBACK.search(task.lower()) is not None
+    rollback = is_rollback(task)
     match state, rollback:
         case "in_progress", False:
             kind = "canary_started"
@@ -156,6 +156,11 @@ def _deployment_status(body: Part, delivery: Delivery, names: Names) -> list[Ass
         note("github.task", deployment.at("task")),
         note("github.description", status.at("description")),
     )
+
+
+def is_rollback(task: str | None) -> bool:
+    """Whether a deployment of this task takes another one back."""
+    return _ROLLBACK.search((task or "").lower()) is not None
 
 
 def _deployed(deployment: Part, payload: Part) -> list[Assigned]:

@@ -1,0 +1,148 @@
+"""What a forge exports, told as its webhook would have told it, so that one reading makes the same events of both."""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from producers.build_event import Assigned
+from producers.past.exports import Entry
+from producers.past.found import UNTOLD, Found
+from producers.past.graph import Graph, Step
+from producers.receiver.webhooks import fields
+from producers.receiver.webhooks.reading import Delivery, Names, Webhook
+from schemas.rules import MAX_INCLUDED
+
+_ROLLOUTS: Final = ("canary_started", "canary_promoted")
+_INCLUDED: Final = "canary.included_shas"
+_NUMBER: Final = re.compile(r"[#!]?\b[0-9]+\b")
+
+
+class Teller(NamedTuple):
+    """Tells one source's deliveries to `found`."""
+
+    read: Webhook
+    names: Names
+    found: Found
+
+    def tell(
+        self,
+        body: Mapping[str, Any],
+        place: str,
+        headers: Mapping[str, str] | None = None,
+        included: Sequence[str] | None = None,
+    ) -> None:
+        """Take the events of a delivery. One without a time of its own is refused: an import has no other to give.
+
+        `included` are the commits that a deployment brought, for one that does not say so itself.
+        """
+        reading = self.read(Delivery(headers or {}, body, UNTOLD), self.names)
+        for assigned in reading.events:
+            when = next((entry.value for entry in assigned if entry.path == "occurred_at"), None)
+            if when == fields.written(UNTOLD):
+                self.found.refuse(place, "occurred_at: the export does not say when it happened")
+            else:
+                self.found.add([*assigned, *_carried(assigned, included)], place)
+        if reading.refused:
+            self.found.refuse(place, reading.refused)
+        if reading.ignored:
+            self.found.ignored[_NUMBER.sub("…", reading.ignored)] += 1
+
+
+def _carried(assigned: Sequence[Assigned], included: Sequence[str] | None) -> list[Assigned]:
+    said = {entry.path: entry.value for entry in assigned}
+    if included is None or said.get("event_type") not in _ROLLOUTS or _INCLUDED in said:
+        return []
+    return [Assigned(_INCLUDED, list(included), "the commits of the export")]
+
+
+Kinds = Mapping[str, Sequence[str]]
+"""By the name of each kind of object the fields that it has and no kind before it."""
+
+
+def kind_of(value: Any, kinds: Kinds) -> tuple[str, str | None]:
+    """What an object is, or why it is nothing that is known."""
+    if not isinstance(value, dict):
+        return "", f"is no object, but {fields.shown(value)}"
+    for kind, needed in kinds.items():
+        if all(name in value for name in needed):
+            return kind, None
+    if "message" in value or "error" in value:
+        return "", f"is an error that the API answered: {fields.shown(value.get('message') or value.get('error'))}"
+    return "", f"is none of these: {', '.join(kinds)}"
+
+
+class Objects:
+    """Objects by their names. Of one that was exported twice, as where pages shift, the version changed last counts."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Entry] = {}
+
+    def add(self, name: str, entry: Entry) -> None:
+        """Take an object."""
+        other = self._held.get(name)
+        if other is None or _version(entry) > _version(other):
+            self._held[name] = entry
+
+    def get(self, name: str | None) -> Entry | None:
+        """The object of this name."""
+        return self._held.get(name) if name is not None else None
+
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        return iter(sorted(self._held.items()))
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+def _version(entry: Entry) -> tuple[str, str]:
+    return fields.time(fields.at(entry.value, "updated_at")) or "", json.dumps(entry.value, sort_keys=True)
+
+
+class Promotion(NamedTuple):
+    """A deployment that was finished: what of its environment came before it is found by these."""
+
+    env: str
+    at: str
+    name: str
+    sha: str | None
+    rollback: bool = False
+
+
+def included_by_name(promotions: Iterable[Promotion], graph: Graph) -> dict[str, list[str]]:
+    """The commits that each deployment brought to its environment, where those that are exported tell.
+
+    The first of an environment has none: what it had before is not known. What follows a rollback is told from the
+    commit that was rolled back to.
+    """
+    found: dict[str, list[str]] = {}
+    last: dict[str, str | None] = {}
+    for one in sorted(promotions, key=lambda one: (one.at, one.name)):
+        base = last.get(one.env)
+        if base is not None and one.sha is not None and not one.rollback:
+            shas = graph.since(one.sha, base)
+            if shas is not None and shas and len(shas) <= MAX_INCLUDED:
+                found.setdefault(one.name, sorted(shas))
+        last[one.env] = one.sha
+    return found
+
+
+def branch_steps(graph: Graph, heads: Collection[str], merged: Iterable[str]) -> list[Step]:
+    """What was pushed to the default branch, one commit or one merge at a time.
+
+    Its tip is not named in an export of commits. It is no head of a request, but for one that was merged as it is.
+    """
+    on_branch = set(merged)
+    return graph.steps(tip for tip in graph.tips() if tip not in heads or tip in on_branch)
+
+
+def side_commits(graph: Graph, head: str, placed: set[str]) -> Sequence[str]:
+    """The commits of a request that did not come to the branch themselves, as with a squash."""
+    return graph.walk([head], placed).shas
+
+
+def seconds_of(value: Any) -> str | None:
+    """A time cut to whole seconds, as GitLab's webhooks have it where its API has milliseconds."""
+    told = fields.time(value)
+    return None if told is None else fields.written(datetime.fromisoformat(told).astimezone(UTC).replace(microsecond=0))

@@ -1,0 +1,87 @@
+"""What an import has found: events by their ids, and by name everything of which no event could be made."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from producers.build_event import Assigned, Built, build_event
+from schemas.errors import ContractError
+from schemas.values import Micros
+
+UNTOLD: Final = datetime(1999, 1, 1, tzinfo=UTC)
+"""Stands for a time that an export does not have. A webhook may take its own arrival for it; an import may not."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Span(NamedTuple):
+    """The times of the events that are wanted: from `since` on, before `until`; None: no end."""
+
+    since: Micros | None = None
+    until: Micros | None = None
+
+    def holds(self, at: Micros) -> bool:
+        """Whether this time is in it."""
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+
+class Refusal(NamedTuple):
+    """What should have become an event and did not."""
+
+    place: str
+    problem: str
+
+
+@dataclass(slots=True)
+class Found:
+    """Collects what an import finds. What it ends with does not depend on the order in which it came."""
+
+    now: datetime
+    span: Span = field(default_factory=Span)
+    events: dict[str, Built] = field(default_factory=dict)
+    refused: list[Refusal] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+    """Why things that are well understood stand for no event, with how many there were."""
+    notes: list[str] = field(default_factory=list)
+    """What people should know about the numbers that will come of it."""
+    outside: int = 0
+    """Events before --since, or not before --until."""
+    progress: Callable[[str], None] = lambda _text: None
+    """Shows people how far it is."""
+
+    def add(self, assigned: Sequence[Assigned], place: str) -> None:
+        """Take an event as its fields; what the contract refuses is refused here."""
+        try:
+            built = build_event(assigned, self.now)
+        except ContractError as error:
+            at = next((entry.origin for entry in assigned if entry.path == error.path), None)
+            self.refuse(place, f"{error}" + (f" (from {at})" if at else ""))
+            return
+        self.keep(built)
+
+    def keep(self, built: Built) -> None:
+        """Take an event. Of two with one id the earlier is kept, or the one whose text sorts first."""
+        if not self.span.holds(built.value["occurred_at"]):
+            self.outside += 1
+            return
+        name = built.value["event_id"]
+        other = self.events.get(name)
+        if other is None or _rank(built) < _rank(other):
+            self.events[name] = built
+        self.progress(f"{len(self.events):,} events")
+
+    def refuse(self, place: str, problem: str) -> None:
+        """Name what cannot become an event."""
+        self.refused.append(Refusal(place, problem))
+
+
+def _rank(built: Built) -> tuple[Micros, str]:
+    return built.value["occurred_at"], built.as_json()
+
+
+def micros_of(moment: datetime) -> Micros:
+    """A moment as events have it."""
+    return (moment - _EPOCH) // _MICROSECOND

@@ -1,0 +1,140 @@
+"""Where imported events go: into a file, in order of time and each once, or to Kafka, remembering what has arrived."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from typing_extensions import override
+
+from producers.build_event import Built
+from producers.errors import UsageError
+from producers.event_file import BadLine, read_events
+from producers.past.found import Found
+from producers.publisher import Failure, Message, Outcome, Publisher
+
+_ID: Final = 36
+"""Characters of an event's id."""
+
+
+class Merged(NamedTuple):
+    """What stands in the file now, and how it came there."""
+
+    events: list[Built]
+    new: int
+    known: int
+    changed: int
+    """Of the known: told otherwise today than when they were written. They stay as they were."""
+    mended: bool
+    """The last line of the file was cut off in the middle, and is made anew."""
+
+
+def merge(path: Path, found: Found) -> Merged:
+    """Put what was found among the events of the file. Nothing is written here, and a file that is broken stays.
+
+    Raises:
+        UsageError: a line of the file is no event, so this is none of our files.
+    """
+    held, mended = _read(path, found)
+    new = {name: built for name, built in found.events.items() if name not in held}
+    known = found.events.keys() - new.keys()
+    changed = sum(held[name].as_json() != found.events[name].as_json() for name in known)
+    events = in_order([*held.values(), *new.values()])
+    return Merged(events, len(new), len(known), changed, mended)
+
+
+def in_order(events: Iterable[Built]) -> list[Built]:
+    """By time; at one instant by id, so that every run writes the same."""
+    return sorted(events, key=lambda built: (built.value["occurred_at"], built.value["event_id"]))
+
+
+def as_lines(events: Iterable[Built]) -> bytes:
+    """The events as a file has them."""
+    return "".join(f"{built.as_json()}\n" for built in events).encode()
+
+
+def write(path: Path, events: Iterable[Built]) -> None:
+    """Write the file, whole or not at all: whoever interrupts it finds it as it was.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            file.write(as_lines(events))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(f"--output {path}: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _read(path: Path, found: Found) -> tuple[dict[str, Built], bool]:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return {}, False
+    except OSError as error:
+        raise UsageError(f"--output {path}: {error.strerror}") from error
+    held: dict[str, Built] = {}
+    last = text.count(b"\n") + 1
+    for read in read_events(BytesIO(text), found.now):
+        if isinstance(read, BadLine):
+            if read.line == last:
+                return held, True
+            raise UsageError(f"--output {path}:{read.line}: {read.error}: the file has other things than events")
+        held[read[1].value["event_id"]] = read[1]
+    return held, False
+
+
+class State:
+    """The ids of the events that have arrived, a line each, in a file that only grows.
+
+    Raises:
+        UsageError: the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with path.open("a+b") as file:
+                file.seek(0)
+                lines = file.read().split(b"\n")
+                if lines[-1]:  # cut off: it is sent again, which is harmless
+                    file.write(b"\n")
+        except OSError as error:
+            raise UsageError(f"--state {path}: {error.strerror}") from error
+        self.arrived: Final = {line.decode("ascii", "replace") for line in lines[:-1] if len(line) == _ID}
+
+    def remembering(self, publisher: Publisher) -> Publisher:
+        """The publisher, noting what arrives."""
+        return _Remembering(publisher, self._path)
+
+
+class _Remembering(Publisher):
+    def __init__(self, publisher: Publisher, path: Path) -> None:
+        self._publisher, self._path = publisher, path
+
+    @override
+    def publish(self, messages: Iterable[Message], report: Callable[[Message, Outcome], None]) -> None:
+        with self._path.open("ab", buffering=0) as file:
+
+            def note(message: Message, outcome: Outcome) -> None:
+                if not isinstance(outcome, Failure):
+                    file.write(message.event_id.encode() + b"\n")
+                report(message, outcome)
+
+            self._publisher.publish(messages, note)
+
+    @override
+    def close(self) -> None:
+        self._publisher.close()
+
+
+def counts(merged: Merged) -> Mapping[str, int]:
+    """What happened to the file, for people and programs."""
+    return {"events": len(merged.events), "new": merged.new, "known": merged.known, "changed": merged.changed}
