@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from threading import Event
+from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 EVERY: Final = 15.0
 """Seconds between two looks."""
+FIRST: Final = 60.0
+"""Seconds for which the first answer waits for the first look."""
 _WITHIN: Final = 5.0
 
 
@@ -94,15 +97,25 @@ class Watch:
         """Ask `run` to return; it does within a few seconds."""
         self._stop.set()
 
-    def once(self) -> None:
-        """Look now."""
-        self._board.piped(look(self._kafka, *self._topics, self._group))
+    def first(self) -> None:
+        """Look until Kafka says what only rises, or it has been silent for FIRST seconds, or stopped.
+
+        To be done before anything is answered: a counter that comes later than the others seems to have been reset.
+        """
+        deadline = monotonic() + FIRST
+        while self._look().dead_letters is None and monotonic() < deadline and not self._stop.wait(1.0):
+            pass
 
     def run(self) -> None:
         """Look until stopped."""
         while not self._stop.is_set():
-            self.once()
+            self._look()
             self._stop.wait(EVERY)
+
+    def _look(self) -> Pipeline:
+        found = look(self._kafka, *self._topics, self._group)
+        self._board.piped(found)
+        return found
 
 
 class Admin:

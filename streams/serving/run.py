@@ -66,13 +66,12 @@ async def serve(
         threading.Thread(target=watch.run, name="pipeline", daemon=True).start()
         await _read_until(stop, reader, watch)
     finally:
-        watch.stop()
         await runner.cleanup()
 
 
 async def _read_until(stop: asyncio.Event, reader: Reader, watch: Watch) -> None:
     def read() -> None:
-        watch.once()  # before the first answer: a counter that is missing in it would seem to have been reset
+        watch.first()
         reader.run()
 
     reading = asyncio.create_task(asyncio.to_thread(read))
@@ -82,6 +81,7 @@ async def _read_until(stop: asyncio.Event, reader: Reader, watch: Watch) -> None
         log.info("stopping")
     finally:
         stopping.cancel()
+        watch.stop()
         reader.stop()
         await reading
 

@@ -22,6 +22,6 @@ def test_nothing_is_lost_and_nothing_is_counted_twice(
     kafka: KafkaBroker, tmp_path: Path, tell: Tell, seed: int
 ) -> None:
     outcome = run_schedule(kafka, tmp_path, plan(seed))
-    tell(outcome.line())
+    tell("\n".join([outcome.line(), *outcome.problems[:3]]))
     problems = "\n".join(outcome.problems)
     assert not outcome.problems, f"make chaos SCHEDULES=1 SEED={seed}\n{problems}\nended: {outcome.ended}"

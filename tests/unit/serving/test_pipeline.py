@@ -80,3 +80,18 @@ def test_what_only_rises_stays_when_kafka_does_not_say_it() -> None:
     board.piped(Pipeline(10, NOON, 7))
     board.piped(UNKNOWN)
     assert board.scrape("one").health.pipeline == Pipeline(None, None, 7)
+
+
+def test_the_first_look_is_repeated_until_kafka_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Pipeline] = []
+
+    class Board:
+        def piped(self, pipeline: Pipeline) -> None:
+            told.append(pipeline)
+            kafka.silent = ""
+
+    kafka = Answers({0: 100, 1: 60}, silent="offsets")
+    watch = Watch(kafka, (LOG, DEAD), GROUP, Board())
+    monkeypatch.setattr(watch._stop, "wait", lambda _: False)
+    watch.first()
+    assert told == [UNKNOWN, Pipeline(10, NOON, 7)]
