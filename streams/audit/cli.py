@@ -1,6 +1,7 @@
 """`candora audit`: the answer on standard output and as an exit code."""
 
 import argparse
+import gc
 import sys
 import traceback
 
@@ -15,6 +16,7 @@ from streams.worker.settings import WorkerSettings
 def run_audit(given: argparse.Namespace) -> int:
     """0: equal, 1: different, 2: could not be decided."""
     undecided = EXIT_CODES["undecided"]
+    gc.disable()  # it holds hundreds of thousands of records until its answer, and none of them in a cycle
     try:
         settings = WorkerSettings()
         with ProgressBar() as bar:
@@ -25,6 +27,8 @@ def run_audit(given: argparse.Namespace) -> int:
     except Exception:  # noqa: BLE001 - Python's own exit code for a crash, 1, would say that something is different
         traceback.print_exc()
         return undecided
+    finally:
+        gc.enable()
     if given.json:
         print(report.to_json())
     else:

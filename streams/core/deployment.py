@@ -53,8 +53,8 @@ class Deployment:
     __slots__ = (
         "beaten", "begun_at", "carried", "changed_at", "commits_mark", "counted", "digest", "due", "env", "facts",
         "failed_mark", "failing", "failure", "finished_at", "history", "incidents", "included", "key", "known_at",
-        "lane", "late", "late_mark", "name", "promoted_at", "promoted_seen", "rollbacks", "sha", "started_at", "unsaved", "url",
-        "verdict",
+        "lane", "late", "late_mark", "name", "promoted_at", "promoted_seen", "rollbacks", "sha", "started_at",
+        "unsaved", "url", "verdict",
     )  # fmt: skip
 
     def __init__(self, key: str, env: str, name: str) -> None:
