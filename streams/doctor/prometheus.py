@@ -66,6 +66,8 @@ def examine(said: Said, job: str) -> Iterator[Finding]:
 
 def _version(version: str) -> Finding:
     number = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    if not number:
+        return Finding("warning", "Prometheus does not say which version it is", "use 2.42 or newer")
     if number[:2] < OLDEST:
         return Finding("problem", f"Prometheus is {version}", "use 2.42 or newer")
     if (2, 52, 0) <= number <= (2, 53, 2) or number == (2, 54, 0):

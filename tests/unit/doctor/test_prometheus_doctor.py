@@ -49,6 +49,7 @@ def test_what_we_ship_is_well() -> None:
     ("said", "status", "text"),
     [
         (replace(GOOD, version="2.37.1"), "problem", "Prometheus is 2.37.1"),
+        (replace(GOOD, version=""), "warning", "does not say which version"),
         (replace(GOOD, version="2.53.1"), "warning", "which drops samples"),
         (replace(GOOD, config=config(honor_labels=False)), "problem", "honor_labels is false"),
         (replace(GOOD, config=config(honor_timestamps=False)), "problem", "honor_timestamps is false"),
