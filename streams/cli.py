@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     compute.set_defaults(run=_compute)
 
     _add_backfill(commands)
+    _add_report(commands)
 
     demo = commands.add_parser("demo", help="ninety days of a simulated company, with nothing to install")
     demo.add_argument("--once", action="store_true", help="print the table once and leave")
@@ -139,6 +140,22 @@ def _add_backfill(commands: "Commands") -> None:
     into.add_argument("--output", type=Path, metavar="FILE", help="write OpenMetrics for promtool")
     into.add_argument("--blocks", type=Path, metavar="FOLDER", help="let promtool write blocks into Prometheus' data")
     past.set_defaults(run=_backfill)
+
+
+def _add_report(commands: "Commands") -> None:
+    report = commands.add_parser("report", help="the delivery review of a week, a quarter or any other time")
+    report.add_argument("--week", nargs="?", const="", metavar="N", help="13 or 2026-W13 (default: the last whole one)")
+    report.add_argument("--quarter", nargs="?", const="", metavar="N", help="1 or 2026-Q1 (alone: the last whole one)")
+    report.add_argument("--last", type=_duration, metavar="LENGTH", help="e.g. 7d or 90d, up to the last full hour")
+    report.add_argument("--from", dest="begin", type=_time, metavar="TIME", help="the begin of any other time")
+    report.add_argument("--to", dest="end", type=_time, metavar="TIME", help="the end of --from or --last")
+    report.add_argument("--env", action="append", metavar="ENV", help="default: CANDORA_PRODUCTION_ENVS, or prod")
+    report.add_argument("--service", action="append", metavar="GLOB", help="only these services, e.g. 'shop-*'")
+    report.add_argument("--events", metavar="FILE", help="read this file of events, not Kafka; - is standard input")
+    formats = ("terminal", "markdown", "html", "json")
+    report.add_argument("--format", choices=formats, default="terminal", help="default: terminal (80 columns)")
+    report.add_argument("--output", type=Path, metavar="FILE", help="write there, not to standard output")
+    report.set_defaults(run=_report)
 
 
 def _duration(text: str) -> Micros:
@@ -273,6 +290,13 @@ def _backfill(given: argparse.Namespace) -> int:
     from streams.worker.settings import WorkerSettings
 
     return run_backfill(given, _settings(WorkerSettings))
+
+
+def _report(given: argparse.Namespace) -> int:
+    from streams.report.cli import run_report
+    from streams.worker.settings import WorkerSettings
+
+    return run_report(given, _settings(WorkerSettings), time.time_ns() // 1000)
 
 
 def _compute(given: argparse.Namespace) -> int:

@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.demo.board import WINDOW, Board, Line
+from streams.lengths import NO_VALUE, length
 
 WIDTH: Final = 80
 _DIM: Final = "bright_black"
-_NO_VALUE: Final = "-"
 _COLUMNS: Final = (
     ("\nservice", 13),
     ("change\nfailures", 9),
@@ -57,7 +57,7 @@ def _table(board: Board) -> Table:
 def _numbers(line: Line) -> list[Text]:
     return [
         Text(line.service, "bold"),
-        Text(_NO_VALUE if line.ratio is None else f"{line.ratio:.1%}", "bold cyan"),
+        Text(NO_VALUE if line.ratio is None else f"{line.ratio:.1%}", "bold cyan"),
         Text(length(line.lead_p50), "bold cyan"),
         Text(length(line.lead_p90), "cyan"),
         Text(length(line.restore_mean), "bold cyan"),
@@ -85,17 +85,3 @@ def _refused(dead_letters: Mapping[str, int]) -> Text:
 
 def _address(url: str, *, live: bool) -> Text:
     return Text.assemble(("Metrics ", "bold"), (url, "underline"), ("   Ctrl-C ends the demo" if live else "", _DIM))
-
-
-def length(seconds: float | None) -> str:
-    """A length in its two largest units: "3d 4h", "6h 05m", "42m", "30s"; a dash if there is none."""
-    if seconds is None:
-        return _NO_VALUE
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d {hours}h"
-    if hours:
-        return f"{hours}h {minutes:02d}m"
-    return f"{minutes}m" if minutes else f"{rest}s"

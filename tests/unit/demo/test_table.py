@@ -7,7 +7,8 @@ from rich.console import Console
 
 from streams.demo.board import Board
 from streams.demo.habits import COMPANY
-from streams.demo.table import WIDTH, length, render
+from streams.demo.table import WIDTH, render
+from streams.lengths import length
 from tests.unit.demo.test_board import NEW, SHOP
 
 URL = "http://127.0.0.1:9464/metrics"

@@ -1,0 +1,1 @@
+"""`candora report`: the weekly and quarterly delivery review."""

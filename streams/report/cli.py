@@ -1,0 +1,136 @@
+"""`candora report`: from the log, or a file of events, to a review."""
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Iterable
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import ContractError
+from schemas.values import EventValue, Micros
+from streams.audit.kinds import Undecided
+from streams.audit.progress import ProgressBar
+from streams.backfill.log import Log
+from streams.backfill.replay import told_at
+from streams.compute import read_events
+from streams.report import periods
+from streams.report.as_json import as_json
+from streams.report.layout import document
+from streams.report.periods import Pair
+from streams.report.review import Question, Review, review
+from streams.worker.settings import WorkerSettings
+
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+_ASKED: Final = ("week", "quarter", "last", "begin")
+
+
+class Wrong(Exception):
+    """What was asked for cannot be."""
+
+
+def run_report(given: argparse.Namespace, settings: WorkerSettings, now: Micros) -> int:
+    """0: written; 2: wrong usage or a bad event; 3: Kafka does not answer."""
+    try:
+        question = Question(
+            period(given, now), tuple(given.env or settings.production_envs), tuple(given.service or ())
+        )
+        if given.format == "html":
+            _need_pictures()
+        told, refused = _review(given.events, question, settings)
+        text = render(told, given.format, refused)
+        if given.output is None:
+            sys.stdout.write(text)
+        else:
+            given.output.write_text(text, "utf-8")
+    except Undecided as error:
+        return _fail(UNREACHABLE, error)
+    except ContractError as error:
+        return _fail(USAGE, f"{given.events}: {error}")
+    except UnicodeDecodeError as error:
+        return _fail(USAGE, f"{given.events}: is not UTF-8: {error}")
+    except (Wrong, OSError) as error:
+        return _fail(USAGE, error)
+    return 0
+
+
+def period(given: argparse.Namespace, now: Micros) -> Pair:
+    """What is asked for: one of --week, --quarter, --last and --from; else the last week that is over.
+
+    Raises:
+        Wrong: it is none of these, more than one, or not over.
+    """
+    asked = [name for name in _ASKED if getattr(given, name) is not None]
+    if len(asked) > 1:
+        raise Wrong("give one of --week, --quarter, --last and --from")
+    end = periods.whole_hour(now) if given.end is None else given.end
+    if given.end is not None and (not asked or asked[0] in ("week", "quarter")):
+        raise Wrong("--to needs --from or --last")
+    if end > now:
+        raise Wrong("--to lies in the future: a review is of what is over")
+    try:
+        match asked:
+            case ["quarter"]:
+                return periods.quarter(given.quarter or None, now)
+            case ["last"]:
+                return periods.last(given.last, end)
+            case ["begin"]:
+                return periods.between(given.begin, end)
+        return periods.week(given.week or None, now)
+    except ValueError as error:
+        raise Wrong(str(error)) from error
+
+
+def render(told: Review, form: str, refused: int | None) -> str:
+    """The whole text in one of the formats; it ends with a newline."""
+    if form == "json":
+        return json.dumps(as_json(told, refused), indent=1, sort_keys=True) + "\n"
+    laid_out = document(told, refused)
+    if form == "markdown":
+        from streams.report.markdown import markdown
+
+        return markdown(laid_out)
+    if form == "html":
+        from streams.report.page import page
+
+        return page(told, laid_out) + "\n"
+    from streams.report.terminal import show
+
+    file = StringIO()
+    show(laid_out, file, colour=sys.stdout.isatty())
+    return file.getvalue()
+
+
+def _need_pictures() -> None:
+    try:
+        importlib.import_module("jinja2")
+        importlib.import_module("matplotlib")
+    except ImportError as error:
+        raise Wrong(
+            f"--format html needs {error.name}: pip install 'candora[report]'; markdown works without"
+        ) from error
+
+
+def _review(name: str | None, question: Question, settings: WorkerSettings) -> tuple[Review, int | None]:
+    """The review, and how many messages of the log were refused (None: it was a file)."""
+    if name is None:
+        with ProgressBar("reading") as bar:
+            log = Log(settings, bar)
+            told = review(log.events(), question, settings.core())
+        return told, log.refused
+    if name == "-":
+        return review(_in_order(read_events(sys.stdin)), question, settings.core()), None
+    with Path(name).open(encoding="utf-8-sig") as lines:
+        return review(_in_order(read_events(lines)), question, settings.core()), None
+
+
+def _in_order(events: Iterable[EventValue]) -> list[EventValue]:
+    return sorted(events, key=told_at)
+
+
+def _fail(code: int, message: object) -> int:
+    print(f"candora: {message}", file=sys.stderr)
+    return code

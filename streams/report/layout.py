@@ -1,0 +1,349 @@
+"""What stands in a review and in which order, for every way of showing it: sections of sentences and tables."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from schemas.values import SECOND
+from streams.core.incident import NOBODYS
+from streams.lengths import NO_VALUE
+from streams.report.bands import YEAR
+from streams.report.facts import Failed, Trouble
+from streams.report.figures import LEVEL, STRICT, Figure
+from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, LONG_LEAD_TIME, RESTORE, Measure, Verdict, enough
+from streams.report.review import Comparison, Line, Review
+from streams.report.summary import sentences
+from streams.report.words import (
+    clock,
+    count,
+    day,
+    moment,
+    name_of,
+    number,
+    plain,
+    setting,
+    short,
+    short_day,
+    size,
+    span,
+    stretch,
+)
+
+_MOST: Final = 20
+"""Rows of a list of deployments."""
+_MOST_INCIDENTS: Final = 10
+_RULES: Final = {"explicit": "named", "sha": "named by its SHA", "in_force": "in force"}
+
+
+class Cell(NamedTuple):
+    """What stands in a cell, and in smaller letters under it."""
+
+    text: str
+    note: str = ""
+
+
+class Column(NamedTuple):
+    """The head of a column. `width` is how many characters it has on a terminal; 0: what is left."""
+
+    head: str
+    width: int = 0
+    right: bool = False
+
+
+class Table(NamedTuple):
+    """Rows under heads; `rest` says how many are not shown."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    rest: str = ""
+
+
+class Section(NamedTuple):
+    """A heading, sentences, tables."""
+
+    key: str
+    title: str
+    sentences: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    listed: bool = False
+    """Whether the sentences are a list."""
+
+
+class Document(NamedTuple):
+    """A whole review."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    reading: tuple[str, ...]
+    """How to read it."""
+
+
+def document(review: Review, refused: int | None = None) -> Document:
+    """Lay a review out; `refused` counts the messages of the log that are no events."""
+    question = review.question
+    now, before = question.pair
+    which = f" of {', '.join(map(plain, question.services))}" if question.services else ""
+    return Document(
+        title=f"Delivery review{which}: {', '.join(map(plain, question.envs))}, {now.name}",
+        subtitle=f"{stretch(now.begin, now.end)}. Compared with {before.name}.",
+        sections=(
+            Section("short", "In short", sentences(review), listed=True),
+            Section("numbers", "The numbers", (), (_numbers(review),)),
+            _trend(review),
+            _services(review),
+            _failures(review),
+            _incidents(review),
+            _unknown(review, refused),
+        ),
+        reading=_reading(review),
+    )
+
+
+def _numbers(review: Review) -> Table:
+    columns = (
+        Column("measure", 24),
+        Column("now", 9, right=True),
+        Column("95% range", 18, right=True),
+        Column("before", 9, right=True),
+        Column("change"),
+    )
+    return Table("The numbers", columns, tuple(comparison(one) for one in review.headline))
+
+
+def comparison(one: Comparison) -> tuple[Cell, ...]:
+    """A measure with its level, its value, its range, the value before, and the change."""
+    measure = one.measure
+    said = Cell(number(measure.unit, one.now.value), size(one.now))
+    earlier = Cell(number(measure.unit, one.before.value), size(one.before))
+    level = f"DORA {YEAR}: {one.band}" if one.band else ""
+    return Cell(measure.name, level), said, _range(measure, one.now), earlier, change(one)
+
+
+def _range(measure: Measure, figure: Figure) -> Cell:
+    if not enough(measure, figure):
+        return Cell("not enough data", f"fewer than {measure.least}")
+    return Cell(span(measure.unit, figure.interval()))
+
+
+def change(one: Comparison) -> Cell:
+    """The verdict in words, with its direction."""
+    if one.verdict is Verdict.UNCOVERED:
+        return Cell("not compared", "log began later")
+    if one.verdict is Verdict.FEW:
+        return Cell("not enough data" if enough(one.measure, one.now) else NO_VALUE)
+    if one.verdict is Verdict.SAME:
+        return Cell("no clear change")
+    up = (one.now.value or 0) > (one.before.value or 0)
+    return Cell(f"{'higher' if up else 'lower'}: {one.verdict}")
+
+
+def _trend(review: Review) -> Section:
+    columns = (
+        Column("week to", 10),
+        Column("deployments", 11, right=True),
+        Column("failed", 7, right=True),
+        Column("rate", 7, right=True),
+        Column("lead time p50", 17, right=True),
+        Column("restore mean", 17, right=True),
+    )
+    rows = []
+    for week in review.weeks:
+        rate, lead, restore = (week.figure(one) for one in (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE))
+        numbers = (number("length", one.value) + f" (n {one.n})" for one in (lead, restore))
+        cells = (short_day(week.end), str(week.total.judged), str(week.total.failed), number("share", rate.value))
+        rows.append(tuple(Cell(text) for text in (*cells, *numbers)))
+    title = f"The last {count(len(review.weeks), 'week')}" if review.weeks else "The trend"
+    said = () if rows else ("The log holds less than a whole week.",)
+    return Section("trend", title, said, (Table("By week", columns, tuple(rows)),) if rows else ())
+
+
+def _services(review: Review) -> Section:
+    envs = review.question.envs
+    columns = (
+        Column("service"),
+        Column("failed", 8, right=True),
+        Column("95% range", 15, right=True),
+        Column("lead p50", 8, right=True),
+        Column("restore", 7, right=True),
+        Column("a day", 5, right=True),
+        Column("pending", 9, right=True),
+    )
+    tables = []
+    if review.lines:
+        rows = tuple(_line(one, name_of(one.place, envs)) for one in review.lines)
+        tables.append(Table("Service by service", columns, rows))
+    beside = (Column("service"), Column("measure", 22), Column("now", 11, right=True))
+    if review.apart:
+        rows = tuple(
+            (
+                Cell(name_of(one.place, envs)),
+                Cell(one.measure.name),
+                Cell(number(one.measure.unit, one.own.value), size(one.own)),
+                Cell(number(one.measure.unit, one.rest.value), size(one.rest)),
+                Cell(one.verdict),
+            )
+            for one in review.apart
+        )
+        more = (Column("all others", 11, right=True), Column("", 8))
+        tables.append(Table("Best and worst: clearly apart from all others together", (*beside, *more), rows))
+    if review.moved:
+        rows = tuple(
+            (Cell(name_of(place, envs)), Cell(one.measure.name), *comparison(one)[1:4:2], change(one))
+            for place, one in review.moved
+        )
+        more = (Column("before", 11, right=True), Column("change", 14))
+        tables.append(Table("What changed: clearly other than before", (*beside, *more), rows))
+    return Section("services", "Services", _said_of_services(review), tuple(tables))
+
+
+def _said_of_services(review: Review) -> tuple[str, ...]:
+    if not review.lines:
+        return ("No service was heard of here.",)
+    said = []
+    if not review.apart:
+        compared = f"{count(review.apart_of, 'comparison')} had enough data" if review.apart_of else "not enough data"
+        said.append(f"Best and worst: no service stands clearly apart from the others ({compared}).")
+    if not review.covered:
+        said.append(f"What changed: not compared, for {_began(review)}.")
+    elif not review.moved:
+        compared = f"{count(review.moved_of, 'comparison')} had enough data" if review.moved_of else "not enough data"
+        said.append(f"What changed: no service clearly ({compared}).")
+    return tuple(said)
+
+
+def _began(review: Review) -> str:
+    return "the log is empty" if review.log_begins is None else f"the log began on {day(review.log_begins)}"
+
+
+def _line(one: Line, name: str) -> tuple[Cell, ...]:
+    state = Cell(str(one.present.pending), f"{one.present.failing} failing" if one.present.failing else "")
+    return (
+        Cell(name, f"{one.present.open} open incident{'s' * (one.present.open > 1)}" if one.present.open else ""),
+        Cell(number("share", one.rate.value), size(one.rate)),
+        _range(CHANGE_FAILURE_RATE, one.rate),
+        Cell(number("length", one.lead.value), size(one.lead)),
+        Cell(number("length", one.restore.value), size(one.restore)),
+        Cell(number("rate", one.frequency.value)),
+        state,
+    )
+
+
+def _failures(review: Review) -> Section:
+    if not review.failures:
+        return Section("failures", "Deployments that failed", ("None of those that were judged.",))
+    shown = review.failures[:_MOST]
+    columns = (Column("finished", 12), Column("service", 13), Column("deployment", 18), Column("why"))
+    rows = tuple(_failed(one, name_of(one.place, review.question.envs)) for one in shown)
+    rest = _rest(len(review.failures) - len(shown), "earlier")
+    return Section(
+        "failures",
+        "Deployments that failed",
+        (_reasons(review),),
+        (Table("The latest first", columns, rows, rest),),
+    )
+
+
+def _reasons(review: Review) -> str:
+    named = (f"{how_many} {reason.replace('_', ' ')}" for reason, how_many in review.total.reasons)
+    return f"{review.total.failed} failed, by what came first: {', '.join(named)}."
+
+
+def _failed(one: Failed, name: str) -> tuple[Cell, ...]:
+    return (
+        Cell(clock(one.finished_at)),
+        Cell(name),
+        Cell(plain(one.deployment_id), short(one.sha)),
+        Cell(one.reason.replace("_", " "), plain(one.detail)),
+    )
+
+
+def _rest(how_many: int, what: str) -> str:
+    return f"and {how_many} {what}; --format json has all" if how_many > 0 else ""
+
+
+def _incidents(review: Review) -> Section:
+    envs = review.question.envs
+    tables = [
+        _troubles("Open at the end", review.open, envs),
+        _troubles("The longest to restore", review.restored, envs),
+        _troubles("Put on no deployment", review.unattributed, envs),
+    ]
+    held = tuple(table for table in tables if table.rows)
+    opened = count(review.total.incidents, "incident")
+    restored = count(len(review.restored), "incident")
+    said = f"{opened} opened, {restored} {'was' if len(review.restored) == 1 else 'were'} restored."
+    return Section("incidents", "Incidents", (said,), held)
+
+
+def _troubles(name: str, troubles: Sequence[Trouble], envs: tuple[str, ...]) -> Table:
+    columns = (Column("opened", 12), Column("service", 13), Column("lasted", 8, right=True), Column("incident"))
+    rows = tuple(
+        (
+            Cell(clock(one.opened_at)),
+            Cell(name_of(one.place, envs)),
+            Cell("open" if one.length is None else number("length", one.length / SECOND)),
+            Cell(f"{plain(one.severity or 'no severity')} {plain(one.title or 'no title')}", _blamed(one)),
+        )
+        for one in troubles[:_MOST_INCIDENTS]
+    )
+    return Table(name, columns, rows, _rest(len(troubles) - len(rows), "more"))
+
+
+def _blamed(one: Trouble) -> str:
+    if one.unattributed:
+        return plain(f"{one.incident_id}; put on no deployment")
+    if one.blamed in NOBODYS:
+        return plain(f"{one.incident_id}; no deployment's fault: {one.blamed}")
+    return plain(f"{one.incident_id}; put on {one.blamed} ({_RULES[one.rule]})")
+
+
+def _unknown(review: Review, refused: int | None) -> Section:
+    odd, state, total = review.oddities, review.present, review.total
+    listed = [
+        ("Deployments that wait for their verdict", state.pending, f"{state.failing} of them fail already"),
+        ("Open incidents", state.open, "no time to restore yet"),
+        ("Incidents on no deployment", total.unattributed, f"of {total.incidents}; some may be failures"),
+        ("Promotions without a known commit", odd.without_commits, "they gave no lead time"),
+        ("Superseded deployments", odd.superseded, "a newer one began before they finished; in no rate"),
+        ("Abandoned deployments", odd.abandoned, "left in their canary; in no rate"),
+        ("Late failures", odd.late_failures, "after the failure window; in no rate"),
+        ("Negative lead times", odd.clock_skew, "clocks are skewed; left out"),
+        ("Conflicting events", odd.conflicts, "told twice with different content; one of each was left out"),
+        ("Silent services", len(review.silent), ", ".join(_silent(review))),
+        ("Refused messages", refused or 0, "in the whole log; deploy_events_dead says why"),
+    ]
+    said = [f"{what}: {how_many} ({meaning})." for what, how_many, meaning in listed if how_many]
+    if not review.covered:
+        said.append(f"Nothing is compared with {review.question.pair.before.name}: {_began(review)}.")
+    nothing = "Nothing: all deployments are judged, all incidents are attributed, and no event was odd."
+    return Section("unknown", "What is not known", tuple(said) or (nothing,), listed=True)
+
+
+def _silent(review: Review) -> list[str]:
+    return [f"{plain(one.service)} (since {short_day(one.last_event_at)})" for one in review.silent]
+
+
+def _reading(review: Review) -> tuple[str, ...]:
+    settings = review.settings
+    window, lateness = setting(settings.failure_window), setting(settings.lateness)
+    age = setting(settings.failure_window + settings.lateness)
+    judged = " to ".join(moment(at) for at in review.judged_span)
+    severities = plain(" or ".join(settings.failing_severities)) or "a failing severity"
+    misled = round(1 / (1 - STRICT))
+    rates = (
+        f"A deployment failed if it was rolled back, or if an incident of {severities} was put on it, no later than "
+        f"{window} after it finished; it is judged {age} after it finished (lateness {lateness}), so the rates are of "
+        f"those that finished from {judged} UTC."
+    )
+    ranges = (
+        f"A range holds the number with {LEVEL:.0%} confidence (Wilson's for shares, a score interval for deployments "
+        f"a day, a bootstrap for times), and a change is called one only if the {LEVEL:.0%} interval of the difference "
+        f"leaves zero out ({STRICT:.0%} for single services, where one comparison in {misled} still misleads); of "
+        f"fewer than {LEAD_TIME.least} (for nine in ten: {LONG_LEAD_TIME.least}) neither is given."
+    )
+    levels = (
+        f"DORA's levels are those of its {YEAR} report, from a survey about single applications: for orientation only. "
+        "Deployments a day have the level of the middle service."
+    )
+    return f"{rates} {ranges}", levels

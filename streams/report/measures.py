@@ -1,0 +1,91 @@
+"""The measures of a review, as a table: what each is made of, and how few are too few."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, Literal, NamedTuple
+
+from schemas.values import DAY, SECOND, Micros
+from streams.report.facts import Cohort
+from streams.report.figures import Figure, Lengths, PerDay, Share, differs
+
+Unit = Literal["share", "length", "rate"]
+
+
+class Measure(NamedTuple):
+    """One measure. `counts` is what its n counts, `least` the n below which nothing is said of it."""
+
+    key: str
+    name: str
+    unit: Unit
+    counts: str
+    least: int
+    figure: Callable[[Cohort, Micros, str], Figure]
+    """Of a cohort over a window; the text seeds a bootstrap."""
+    more_is_better: bool = False
+
+
+def _lengths(values: tuple[Micros, ...], name: str, q: float | None = None) -> Lengths:
+    return Lengths(name, tuple(value / SECOND for value in values), q)
+
+
+CHANGE_FAILURE_RATE: Final = Measure(
+    "change_failure_rate", "Change failure rate", "share", "deployments", 10, lambda c, _, __: Share(c.failed, c.judged)
+)
+LEAD_TIME: Final = Measure(
+    "lead_time_p50", "Lead time, median", "length", "changes", 10, lambda c, _, s: _lengths(c.lead, s, 0.5)
+)
+LONG_LEAD_TIME: Final = Measure(
+    "lead_time_p90", "Lead time, nine in ten", "length", "changes", 20, lambda c, _, s: _lengths(c.lead, s, 0.9)
+)
+RESTORE: Final = Measure(
+    "restore_mean", "Time to restore, mean", "length", "incidents", 10, lambda c, _, s: _lengths(c.restore, s)
+)
+MEDIAN_RESTORE: Final = Measure(
+    "restore_p50", "Time to restore, median", "length", "incidents", 10, lambda c, _, s: _lengths(c.restore, s, 0.5)
+)
+RECOVERY: Final = Measure(
+    "recovery_mean", "Failed-deploy recovery", "length", "incidents", 10, lambda c, _, s: _lengths(c.recovery, s)
+)
+FREQUENCY: Final = Measure(
+    "frequency", "Deployments a day", "rate", "deployments", 10, lambda c, w, _: PerDay(c.judged, w / DAY), True
+)
+REWORK: Final = Measure(
+    "rework_rate", "Rework rate", "share", "deployments", 10, lambda c, _, __: Share(c.hotfix, c.judged)
+)
+
+HEADLINE: Final = (
+    CHANGE_FAILURE_RATE, LEAD_TIME, LONG_LEAD_TIME, RESTORE, MEDIAN_RESTORE, RECOVERY, FREQUENCY, REWORK,
+)  # fmt: skip
+BY_SERVICE: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, FREQUENCY)
+"""What is compared service by service with the period before."""
+APART: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE)
+"""In what a service may stand apart from all others; how often one is deployed is no merit of its own."""
+
+
+class Verdict(StrEnum):
+    """What may be said of two figures."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    SAME = "no clear change"
+    FEW = "not enough data"
+    UNCOVERED = "log began later"
+
+
+CLEAR: Final = frozenset((Verdict.BETTER, Verdict.WORSE))
+
+
+def enough(measure: Measure, figure: Figure) -> bool:
+    """Whether anything is said of it. A count a day stands for itself: few are few."""
+    return measure.unit == "rate" or figure.n >= measure.least
+
+
+def verdict(measure: Measure, one: Figure, other: Figure, level: float) -> Verdict:
+    """How `one` compares with `other`."""
+    few = one.n + other.n < measure.least if measure.unit == "rate" else min(one.n, other.n) < measure.least
+    if few:
+        return Verdict.FEW
+    if not differs(one, other, level):
+        return Verdict.SAME
+    rises = (one.value or 0) > (other.value or 0)
+    return Verdict.BETTER if rises == measure.more_is_better else Verdict.WORSE

@@ -1,0 +1,116 @@
+"""The review as one HTML page that needs nothing else: no script, no font, no address is asked for anything."""
+
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from streams.report import charts
+from streams.report.charts import BUCKETS, Chart, bucketed
+from streams.report.layout import Cell, Column, Document, Section, Table, comparison
+from streams.report.measures import CHANGE_FAILURE_RATE, FREQUENCY, LEAD_TIME, RESTORE
+from streams.report.review import Review
+from streams.report.words import name_of, number, short_day
+
+_KEYS: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, FREQUENCY)
+_MOST_SERVICES: Final = 12
+"""Small pictures of services; the busiest are shown."""
+
+
+class Figure(NamedTuple):
+    """Pictures, and the table that says the same."""
+
+    charts: tuple[Chart, ...]
+    table: Table | None
+    small: bool = False
+
+
+class Part(NamedTuple):
+    """A section and what is drawn in it."""
+
+    section: Section
+    figures: tuple[Figure, ...]
+    tables_first: bool
+
+
+def page(review: Review, document: Document) -> str:
+    """The whole page."""
+    template = _environment().from_string((files("streams.report") / "page.html").read_text("utf-8"))
+    return template.render(
+        document=document,
+        keys=[comparison(one) for one in review.headline if one.measure in _KEYS],
+        verdicts=[one.verdict.name.lower() for one in review.headline if one.measure in _KEYS],
+        parts=[Part(one, _figures(one, review), one.key == "numbers") for one in document.sections],
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["drawing"] = _drawing
+    return environment
+
+
+def _drawing(chart: Chart) -> Markup:
+    """Made by us, with every text in it escaped."""
+    return Markup(chart.svg)  # noqa: S704
+
+
+def _figures(section: Section, review: Review) -> tuple[Figure, ...]:
+    match section.key:
+        case "trend":
+            return _figure(charts.trend(review.weeks), None)  # its table follows
+        case "numbers":
+            drawn = charts.distribution(review.total, review.before)
+            return _figure([drawn] if drawn else [], _spread(review))
+        case "services":
+            return _services(review)
+        case "failures":
+            drawn = charts.reasons(dict(review.total.reasons), dict(review.before.reasons))
+            return _figure([drawn] if drawn else [], _reasons(review))
+    return ()
+
+
+def _figure(drawn: list[Chart], table: Table | None, *, small: bool = False) -> tuple[Figure, ...]:
+    return (Figure(tuple(drawn), table, small),) if drawn else ()
+
+
+def _spread(review: Review) -> Table:
+    names = [f"up to {name}" for name, _ in BUCKETS] + [f"over {BUCKETS[-1][0]}"]
+    now, before = bucketed(review.total), bucketed(review.before)
+    rows = tuple(
+        (Cell(name), *(Cell(str(count)) for count in counts), Cell(_share(counts[0], len(review.total.lead))))
+        for name, *counts in zip(names, now, before, strict=True)
+    )
+    heads = (Column("lead time"), Column("now", right=True), Column("before", right=True), Column("share", right=True))
+    return Table("Changes by lead time", heads, rows)
+
+
+def _share(part: int, whole: int) -> str:
+    return number("share", part / whole if whole else None)
+
+
+def _reasons(review: Review) -> Table:
+    now, before = dict(review.total.reasons), dict(review.before.reasons)
+    rows = tuple(
+        (Cell(reason.replace("_", " ")), Cell(str(now.get(reason, 0))), Cell(str(before.get(reason, 0))))
+        for reason in sorted({*now, *before})
+    )
+    heads = (Column("what came first"), Column("now", right=True), Column("before", right=True))
+    return Table("Failures by reason", heads, rows)
+
+
+def _services(review: Review) -> tuple[Figure, ...]:
+    weeks, envs = review.weeks, review.question.envs
+    if not weeks:
+        return ()
+    busiest = sorted(review.lines, key=lambda one: (-one.cohort.judged, one.place))[:_MOST_SERVICES]
+    places = sorted(one.place for one in busiest)
+    drawn = charts.services(weeks, places, lambda place: name_of(place, envs))
+    heads = (Column("week to"), *(Column(name_of(place, envs), right=True) for place in places))
+    rows = []
+    for week in weeks:
+        held = [week.places.get(place) for place in places]
+        cells = (Cell(f"{one.failed} of {one.judged}" if one else "0 of 0") for one in held)
+        rows.append((Cell(short_day(week.end)), *cells))
+    return _figure(drawn, Table("Failed of judged deployments, by week", heads, tuple(rows)), small=True)

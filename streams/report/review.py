@@ -1,0 +1,293 @@
+"""A review: everything that the reader is told, before it is laid out for a terminal, a page or a program. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from math import ceil
+from statistics import median
+from typing import Final, NamedTuple
+
+from schemas.values import DAY, EventValue, Micros
+from streams.core.settings import Settings
+from streams.report.bands import Band, band
+from streams.report.facts import (
+    Cohort,
+    Failed,
+    Look,
+    Oddities,
+    Place,
+    Present,
+    Trouble,
+    cohorts,
+    failures,
+    incidents,
+    last_event_at,
+    looks,
+    oddities,
+    pooled,
+    present,
+)
+from streams.report.figures import LEVEL, STRICT, Figure
+from streams.report.measures import (
+    APART,
+    BY_SERVICE,
+    CHANGE_FAILURE_RATE,
+    CLEAR,
+    FREQUENCY,
+    HEADLINE,
+    LEAD_TIME,
+    RESTORE,
+    Measure,
+    Verdict,
+    enough,
+    verdict,
+)
+from streams.report.periods import WEEK, Pair
+
+_FEWEST_WEEKS: Final = 13
+_MOST_WEEKS: Final = 53
+_SILENT: Final = 14 * DAY
+"""No event for so long, or for the whole of a shorter period, is worth a question."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked. `services` are patterns; none: all."""
+
+    pair: Pair
+    envs: tuple[str, ...]
+    services: tuple[str, ...] = ()
+
+    def wanted(self, place: Place) -> bool:
+        """Whether the review is about this service in this environment."""
+        named = not self.services or any(fnmatchcase(place.service, pattern) for pattern in self.services)
+        return named and place.env in self.envs
+
+
+class Comparison(NamedTuple):
+    """A measure in the period and in the one before."""
+
+    measure: Measure
+    now: Figure
+    before: Figure
+    verdict: Verdict
+    band: Band | None = None
+    """Its level by DORA; of the middle service where it is about how often one is deployed."""
+
+
+class Line(NamedTuple):
+    """One service in one environment."""
+
+    place: Place
+    cohort: Cohort
+    present: Present
+    rate: Figure
+    lead: Figure
+    restore: Figure
+    frequency: Figure
+
+
+class Apart(NamedTuple):
+    """A service that is clearly better or worse than all others together."""
+
+    place: Place
+    measure: Measure
+    own: Figure
+    rest: Figure
+    verdict: Verdict
+
+
+class Moved(NamedTuple):
+    """A service whose measure clearly changed."""
+
+    place: Place
+    comparison: Comparison
+
+
+class Week(NamedTuple):
+    """Seven days of the trend."""
+
+    end: Micros
+    total: Cohort
+    places: Mapping[Place, Cohort]
+
+    def figure(self, measure: Measure) -> Figure:
+        """The measure of this week."""
+        return measure.figure(self.total, WEEK, f"{measure.key} of the week to {self.end}")
+
+
+class Silent(NamedTuple):
+    """A service that nothing was heard of."""
+
+    service: str
+    last_event_at: Micros
+
+
+@dataclass(frozen=True)
+class Review:
+    """Everything that is told."""
+
+    question: Question
+    settings: Settings
+    log_begins: Micros | None
+    """When the earliest event happened; None if there is none."""
+    covered: bool
+    """Whether the log reaches back to the begin of the period before."""
+    total: Cohort
+    before: Cohort
+    headline: tuple[Comparison, ...]
+    lines: tuple[Line, ...]
+    apart: tuple[Apart, ...]
+    apart_of: int
+    """How many comparisons with all others there was enough data for."""
+    moved: tuple[Moved, ...]
+    moved_of: int
+    weeks: tuple[Week, ...]
+    """The oldest first; without those that the log does not cover."""
+    present: Present
+    failures: tuple[Failed, ...]
+    restored: tuple[Trouble, ...]
+    """The longest first."""
+    unattributed: tuple[Trouble, ...]
+    open: tuple[Trouble, ...]
+    oddities: Oddities
+    silent: tuple[Silent, ...]
+
+    @property
+    def judged_span(self) -> tuple[Micros, Micros]:
+        """When the deployments of the rates finished: after the first and not after the second."""
+        lag = self.settings.failure_window + self.settings.lateness
+        return self.question.pair.now.begin - lag, self.question.pair.now.end - lag
+
+    @property
+    def ended_span(self) -> tuple[Micros, Micros]:
+        """When the lead times and times to restore ended."""
+        lag = self.settings.lateness
+        return self.question.pair.now.begin - lag, self.question.pair.now.end - lag
+
+
+def review(events: Iterable[EventValue], question: Question, settings: Settings) -> Review:
+    """Read the events, in the order of `told_at`, and work out what may be said."""
+    now, before = question.pair
+    settings = replace(settings, windows=tuple(dict.fromkeys((now.length, before.length, WEEK))))
+    week_ends = _week_ends(question.pair, settings.lateness)
+    earlier: dict[Place, Cohort] = {}
+    weeks: list[Week] = []
+    last = Look(now.end, {}, None)
+    for look in looks(events, sorted({now.begin, now.end, *week_ends}), settings):
+        last = look
+        if look.at == now.begin:
+            earlier = cohorts(look.books, before.length, settings, question.wanted)
+        if look.at in week_ends:
+            held = cohorts(look.books, WEEK, settings, question.wanted)
+            weeks.append(Week(look.at, pooled(held.values()), held))
+    return _Telling(question, settings, last, earlier).tell(weeks)
+
+
+def _week_ends(pair: Pair, apart: Micros) -> list[Micros]:
+    """The ends of the trend's weeks, counted back from the end; none too near to where the period begins."""
+    begin, end = pair.now.begin, pair.now.end
+    count = min(max(_FEWEST_WEEKS, ceil(pair.now.length / WEEK)), _MOST_WEEKS)
+    ends = [end - number * WEEK for number in range(count)]
+    return [at for at in ends if at == begin or abs(at - begin) >= apart]
+
+
+class _Telling:
+    """What follows from the books at the end of the period and the cohorts of the period before."""
+
+    def __init__(self, question: Question, settings: Settings, last: Look, earlier: Mapping[Place, Cohort]) -> None:
+        self._question = question
+        self._pair = question.pair
+        self._settings = settings
+        self._last = last
+        self._earlier = earlier
+        self._held = cohorts(last.books, self._pair.now.length, settings, question.wanted)
+        self._covered = last.first_event_at is not None and last.first_event_at <= self._pair.before.begin
+
+    def tell(self, weeks: Sequence[Week]) -> Review:
+        first, now, wanted, books = self._last.first_event_at, self._pair.now, self._question.wanted, self._last.books
+        lag, grown = self._settings.lateness, self._settings.lateness + self._settings.failure_window
+        begin, end = now.begin - lag, now.end - lag
+        states, troubles = present(books, wanted), incidents(books, wanted)
+        restored = (one for one in troubles if one.length is not None and begin < (one.ended_at or 0) <= end)
+        total, before = pooled(self._held.values()), pooled(self._earlier.values())
+        apart, apart_of = self._apart()
+        moved, moved_of = self._moved()
+        return Review(
+            question=self._question,
+            settings=self._settings,
+            log_begins=first,
+            covered=self._covered,
+            total=total,
+            before=before,
+            headline=tuple(self._headline(one, total, before) for one in HEADLINE),
+            lines=tuple(self._line(place, states[place]) for place in self._held),
+            apart=apart,
+            apart_of=apart_of,
+            moved=moved,
+            moved_of=moved_of,
+            weeks=tuple(one for one in weeks if first is not None and one.end - WEEK >= first),
+            present=Present(*(sum(counts) for counts in zip(Present(0, 0, 0), *states.values(), strict=True))),
+            failures=tuple(failures(books, now.begin - grown, now.end - grown, wanted)),
+            restored=tuple(sorted(restored, key=lambda one: -(one.length or 0))),
+            unattributed=tuple(one for one in troubles if one.unattributed and begin < one.opened_at <= end),
+            open=tuple(one for one in troubles if one.length is None),
+            oddities=oddities(books, begin, end, wanted, self._settings),
+            silent=tuple(self._silent()),
+        )
+
+    def _figures(self, measure: Measure, now: Cohort, before: Cohort, who: str) -> tuple[Figure, Figure]:
+        spans = ((now, self._pair.now), (before, self._pair.before))
+        one, other = (measure.figure(held, at.length, f"{measure.key} of {who} to {at.end}") for held, at in spans)
+        return one, other
+
+    def _compare(self, measure: Measure, figures: tuple[Figure, Figure], level: float) -> Comparison:
+        said = verdict(measure, *figures, level) if self._covered else Verdict.UNCOVERED
+        return Comparison(measure, *figures, said)
+
+    def _headline(self, measure: Measure, now: Cohort, before: Cohort) -> Comparison:
+        """With its level, of the middle service where it is about how often one is deployed."""
+        found = self._compare(measure, self._figures(measure, now, before, "all"), LEVEL)
+        value = found.now.value if enough(measure, found.now) else None
+        if measure is FREQUENCY and self._held:
+            value = median(one.judged for one in self._held.values()) / (self._pair.now.length / DAY)
+        return found._replace(band=band(measure.key, value))
+
+    def _line(self, place: Place, state: Present) -> Line:
+        cohort, length = self._held[place], self._pair.now.length
+        own = {one: one.figure(cohort, length, f"{one.key} of {place} to {self._pair.now.end}") for one in BY_SERVICE}
+        return Line(place, cohort, state, own[CHANGE_FAILURE_RATE], own[LEAD_TIME], own[RESTORE], own[FREQUENCY])
+
+    def _apart(self) -> tuple[tuple[Apart, ...], int]:
+        """Each service beside all others together."""
+        found, compared = [], 0
+        for place, cohort in self._held.items():
+            rest = pooled(one for other, one in self._held.items() if other != place)
+            for measure in APART:
+                length, end = self._pair.now.length, self._pair.now.end
+                own = measure.figure(cohort, length, f"{measure.key} of {place} to {end}")
+                others = measure.figure(rest, length, f"{measure.key} of all but {place} to {end}")
+                said = verdict(measure, own, others, STRICT)
+                compared += said is not Verdict.FEW
+                if said in CLEAR:
+                    found.append(Apart(place, measure, own, others, said))
+        return tuple(sorted(found, key=lambda one: (APART.index(one.measure), one.verdict, one.place))), compared
+
+    def _moved(self) -> tuple[tuple[Moved, ...], int]:
+        """Each service beside itself in the period before."""
+        found, compared = [], 0
+        for place, cohort in self._held.items():
+            for measure in BY_SERVICE if self._covered else ():
+                figures = self._figures(measure, cohort, self._earlier.get(place, Cohort()), str(place))
+                comparison = self._compare(measure, figures, STRICT)
+                compared += comparison.verdict is not Verdict.FEW
+                if comparison.verdict in CLEAR:
+                    found.append(Moved(place, comparison))
+        return tuple(found), compared
+
+    def _silent(self) -> Iterator[Silent]:
+        silence = min(_SILENT, self._pair.now.length)
+        for service in sorted({place.service for place in self._held}):
+            at = last_event_at(self._last.books[service])
+            if at is not None and at <= self._pair.now.end - silence:
+                yield Silent(service, at)

@@ -1,0 +1,108 @@
+"""The review in a few sentences: what happened, what changed, who stands apart, what is open. Pure."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from streams.report.figures import Share
+from streams.report.measures import (
+    APART,
+    CHANGE_FAILURE_RATE,
+    CLEAR,
+    LEAD_TIME,
+    LONG_LEAD_TIME,
+    RESTORE,
+    Measure,
+    Verdict,
+    enough,
+)
+from streams.report.review import Apart, Comparison, Review
+from streams.report.words import count, name_of, number, size, span
+
+_MOST_NAMED: Final = 3
+_APART: Final = {
+    (APART[0], Verdict.BETTER): "fails less often",
+    (APART[0], Verdict.WORSE): "fails more often",
+    (APART[1], Verdict.BETTER): "delivers faster",
+    (APART[1], Verdict.WORSE): "delivers slower",
+    (APART[2], Verdict.BETTER): "is restored sooner",
+    (APART[2], Verdict.WORSE): "is restored later",
+}
+
+
+def sentences(review: Review) -> tuple[str, ...]:
+    """Each says one thing, with its numbers."""
+    by_measure = {one.measure: one for one in review.headline}
+    found = [
+        _failures(by_measure[CHANGE_FAILURE_RATE]),
+        _lead_times(by_measure[LEAD_TIME], by_measure[LONG_LEAD_TIME]),
+        _restores(by_measure[RESTORE]),
+    ]
+    found += _changes(review)
+    found += _standing_apart(review)
+    return tuple(found)
+
+
+def _failures(one: Comparison) -> str:
+    if not isinstance(one.now, Share) or not one.now.n:
+        return "No deployment was judged, so there is no change failure rate."
+    said = f"{one.now.hits} of {count(one.now.n, 'judged deployment')} failed"
+    if not enough(one.measure, one.now):
+        return f"{said}: not enough data for a rate."
+    return f"{said}: {number('share', one.now.value)}, with a range of {span('share', one.now.interval())}."
+
+
+def _lead_times(middle: Comparison, long: Comparison) -> str:
+    if not enough(middle.measure, middle.now):
+        return f"{count(middle.now.n, 'change')} reached 100 % of production: not enough data for a lead time."
+    half = number("length", middle.now.value)
+    said = f"Half of the {middle.now.n} changes were in production within {half} of their first commit"
+    if not enough(long.measure, long.now):
+        return f"{said}."
+    return f"{said}, nine in ten within {number('length', long.now.value)}."
+
+
+def _restores(one: Comparison) -> str:
+    if not one.now.n:
+        return "No incident was restored."
+    said = f"{count(one.now.n, 'incident')} took {number('length', one.now.value)} to restore on average"
+    return f"{said}." if enough(one.measure, one.now) else f"{said}: not enough data to say more."
+
+
+def _changes(review: Review) -> Iterator[str]:
+    before = review.question.pair.before.name
+    if not review.covered:
+        yield f"Nothing is compared with {before}: the log does not reach back that far."
+        return
+    clear = [one for one in review.headline if one.verdict in CLEAR]
+    if not clear:
+        yield f"No number differs from {before} by more than chance explains."
+    for verdict in (Verdict.WORSE, Verdict.BETTER):
+        named = [f"{_lower(one.measure)} ({_from_to(one)})" for one in clear if one.verdict is verdict]
+        if named:
+            yield f"Clearly {verdict} than {before}: {', '.join(named)}."
+
+
+def _lower(measure: Measure) -> str:
+    return measure.name[0].lower() + measure.name[1:]
+
+
+def _from_to(one: Comparison) -> str:
+    unit = one.measure.unit
+    return f"{number(unit, one.before.value)} to {number(unit, one.now.value)}"
+
+
+def _standing_apart(review: Review) -> Iterator[str]:
+    if len(review.lines) < 2:  # noqa: PLR2004 - one has no others
+        return
+    if not review.apart:
+        yield "No service stands clearly apart from the others."
+    for one in review.apart[:_MOST_NAMED]:
+        yield _apart(one, review)
+    if len(review.apart) > _MOST_NAMED:
+        yield f"{len(review.apart) - _MOST_NAMED} more that stand apart are listed under Services."
+
+
+def _apart(one: Apart, review: Review) -> str:
+    own, rest = (f"{number(one.measure.unit, figure.value)}, {size(figure)}" for figure in (one.own, one.rest))
+    name = name_of(one.place, review.question.envs)
+    return f"{name} {_APART[one.measure, one.verdict]} than the others together ({own}; others {rest})."
