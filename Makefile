@@ -113,6 +113,14 @@ mixin: .venv/made ## write the rules and alerts of deploy/prometheus anew from m
 dashboards: .venv/made ## write the dashboards of deploy/grafana anew from its source
 	cd deploy/grafana && PYTHONSAFEPATH= $(abspath $(BIN))/python -m source
 
+.PHONY: packages
+packages: .venv/made ## copy the script of the GitHub action to where GitLab and Jenkins look for it
+	PYTHONSAFEPATH= $(BIN)/python -m tests.support.ci_packages
+
+COMPILE := env -u PIP_FIND_LINKS .cache/lock/bin/pip-compile -q --generate-hashes --strip-extras --allow-unsafe \
+  --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+SHIPPED := ci/github:--build-deps-for=wheel docker/sidecar:--extra=sidecar docker/streams:--extra=streams
+
 .PHONY: lock
 lock: ## write requirements.txt anew from pyproject.toml
 	$(PYTHON) -m venv .cache/lock
@@ -120,10 +128,15 @@ lock: ## write requirements.txt anew from pyproject.toml
 	@# Wheels from a local folder have hashes that nobody else can have.
 	printf '# Written by `make lock`: %s\n' \
 	  'every dependency of every extra, exact and with its hashes. Edit pyproject.toml instead.' > .cache/requirements.txt
-	env -u PIP_FIND_LINKS .cache/lock/bin/pip-compile -q --upgrade --generate-hashes --all-extras --strip-extras \
-	  --allow-unsafe --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-	  -o .cache/compiled.txt pyproject.toml
+	$(COMPILE) --upgrade --all-extras -o .cache/compiled.txt pyproject.toml
 	cat .cache/requirements.txt .cache/compiled.txt > requirements.txt
+	@# What is shipped takes the same versions, and only its own: the action builds its wheel, too.
+	@for what in $(SHIPPED); do \
+	  printf '# Written by `make lock`, as requirements.txt is.\n' > .cache/requirements.txt; \
+	  rm -f .cache/compiled.txt; \
+	  $(COMPILE) -c requirements.txt $${what#*:} -o .cache/compiled.txt pyproject.toml || exit 1; \
+	  cat .cache/requirements.txt .cache/compiled.txt > deploy/$${what%%:*}/requirements.txt; \
+	done
 
 .PHONY: clean
 clean: ## remove what was made here (fetched brokers stay in ~/.cache/candora)
