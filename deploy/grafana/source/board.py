@@ -87,13 +87,12 @@ def board(
         .time(since, "now")
         .refresh(refresh)
         .timezone("browser")
+        .annotations([_Made(mark) for mark in marks()] if marked else [])
         .link(_others())
         .link(_runbooks())
     )
     for variable in (_datasource(), *variables):
         made = made.with_variable(variable)
-    for mark in marks() if marked else ():
-        made = made.annotation(_Made(mark))
     for heading, panels in rows:
         made = made.with_row(builders.Row(heading))
         for panel in panels:

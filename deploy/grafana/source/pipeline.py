@@ -80,7 +80,7 @@ def _now() -> Panels:
 def _workers() -> Panels:
     return [
         trend(
-            "Messages waiting",
+            "Messages waiting over time",
             "Messages of deploy_events that the workers have not acknowledged.",
             Query("delivery_worker_lag_messages", "waiting", color=style.BLUE),
             steps=((style.LAG_MESSAGES, style.RED),),

@@ -103,15 +103,20 @@ def _deployments() -> Panels:
             unit=units.PercentUnit,
             steps=((style.FAILURE_RATE_TARGET, style.ORANGE),),
         ),
-        trend(
-            "Changed afterwards, and never finished",
-            "Verdicts that a late fact changed after they were counted, failures that came too late to count, and "
-            "deployments that a newer one replaced or that nobody finished. The last two are in no rate.",
-            Query(rise("delivery_verdict_revisions_total", by="from, to", over="$window"), "{{from}} to {{to}}"),
-            Query(rise("delivery_late_failures_total", over="$window"), "late failures", color=style.PURPLE),
-            Query(total("delivery_deployments_superseded"), "superseded", color=style.SKY),
-            Query(total("delivery_deployments_abandoned"), "abandoned", color=style.ORANGE),
+        bars(
+            "Changed afterwards",
+            "Verdicts that a late fact changed after they were counted, and failures that came too late to count. The "
+            "exact numbers follow such a change, the bars of the verdicts do not.",
+            Query(rise("delivery_verdict_revisions_total", by="from, to"), "{{from}} to {{to}}", step="1d"),
+            Query(rise("delivery_late_failures_total"), "late failures", color=style.PURPLE, step="1d"),
         ),
+        trend(
+            "Never finished",
+            "Deployments that a newer one replaced, and those that nobody finished within the canary timeout. They "
+            "are in no rate.",
+            Query(total("delivery_deployments_superseded", by="service"), "{{service}} superseded"),
+            Query(total("delivery_deployments_abandoned", by="service"), "{{service}} abandoned"),
+        ).span(24),
     ]
 
 
@@ -132,8 +137,8 @@ def _lead_times() -> Panels:
         trend(
             "Lead time, median and 90th percentile",
             "Of all chosen services over seven days, read off the histogram. Points are commits: click one to open it.",
-            Query(f"histogram_quantile(0.5, {rate})", "median", color=style.BLUE, exemplars=True),
-            Query(f"histogram_quantile(0.9, {rate})", "90th percentile", color=style.ORANGE),
+            Query(f"histogram_quantile(0.5, {rate})", "median", color=style.BLUE, step="6h", exemplars=True),
+            Query(f"histogram_quantile(0.9, {rate})", "90th percentile", color=style.ORANGE, step="6h"),
             unit=units.Seconds,
         ).height(9),
         trend(
@@ -143,15 +148,13 @@ def _lead_times() -> Panels:
             Query(f"delivery_lead_time_p90_seconds{{{WINDOW}}}", "{{service}} 90th percentile"),
             unit=units.Seconds,
         ),
-        trend(
+        bars(
             "Left out of lead time",
-            "Promotions without a known commit, and spans that came out negative. Nothing is dropped unseen.",
-            Query(
-                rise("delivery_deployments_without_commits_total", by="service", over="$window"),
-                "{{service}} without commits",
-            ),
-            Query(rise("delivery_clock_skew_total", by="service", over="$window"), "{{service}} clock skew"),
-            Query(rise("delivery_lead_time_revisions_total", by="service", over="$window"), "{{service}} revised"),
+            "Promotions without a known commit, spans that came out negative, and lead times that changed after they "
+            "were observed. Nothing is dropped unseen.",
+            Query(rise("delivery_deployments_without_commits_total"), "without commits", color=style.ORANGE, step="1d"),
+            Query(rise("delivery_clock_skew_total"), "clock skew", color=style.PURPLE, step="1d"),
+            Query(rise("delivery_lead_time_revisions_total"), "revised", color=style.GREY, step="1d"),
         ),
     ]
 
@@ -183,16 +186,16 @@ def _incidents() -> Panels:
             Column("Last", f"max {grouped} (last_over_time({_RESTORED}[$window]))", units.Seconds, decimals=1),
         ).span(12),
         trend(
-            "Incidents open",
+            "Incidents open over time",
             "Opened and not resolved.",
             Query(total("delivery_incidents_open", by="service"), "{{service}}"),
         ),
         trend(
             "Times to restore, 90th percentile",
-            "Exact, over the window that ends at each point, and how often one was changed afterwards, as when an "
+            "Exact, over the window that ends at each point. Bars: how many were changed afterwards, as when an "
             "incident was opened again.",
             Query(f"delivery_restore_p90_seconds{{{WINDOW}}}", "{{service}}"),
-            Query(rise("delivery_restore_revisions_total", over="$window"), "revised", count=True, right=True),
+            Query(rise("delivery_restore_revisions_total"), "revised that day", count=True, right=True, step="1d"),
             unit=units.Seconds,
         ),
     ]
