@@ -196,7 +196,7 @@ def board() -> builders.Dashboard:
             ("What this means", [words("About the pipeline", _ABOUT, 3)]),
             ("Now", _now()),
             ("Workers and events", _workers()),
-            ("Serving", _serving()),
+            ("Serving process", _serving()),
             ("Sidecar", sidecar()),
         ],
         variables=(service(scoped=False),),
