@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,7 @@ def run_backfill(given: argparse.Namespace, settings: WorkerSettings) -> int:
         return _fail(USAGE, "--from must lie before --to, by a step at least")
     try:
         with ProgressBar("reading") as bar:
-            history = history_of(_events(given.events, settings, bar), settings.core(), grid)
+            history = _history(given.events, settings, grid, bar)
         target = {"job": given.job, "instance": given.instance}
         if given.output is not None:
             _write_file(given.output, history, grid, target)
@@ -52,25 +52,33 @@ def grid_of(begin: Micros, end: Micros, step: Micros) -> range:
     return range(-(-begin // step) * step, end + 1, step)
 
 
-def history_of(events: Iterable[EventValue], settings: Settings, grid: range) -> History:
-    """The series over the grid; `events` in the order of `told_at`."""
+def history_of(
+    events: Iterable[EventValue], settings: Settings, grid: range, imported: Iterable[EventValue] = ()
+) -> History:
+    """The series over the grid; `events`, and those of them that were imported, in the order of `told_at`."""
     history = History(grid[0])
-    for moment in replay(events, settings, grid):
+    for moment in replay(events, settings, grid, imported):
         history.add(moment)
     return history
 
 
-def _events(name: str | None, settings: WorkerSettings, tick: Tick) -> Iterator[EventValue]:
-    if name is None:
-        log = Log(settings, tick)
-        yield from log.events()
-        if log.refused:
-            print(f"candora: left out {log.refused} messages that the workers refused", file=sys.stderr)
-    elif name == "-":
-        yield from sorted(read_events(sys.stdin), key=told_at)
-    else:
-        with Path(name).open(encoding="utf-8-sig") as lines:
-            yield from sorted(read_events(lines), key=told_at)
+def _history(name: str | None, settings: WorkerSettings, grid: range, tick: Tick) -> History:
+    """The series of the log, or of a file: what stands in a file is sent to the workers at once, if at all."""
+    if name is not None:
+        events = _of_file(name)
+        return history_of(events, settings.core(), grid, events)
+    log = Log(settings, tick)
+    history = history_of(log.events(), settings.core(), grid, log.imported())
+    if log.refused:
+        print(f"candora: left out {log.refused} messages that the workers refused", file=sys.stderr)
+    return history
+
+
+def _of_file(name: str) -> list[EventValue]:
+    if name == "-":
+        return sorted(read_events(sys.stdin), key=told_at)
+    with Path(name).open(encoding="utf-8-sig") as lines:
+        return sorted(read_events(lines), key=told_at)
 
 
 def _write_file(path: Path, history: History, grid: range, target: Mapping[str, str]) -> None:

@@ -25,6 +25,8 @@ class Told(NamedTuple):
     partition: int
     offset: int
     message: bytes
+    imported: bool
+    """It came to the log so long after that its verdict was due before."""
 
 
 class Log:
@@ -36,6 +38,7 @@ class Log:
         self._decoder: EventDecoder = pinned_decoder("deploy_event")
         url = settings.schema_registry_url
         self._learn = Learner(self._decoder, RegistryClient(url) if url else None)
+        self._told: list[Told] | None = None
         self.refused = 0
 
     def events(self) -> Iterator[EventValue]:
@@ -44,9 +47,16 @@ class Log:
         Raises:
             Undecided: Kafka does not answer, or has no such topic.
         """
-        messages = sorted(self._read())
-        for told in messages:
-            yield self._decoder.decode(told.message)
+        return (self._decoder.decode(told.message) for told in self._all())
+
+    def imported(self) -> Iterator[EventValue]:
+        """Those that came to the log long after they had happened, in the same order. Raises as `events`."""
+        return (self._decoder.decode(told.message) for told in self._all() if told.imported)
+
+    def _all(self) -> list[Told]:
+        if self._told is None:
+            self._told = sorted(self._read())
+        return self._told
 
     def _read(self) -> Iterator[Told]:
         cluster = Cluster(self._settings.client())
@@ -55,6 +65,8 @@ class Log:
         if not count:
             raise Undecided(f"Kafka has no topic {topic}; is CANDORA_TOPIC_PREFIX that of the workers?")
         begins, ends = cluster.begins(topic, count), cluster.ends(topic, count)
+        core = self._settings.core()
+        late = core.failure_window + core.lateness
         intake = Intake(
             self._decoder, count, self._settings.max_future, trust_create_time=self._settings.trust_create_time
         )
@@ -75,7 +87,9 @@ class Log:
                 record = RawRecord(topic, *place, stamp, kind - 1, message.key(), message.value())
                 event = self._accepted(intake, record)
                 if event is not None:
-                    yield Told(told_at(event), record.partition, record.offset, record.value or b"")
+                    at = told_at(event)
+                    imported = stamp * 1000 - at > late
+                    yield Told(at, record.partition, record.offset, record.value or b"", imported)
         finally:
             consumer.close()
 

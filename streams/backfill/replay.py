@@ -1,7 +1,8 @@
 """The log read again in event time, through the workers' core. Pure.
 
 The clock is when each event happened (semantics.md, section 1: of event time), not when it was received: history that
-was imported in a minute is spread over the time that it tells of, and a number comes due when it would have.
+was imported in a minute is spread over the time that it tells of, and a number comes due when it would have. Gauges
+say what the events by then said; counters end where those of the workers are.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,7 @@ from typing import Final, NamedTuple
 
 from schemas.values import EventValue, IncidentRecordValue, MetricsValue, Micros
 from streams.core.settings import Settings
-from streams.core.shelf import Shelf
+from streams.core.shelf import Changes, Shelf
 
 MADE_BY_WORKERS: Final = frozenset(("clock_tick", "cause_linked"))
 """What a replay makes itself, at its own time."""
@@ -31,23 +32,96 @@ def told_at(event: EventValue) -> Micros:
     return max(event["occurred_at"], *(at for at in later if at is not None), 0)
 
 
-def replay(events: Iterable[EventValue], settings: Settings, moments: Iterable[Micros]) -> Iterator[Moment]:
-    """The changes at each of the rising `moments`. `events` are in the order of `told_at`; later ones are not read."""
-    shelf = Shelf(0, settings)
-    offset = 0
+def replay(
+    events: Iterable[EventValue], settings: Settings, moments: Iterable[Micros], imported: Iterable[EventValue] = ()
+) -> Iterator[Moment]:
+    """The changes at each of the rising `moments`. `events` are in the order of `told_at`; later ones are not read.
+
+    `imported` are those of them that workers got long after they happened, in the same order. Workers knew all of
+    these at once, so they counted each deployment and incident for what became of it in the end, without a revision;
+    here they are counted for the same, when it was due, and the series go on where these end.
+    """
     waiting = chain((event for event in events if event["event_type"] not in MADE_BY_WORKERS), [None])
     following = next(waiting)
-    links: list[EventValue] = []
+    seen, counted = _Run(settings), _Run(settings)
+    foreseen = counted.read_at_once(event for event in imported if event["event_type"] not in MADE_BY_WORKERS)
+    merged = _Merged()
     for moment in moments:
-        for link in links:
-            shelf.read(link, shelf.clock, offset)
-            offset += 1
         while following is not None and told_at(following) <= moment:
-            shelf.read(following, told_at(following), offset)
-            offset += 1
+            seen.read(following)
+            if foreseen:
+                counted.read(following)  # again, which changes nothing, or for the first time
             following = next(waiting)
-        shelf.read(None, moment, offset)
-        offset += 1
-        changes = shelf.collect()
-        links = changes.links
-        yield Moment(moment, changes.metrics, changes.incidents)
+        changes = seen.move_to(moment)
+        metrics = merged.take(changes.metrics, counted.move_to(moment).metrics) if foreseen else changes.metrics
+        yield Moment(moment, metrics, changes.incidents)
+
+
+class _Run:
+    """A shelf that reads events, and the links that it makes of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._shelf = Shelf(0, settings)
+        self._offset = 0
+        self._links: list[EventValue] = []
+
+    def read_at_once(self, events: Iterable[EventValue]) -> bool:
+        """Read events as if all were known when the first of them happened. Whether there are any."""
+        begin: Micros | None = None
+        for event in events:
+            begin = told_at(event) if begin is None else begin
+            self._take(event, begin)
+        return begin is not None
+
+    def read(self, event: EventValue) -> None:
+        """Read an event when it had happened; before the first of a moment, what the last moment made."""
+        self._take_links()
+        self._take(event, told_at(event))
+
+    def move_to(self, moment: Micros) -> Changes:
+        """Move the clock on, and take what has changed."""
+        self._take_links()
+        self._take(None, moment)
+        changes = self._shelf.collect()
+        self._links = changes.links
+        return changes
+
+    def _take_links(self) -> None:
+        links, self._links = self._links, []
+        for link in links:
+            self._take(link, self._shelf.clock)
+
+    def _take(self, event: EventValue | None, at: Micros) -> None:
+        self._shelf.read(event, at, self._offset)
+        self._offset += 1
+
+
+_KNOWN_AT_ONCE: Final = ("failures", "late_failures", "conflicting_events")
+"""Counters that rise when something is learned, not when it is due."""
+
+
+class _Merged:
+    """Snapshots as they were, with the counters of those who knew what would come."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], MetricsValue] = {}
+        self._counted: dict[tuple[str, str], MetricsValue] = {}
+
+    def take(self, seen: Iterable[MetricsValue], counted: Iterable[MetricsValue]) -> list[MetricsValue]:
+        """What either changed, as one; what has not begun yet is left out."""
+        changed: dict[tuple[str, str], None] = {}
+        for held, values in ((self._seen, seen), (self._counted, counted)):
+            for value in values:
+                key = (value["service"], value["env"])
+                held[key] = value
+                changed[key] = None
+        return [self._one(self._seen[key], self._counted.get(key)) for key in changed if key in self._seen]
+
+    @staticmethod
+    def _one(seen: MetricsValue, counted: MetricsValue | None) -> MetricsValue:
+        if counted is None:
+            return seen
+        counters = counted["counters"].copy()
+        for name in _KNOWN_AT_ONCE:
+            counters[name] = seen["counters"][name]
+        return {**seen, "counters": counters}

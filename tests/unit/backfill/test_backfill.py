@@ -2,20 +2,22 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from schemas.events import DeployEvent
-from schemas.values import DAY, HOUR, MINUTE, EventValue, Micros
+from schemas.values import DAY, HOUR, MINUTE, EventValue, HistogramValue, MetricsValue, Micros
 from streams.backfill.blocks import BLOCK, PromtoolError, spans_of, write_blocks
 from streams.backfill.cli import grid_of, history_of
 from streams.backfill.openmetrics import write
-from streams.backfill.replay import told_at
+from streams.backfill.replay import replay, told_at
 from streams.backfill.series import Change, History, sampled
 from streams.cli import main
 from streams.compute import Numbers, compute
 from streams.core.settings import Settings
+from streams.core.shelf import Shelf
 from tests.support.company_history import BEGIN, END, TARGET, company_events, company_grid, company_series
 
 WINDOW = 30 * DAY
@@ -174,3 +176,26 @@ def test_a_step_below_a_second_is_refused(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises((SystemExit, argparse.ArgumentTypeError)):
         main(["backfill", "metrics", "--from", "2026-03-30T00:00:00Z", "--to", "2026-03-31T00:00:00Z", "--step", "1ms"])
     assert "--step" in capsys.readouterr().err
+
+
+def test_counters_of_what_was_imported_end_where_those_of_the_workers_do() -> None:
+    """Workers that get ninety days at once know of every reopening before they count; so does the replay of these."""
+    events, rules = company_events(), Settings()
+    shelf, at_once = Shelf(0, rules), {}
+    for offset, event in enumerate([*events, None, None]):
+        at = END + 2 * DAY if event else END + (2 + offset - len(events)) * DAY + HOUR
+        assert shelf.read(event, at, offset) is None
+    for value in shelf.collect().metrics:
+        at_once[value["service"], value["env"]] = restored(value)
+
+    def last(imported: Sequence[EventValue]) -> dict[tuple[str, str], tuple[HistogramValue, int]]:
+        moments = replay(events, rules, [END - DAY, END, END + 2 * DAY], imported)
+        return {(one["service"], one["env"]): restored(one) for moment in moments for one in moment.metrics}
+
+    assert last(events) == at_once
+    assert last(()) != at_once
+
+
+def restored(value: MetricsValue) -> tuple[HistogramValue, int]:
+    """The times to restore that were counted, and how often one was revised."""
+    return value["counters"]["restore"], value["counters"]["restore_revisions"]
