@@ -24,9 +24,13 @@ _READING: Final = "still reading what was published before the start"
 
 
 class Board:
-    """The one place that two threads share. `clock` gives the time of day in microseconds."""
+    """The one place that two threads share. `clock` gives the time of day in microseconds.
 
-    def __init__(self, queue: SampleQueue, clock: Callable[[], Micros]) -> None:
+    `watched`: nothing is served before the pipeline was looked at, too. A counter that comes later than the others
+    seems to have been reset.
+    """
+
+    def __init__(self, queue: SampleQueue, clock: Callable[[], Micros], *, watched: bool = False) -> None:
         self._clock = clock
         self._lock = Lock()
         self._state = State()
@@ -40,6 +44,7 @@ class Board:
         self._bad = dict.fromkeys(product(TOPICS, BAD_REASONS), 0)
         self._last_read: Micros | None = None
         self._pipeline = UNKNOWN
+        self._looked = not watched
 
     # --- for the reading thread ---------------------------------------------------------------------------------------
 
@@ -90,6 +95,7 @@ class Board:
         with self._lock:
             dead = self._pipeline.dead_letters if pipeline.dead_letters is None else pipeline.dead_letters
             self._pipeline = replace(pipeline, dead_letters=dead)
+            self._looked = True
 
     def completed(self) -> None:
         """Everything that stood in the topics at the start is read."""
@@ -102,12 +108,12 @@ class Board:
     def not_complete(self) -> str | None:
         """Why there is nothing to serve yet; None once there is, for good."""
         with self._lock:
-            return None if self._complete else self._problem or _READING
+            return None if self._complete and self._looked else self._problem or _READING
 
     def not_ready(self) -> str | None:
         """Why the numbers may be missing or old; None if all is well."""
         with self._lock:
-            return self._problem or (None if self._complete else _READING)
+            return self._problem or (None if self._complete and self._looked else _READING)
 
     def scrape(self, scraper: str) -> Scrape:
         """What to answer this scraper now.

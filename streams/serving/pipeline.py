@@ -98,24 +98,28 @@ class Watch:
         self._stop.set()
 
     def first(self) -> None:
-        """Look until Kafka says what only rises, or it has been silent for FIRST seconds, or stopped.
-
-        To be done before anything is answered: a counter that comes later than the others seems to have been reset.
-        """
+        """Look once Kafka answers, or has been silent for FIRST seconds: the board may wait for it."""
         deadline = monotonic() + FIRST
-        while self._look().dead_letters is None and monotonic() < deadline and not self._stop.wait(1.0):
+        while self._silent() and monotonic() < deadline and not self._stop.wait(1.0):
             pass
+        self._look()
+
+    def _silent(self) -> bool:
+        try:
+            self._kafka.offsets(self._topics[1])
+        except KafkaException as error:
+            reason = error.args[0]  # a topic that is not there is an answer
+            return not (isinstance(reason, KafkaError) and reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART)
+        return False
 
     def run(self) -> None:
         """Look until stopped."""
-        while not self._stop.is_set():
+        self.first()
+        while not self._stop.wait(EVERY):
             self._look()
-            self._stop.wait(EVERY)
 
-    def _look(self) -> Pipeline:
-        found = look(self._kafka, *self._topics, self._group)
-        self._board.piped(found)
-        return found
+    def _look(self) -> None:
+        self._board.piped(look(self._kafka, *self._topics, self._group))
 
 
 class Admin:

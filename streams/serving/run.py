@@ -51,7 +51,7 @@ async def serve(
     listening: Callable[[str], None] | None = None,
 ) -> None:
     """As `serve_metrics`, until `stop` is set. `listening` is told the URL as soon as it answers."""
-    board = Board(SampleQueue(settings.incident_replay, 2 * settings.scrape_interval), _now)
+    board = Board(SampleQueue(settings.incident_replay, 2 * settings.scrape_interval), _now, watched=True)
     reader, watch = _reader(settings, client, board), _watch(settings, client, board)
     runner = web.AppRunner(create_app(board), access_log=None)
     await runner.setup()
@@ -64,24 +64,20 @@ async def serve(
             listening(url)
         # A question that Kafka does not answer holds nothing up: the thread ends with the process.
         threading.Thread(target=watch.run, name="pipeline", daemon=True).start()
-        await _read_until(stop, reader, watch)
+        await _read_until(stop, reader)
     finally:
+        watch.stop()
         await runner.cleanup()
 
 
-async def _read_until(stop: asyncio.Event, reader: Reader, watch: Watch) -> None:
-    def read() -> None:
-        watch.first()
-        reader.run()
-
-    reading = asyncio.create_task(asyncio.to_thread(read))
+async def _read_until(stop: asyncio.Event, reader: Reader) -> None:
+    reading = asyncio.create_task(asyncio.to_thread(reader.run))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
     finally:
         stopping.cancel()
-        watch.stop()
         reader.stop()
         await reading
 

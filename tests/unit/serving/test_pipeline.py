@@ -82,16 +82,29 @@ def test_what_only_rises_stays_when_kafka_does_not_say_it() -> None:
     assert board.scrape("one").health.pipeline == Pipeline(None, None, 7)
 
 
-def test_the_first_look_is_repeated_until_kafka_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_look_waits_until_kafka_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Pipeline] = []
 
     class Board:
         def piped(self, pipeline: Pipeline) -> None:
             told.append(pipeline)
-            kafka.silent = ""
+
+    def wait(_: float) -> bool:
+        kafka.silent = ""
+        return False
 
     kafka = Answers({0: 100, 1: 60}, silent="offsets")
     watch = Watch(kafka, (LOG, DEAD), GROUP, Board())
-    monkeypatch.setattr(watch._stop, "wait", lambda _: False)
+    monkeypatch.setattr(watch._stop, "wait", wait)
     watch.first()
-    assert told == [UNKNOWN, Pipeline(10, NOON, 7)]
+    assert told == [Pipeline(10, NOON, 7)]
+
+
+def test_nothing_is_served_before_the_first_look() -> None:
+    board = Board(SampleQueue(DAY, MINUTE), lambda: NOON, watched=True)
+    board.completed()
+    assert board.not_complete()
+    assert board.not_ready()
+    board.piped(UNKNOWN)
+    assert board.not_complete() is None
+    assert board.not_ready() is None
