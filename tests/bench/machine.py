@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from streams.version import core_form
 from tests.support.kafka import KafkaBroker
 from tests.support.kafka_jars import kafka_version
 
@@ -14,8 +15,9 @@ _KB: Final = 1024
 
 
 def machine(broker: KafkaBroker | None = None) -> str:
-    """One line: processor, cores, memory, Python, Kafka."""
+    """One line: processor, cores, memory, Python, how our core runs, Kafka."""
     parts = [f"{_cpu()}, {os.cpu_count()} cores, {_memory()}", f"Python {platform.python_version()}"]
+    parts.append(f"core: {core_form()}")
     if broker is not None:
         parts.append("Kafka at KAFKA_BOOTSTRAP" if broker.origin == "attached" else f"Kafka {kafka_version()}")
     return "; ".join((*parts, platform.system()))

@@ -29,4 +29,4 @@ def test_many_included_shas_among_them(lines: list[Line]) -> None:
     for event, _ in lines:
         if event is not None and event["canary"] is not None:
             event["canary"]["included_shas"] = many
-    run_log(lines, len(lines))
+    run_log(lines, len(lines) or 1)
