@@ -17,7 +17,7 @@ from streams.report.facts import Cohort, Place
 from streams.report.figures import Figure
 from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, Measure, enough
 from streams.report.review import Week
-from streams.report.words import number, short_day
+from streams.report.words import last_day, number
 
 COLOURS: Final = {
     "ink": "#010101",
@@ -227,7 +227,7 @@ def _dates(axes: Axes, weeks: Sequence[Week], *, few: bool = False) -> None:
     last = len(weeks) - 1
     step = max(1, -(-len(weeks) // (2 if few else 4)))
     shown = sorted(range(last, -1, -step))
-    axes.set_xticks(shown, [short_day(weeks[at].end) for at in shown])
+    axes.set_xticks(shown, [last_day(weeks[at].end) for at in shown])
     axes.set_xlim(-0.6, last + 0.6)
 
 

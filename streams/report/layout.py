@@ -16,6 +16,7 @@ from streams.report.words import (
     clock,
     count,
     day,
+    last_day,
     moment,
     name_of,
     number,
@@ -30,7 +31,7 @@ from streams.report.words import (
 
 _MOST: Final = 20
 """Rows of a list of deployments."""
-_MOST_INCIDENTS: Final = 10
+_MOST_INCIDENTS: Final = 8
 _RULES: Final = {"explicit": "named", "sha": "named by its SHA", "in_force": "in force"}
 
 
@@ -86,7 +87,7 @@ def document(review: Review, refused: int | None = None) -> Document:
     which = f" of {', '.join(map(plain, question.services))}" if question.services else ""
     return Document(
         title=f"Delivery review{which}: {', '.join(map(plain, question.envs))}, {now.name}",
-        subtitle=f"{stretch(now.begin, now.end)}. Compared with {before.name}.",
+        subtitle=f"{stretch(now.begin, now.end)}." + f" Compared with {before.name}." * review.covered,
         sections=(
             Section("short", "In short", sentences(review), listed=True),
             Section("numbers", "The numbers", (), (_numbers(review),)),
@@ -106,7 +107,7 @@ def _numbers(review: Review) -> Table:
         Column("now", 9, right=True),
         Column("95% range", 18, right=True),
         Column("before", 9, right=True),
-        Column("change"),
+        Column("change", right=True),
     )
     return Table("The numbers", columns, tuple(comparison(one) for one in review.headline))
 
@@ -116,6 +117,8 @@ def comparison(one: Comparison) -> tuple[Cell, ...]:
     measure = one.measure
     said = Cell(number(measure.unit, one.now.value), size(one.now))
     earlier = Cell(number(measure.unit, one.before.value), size(one.before))
+    if one.verdict is Verdict.UNCOVERED:
+        earlier = Cell(NO_VALUE)
     level = f"DORA {YEAR}: {one.band}" if one.band else ""
     return Cell(measure.name, level), said, _range(measure, one.now), earlier, change(one)
 
@@ -151,7 +154,7 @@ def _trend(review: Review) -> Section:
     for week in review.weeks:
         rate, lead, restore = (week.figure(one) for one in (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE))
         numbers = (number("length", one.value) + f" (n {one.n})" for one in (lead, restore))
-        cells = (short_day(week.end), str(week.total.judged), str(week.total.failed), number("share", rate.value))
+        cells = (last_day(week.end), str(week.total.judged), str(week.total.failed), number("share", rate.value))
         rows.append(tuple(Cell(text) for text in (*cells, *numbers)))
     title = f"The last {count(len(review.weeks), 'week')}" if review.weeks else "The trend"
     said = () if rows else ("The log holds less than a whole week.",)
@@ -185,14 +188,14 @@ def _services(review: Review) -> Section:
             )
             for one in review.apart
         )
-        more = (Column("all others", 11, right=True), Column("", 8))
+        more = (Column("all others", 11, right=True), Column("", 8, right=True))
         tables.append(Table("Best and worst: clearly apart from all others together", (*beside, *more), rows))
     if review.moved:
         rows = tuple(
             (Cell(name_of(place, envs)), Cell(one.measure.name), *comparison(one)[1:4:2], change(one))
             for place, one in review.moved
         )
-        more = (Column("before", 11, right=True), Column("change", 14))
+        more = (Column("before", 11, right=True), Column("change", 14, right=True))
         tables.append(Table("What changed: clearly other than before", (*beside, *more), rows))
     return Section("services", "Services", _said_of_services(review), tuple(tables))
 
@@ -270,9 +273,9 @@ def _incidents(review: Review) -> Section:
         _troubles("Put on no deployment", review.unattributed, envs),
     ]
     held = tuple(table for table in tables if table.rows)
+    restored = len(review.restored)
     opened = count(review.total.incidents, "incident")
-    restored = count(len(review.restored), "incident")
-    said = f"{opened} opened, {restored} {'was' if len(review.restored) == 1 else 'were'} restored."
+    said = f"{opened} opened, {restored} {'was' if restored == 1 else 'were'} restored."
     return Section("incidents", "Incidents", (said,), held)
 
 
@@ -344,6 +347,7 @@ def _reading(review: Review) -> tuple[str, ...]:
     )
     levels = (
         f"DORA's levels are those of its {YEAR} report, from a survey about single applications: for orientation only. "
-        "Deployments a day have the level of the middle service."
+        "Deployments a day have the level of the middle service. n is how many deployments, changes or incidents a number "
+        "was made from; p50 is the median; what is pending waits for its verdict."
     )
     return f"{rates} {ranges}", levels

@@ -8,10 +8,11 @@ from markupsafe import Markup
 
 from streams.report import charts
 from streams.report.charts import BUCKETS, Chart, bucketed
+from streams.report.facts import Cohort
 from streams.report.layout import Cell, Column, Document, Section, Table, comparison
 from streams.report.measures import CHANGE_FAILURE_RATE, FREQUENCY, LEAD_TIME, RESTORE
 from streams.report.review import Review
-from streams.report.words import name_of, number, short_day
+from streams.report.words import last_day, name_of, number
 
 _KEYS: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, FREQUENCY)
 _MOST_SERVICES: Final = 12
@@ -61,12 +62,12 @@ def _figures(section: Section, review: Review) -> tuple[Figure, ...]:
         case "trend":
             return _figure(charts.trend(review.weeks), None)  # its table follows
         case "numbers":
-            drawn = charts.distribution(review.total, review.before)
+            drawn = charts.distribution(review.total, _compared(review))
             return _figure([drawn] if drawn else [], _spread(review))
         case "services":
             return _services(review)
         case "failures":
-            drawn = charts.reasons(dict(review.total.reasons), dict(review.before.reasons))
+            drawn = charts.reasons(dict(review.total.reasons), dict(_compared(review).reasons))
             return _figure([drawn] if drawn else [], _reasons(review))
     return ()
 
@@ -75,9 +76,14 @@ def _figure(drawn: list[Chart], table: Table | None, *, small: bool = False) -> 
     return (Figure(tuple(drawn), table, small),) if drawn else ()
 
 
+def _compared(review: Review) -> Cohort:
+    """The period before, if the log covers it."""
+    return review.before if review.covered else Cohort()
+
+
 def _spread(review: Review) -> Table:
     names = [f"up to {name}" for name, _ in BUCKETS] + [f"over {BUCKETS[-1][0]}"]
-    now, before = bucketed(review.total), bucketed(review.before)
+    now, before = bucketed(review.total), bucketed(_compared(review))
     rows = tuple(
         (Cell(name), *(Cell(str(count)) for count in counts), Cell(_share(counts[0], len(review.total.lead))))
         for name, *counts in zip(names, now, before, strict=True)
@@ -91,7 +97,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _reasons(review: Review) -> Table:
-    now, before = dict(review.total.reasons), dict(review.before.reasons)
+    now, before = dict(review.total.reasons), dict(_compared(review).reasons)
     rows = tuple(
         (Cell(reason.replace("_", " ")), Cell(str(now.get(reason, 0))), Cell(str(before.get(reason, 0))))
         for reason in sorted({*now, *before})
@@ -112,5 +118,5 @@ def _services(review: Review) -> tuple[Figure, ...]:
     for week in weeks:
         held = [week.places.get(place) for place in places]
         cells = (Cell(f"{one.failed} of {one.judged}" if one else "0 of 0") for one in held)
-        rows.append((Cell(short_day(week.end)), *cells))
+        rows.append((Cell(last_day(week.end)), *cells))
     return _figure(drawn, Table("Failed of judged deployments, by week", heads, tuple(rows)), small=True)

@@ -52,6 +52,11 @@ def short_day(at: Micros) -> str:
     return f"{when.day} {_MONTHS[when.month - 1]}"
 
 
+def last_day(end: Micros) -> str:
+    """The day on which something ended that lasted up to `end`: of a midnight, the day before."""
+    return short_day(end - 1)
+
+
 def clock(at: Micros) -> str:
     """As in "30 Mar 14:05"."""
     return f"{short_day(at)} {_moment(at):%H:%M}"

@@ -1,0 +1,163 @@
+"""The review as it is shown: golden texts of the demo company, and texts of others that are out to do harm."""
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from schemas.values import DAY, EventValue
+from streams.backfill.replay import told_at
+from streams.core.settings import Settings
+from streams.report.as_json import as_json
+from streams.report.layout import Document, document
+from streams.report.markdown import markdown
+from streams.report.page import page
+from streams.report.periods import Pair, last, quarter, week
+from streams.report.review import Question, Review, review
+from streams.report.terminal import WIDTH, show
+from tests.support.company_history import END, company_events
+from tests.support.events import DAY_1, commit, event, promoted, rollback, told
+
+GOLDEN = Path(__file__).parent / "golden"
+"""Written anew by `python -m tests.unit.report.test_shown`; look at what changed before you commit it."""
+ASKED = {"week": week("2026-W13", END), "month": last(30 * DAY, END), "quarter": quarter("2026-Q1", END + DAY)}
+
+EVIL = '<script>alert("1")</script> | `$x$` \x1b[31m\u202e [a](http://b) &amp;'
+
+
+@cache
+def company(pair: Pair) -> Review:
+    return review(company_events(), Question(pair, ("prod",)), Settings())
+
+
+def terminal(laid_out: Document, *, colour: bool = False) -> str:
+    file = StringIO()
+    show(laid_out, file, colour=colour)
+    return file.getvalue()
+
+
+def texts() -> Iterable[tuple[str, str]]:
+    for name, pair in ASKED.items():
+        laid_out = document(company(pair))
+        yield from ((f"{name}.txt", terminal(laid_out)), (f"{name}.md", markdown(laid_out)))
+
+
+def evil_events() -> list[EventValue]:
+    detail = {**told(severity="sev1"), "title": EVIL}
+    named = {"severity": "sev1", "incident_id": "x|y`<b>"}
+    first = event("incident_opened", "12:30", incident_id=named["incident_id"], env="prod", incident=detail)
+    undone = rollback("d2 10:00", deployment="<img src=x onerror=1>|", env="prod")
+    if undone["rollback"] is not None:
+        undone["rollback"]["reason"] = EVIL
+    return [
+        commit("c1", "09:00"),
+        promoted("D1", "12:00", sha="c1"),
+        first,
+        promoted("<img src=x onerror=1>|", "d2 09:00", sha="c2"),
+        undone,
+    ]
+
+
+def evil() -> Review:
+    pair = last(7 * DAY, DAY_1 + 6 * DAY)
+    return review(sorted(evil_events(), key=told_at), Question(pair, ("prod",), ("sh*", "<b>")), Settings())
+
+
+@pytest.mark.parametrize("name", [f"{name}.{ending}" for name in ASKED for ending in ("txt", "md")])
+def test_the_demo_company_reads_as_it_was_approved(name: str) -> None:
+    assert dict(texts())[name] == (GOLDEN / name).read_text("utf-8")
+
+
+def test_a_terminal_of_80_columns_is_never_left_and_colour_says_nothing_alone() -> None:
+    for told_of in (company(ASKED["month"]), evil()):
+        laid_out = document(told_of)
+        plain = terminal(laid_out)
+        assert max(map(len, plain.splitlines())) <= WIDTH
+        coloured = terminal(laid_out, colour=True)
+        assert "\x1b[" in coloured
+        assert [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()] == plain.splitlines()
+
+
+def test_no_control_character_of_others_reaches_a_terminal() -> None:
+    text = terminal(document(evil()))
+    assert "alert(" in text
+    assert all(letter.isprintable() for line in text.splitlines() for letter in line)
+
+
+def test_markdown_of_others_is_no_markdown() -> None:
+    text = markdown(document(evil()))
+    assert "<" not in text.replace("&lt;", "")
+    assert r"\[a\](http://b)" in text
+    assert "&amp;amp;" in text
+    rows = [re.sub(r"\\.", "", line) for line in text.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows if "canary" in row or "rollback" in row} == {5}
+
+
+def test_html_of_others_is_no_html() -> None:
+    told_of = evil()
+    text = page(told_of, document(told_of))
+    assert "&lt;script&gt;alert(" in text
+    assert "<script" not in text
+    assert "<img" not in text
+
+
+def test_the_page_asks_for_nothing_and_is_the_same_each_time() -> None:
+    told_of = company(ASKED["month"])
+    text = page(told_of, document(told_of))
+    assert text == page(told_of, document(told_of))
+    assert not re.findall(r"(?:src|href)=\"(?!#|data:,)[^\"]*\"|url\((?!#)|@import|<script|https?://", text)
+    ids = re.findall(r"\bid=\"([^\"]+)\"", text)
+    assert len(ids) == len(set(ids))
+    referred = re.findall(r"href=\"#([^\"]+)\"|url\(#([^)]+)\)|aria-labelledby=\"([^\"]+)\"", text)
+    assert {name for found in referred for names in found for name in names.split()} <= set(ids)
+
+
+def test_each_picture_says_what_it_shows_and_has_a_table() -> None:
+    told_of = company(ASKED["month"])
+    text = page(told_of, document(told_of))
+    pictures = re.findall(r"<svg[^>]*role=\"img\"[^>]*>\s*<title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", text)
+    assert len(pictures) == text.count("<svg") == 12
+    assert {"Changes by lead time", "By week", "Failures by reason"} <= set(
+        re.findall(r"aria-label=\"([^\"]+)\"", text)
+    )
+
+
+@pytest.mark.parametrize("events", [[], [promoted("D1", "12:00", sha="c1")]], ids=["an empty log", "one deployment"])
+def test_little_is_said_of_little(events: list[EventValue]) -> None:
+    told_of = review(events, Question(last(7 * DAY, DAY_1 + 4 * DAY), ("prod",)), Settings())
+    laid_out = document(told_of)
+    for text in (terminal(laid_out), markdown(laid_out), page(told_of, laid_out)):
+        assert "not enough data" in text
+        assert "the week before" not in text
+        assert "NaN" not in text
+        assert "None" not in re.sub(r"None of those", "", text)
+
+
+def test_only_rehearsals() -> None:
+    events = [rollback("10:00", env="prod", lane="rehearsal")]
+    laid_out = document(review(events, Question(last(7 * DAY, DAY_1 + 4 * DAY), ("prod",)), Settings()))
+    assert "No deployment was judged" in terminal(laid_out)
+
+
+def test_the_json_has_every_number_with_its_parts() -> None:
+    told_of = company(ASKED["month"])
+    value = json.loads(json.dumps(as_json(told_of, refused=3)))
+    rate = value["measures"]["change_failure_rate"]
+    assert (rate["now"]["hits"], rate["now"]["n"]) == (told_of.total.failed, told_of.total.judged)
+    assert rate["now"]["range"][0] < rate["now"]["value"] < rate["now"]["range"][1]
+    assert rate["difference"][0] < 0 < rate["difference"][1]
+    assert len(value["failed_deployments"]) == told_of.total.failed
+    assert len(value["failed_deployments"][0]["commit_sha"]) == 40
+    assert value["unknown"]["refused_messages"] == 3
+    assert value["settings"]["failure_window"] == 24 * 3600
+    assert value["period"]["end"] == "2026-03-31T12:00:00Z"
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for name, text in texts():
+        (GOLDEN / name).write_text(text, "utf-8")
