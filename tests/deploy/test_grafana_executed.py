@@ -210,8 +210,8 @@ def same(value: float | None) -> object:
 def test_the_four_keys_and_what_they_are_made_of(whole: Prometheus, service: str) -> None:
     shown, now = Asked(whole, "candora-overview", service), expected(END, service)
     assert shown.number("Failure rate: before, n B") == now.failed
-    assert shown.number("Failure rate: before, n C") == shown.number("Frequency: before, n B") == now.judged
-    assert shown.number("Deployment frequency A") == same(now.judged / 30)
+    assert shown.number("Failure rate: before, n C") == shown.number("Per day: before, n B") == now.judged
+    assert shown.number("Deployments per day A") == same(now.judged / 30)
     assert shown.number("Lead time: before, n B") == len(now.leads)
     assert shown.number("Time to restore: before, n B") == len(now.restored)
     assert shown.number("Change failure rate A") == same(now.shares["failure rate"])
@@ -229,7 +229,7 @@ def test_the_four_keys_and_what_they_are_made_of(whole: Prometheus, service: str
 def test_the_same_one_window_before(whole: Prometheus, service: str) -> None:
     shown, before = Asked(whole, "candora-overview", service), expected(END - WINDOW, service)
     assert before.judged
-    assert shown.number("Frequency: before, n A") == same(before.judged / 30)
+    assert shown.number("Per day: before, n A") == same(before.judged / 30)
     assert shown.number("Failure rate: before, n A") == same(before.shares["failure rate"])
     assert shown.number("Time to restore: before, n A") == same(before.shares["restore"])
 

@@ -21,7 +21,7 @@ from .style import BLUE, GREY, RED, SERVING_URL, SOURCE, TAG
 
 Panels = list[Builder[dashboard.Panel]]
 Row = tuple[str, Panels]
-"""A heading and the panels under it."""
+"""A heading, or none, and the panels under it."""
 
 
 class Mark(dashboard.AnnotationQuery):
@@ -94,7 +94,8 @@ def board(
     for variable in (_datasource(), *variables):
         made = made.with_variable(variable)
     for heading, panels in rows:
-        made = made.with_row(builders.Row(heading))
+        if heading:
+            made = made.with_row(builders.Row(heading))
         for panel in panels:
             made = made.with_panel(panel)
     for number, placed in enumerate(made.build().panels or [], start=1):

@@ -7,8 +7,9 @@ from grafana_foundation_sdk.models import units
 from . import style
 from .board import Panels, app, env, service, window
 from .board import board as made
-from .panels import Query, bars, number, trend, words
-from .queries import WINDOW, rise, total
+from .panels import Query, number, trend, words
+from .queries import WINDOW, total
+from .shared import in_flight, known_failures
 
 _BUDGET = 1 - style.CANARY_OBJECTIVE
 _ABOUT = f"""\
@@ -42,7 +43,7 @@ def _errors() -> Panels:
             Query(_ratio("5m")),
             unit=units.PercentUnit,
             steps=((style.CANARY_ERROR_RATIO, style.RED),),
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=2,
             nothing="no traffic",
         ),
@@ -51,7 +52,7 @@ def _errors() -> Panels:
             "How many times faster than allowed the error budget is used up.",
             Query(f"{_ratio('1h')} / {_BUDGET:g}"),
             steps=((1, style.ORANGE), (14.4, style.RED)),
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=1,
             nothing="no traffic",
         ),
@@ -98,23 +99,14 @@ def _burns() -> Panels:
 
 def _deployments() -> Panels:
     return [
-        trend(
-            "Pending and failing",
-            "Deployments of each chosen service that are not judged yet, and those of them that have failed already.",
-            Query(total("delivery_deployments_pending", by="service"), "{{service}} pending"),
-            Query(total("delivery_deployments_failing", by="service"), "{{service}} failing"),
-        ),
-        bars(
-            "Failures when they became known",
-            "By the reason that came first. `canary_rollback`: the canary was stopped before 100 %.",
-            Query(rise("delivery_deployment_failures_total", by="reason"), "{{reason}}", step="1h"),
-        ),
+        in_flight(),
+        known_failures("1h"),
         trend(
             "Canaries that nobody finished",
             "Replaced by a newer one, or left alone until the canary timeout. They are in no rate.",
-            Query(total("delivery_deployments_superseded", by="service"), "{{service}} superseded"),
-            Query(total("delivery_deployments_abandoned", by="service"), "{{service}} abandoned"),
-        ).span(24),
+            Query(total("delivery_deployments_superseded"), "superseded", color=style.SKY),
+            Query(total("delivery_deployments_abandoned"), "abandoned", color=style.ORANGE),
+        ),
     ]
 
 
@@ -125,7 +117,7 @@ def board() -> builders.Dashboard:
         "Canary",
         "Whether a canary harms: errors, burn of the error budget, and the deployments that are under way.",
         [
-            ("What this means", [words("About these numbers", _ABOUT, 4)]),
+            ("", [words("What this means", _ABOUT, 4)]),
             ("Errors", _errors()),
             ("Burn of the error budget", _burns()),
             ("Deployments beside it", _deployments()),

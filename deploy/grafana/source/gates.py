@@ -8,6 +8,7 @@ from .board import Panels, env, service, window
 from .board import board as made
 from .panels import Column, Query, bars, number, rows, trend, words
 from .queries import WINDOW, rise, share, total
+from .shared import by_reason
 
 _ABOUT = """\
 What metrics can say of the gates: whether a rollback was **rehearsed**, whether deployments can be **traced** to
@@ -27,7 +28,7 @@ def _rehearsals() -> Panels:
             "Since the last rehearsed rollback",
             "In any environment: rehearsals are mostly done in staging. Red after 90 days.",
             {"service": "Service", "env": "Environment"},
-            Column("Age", age, units.Seconds, _AGE, style.BLUE, 1),
+            Column("Age", age, units.Seconds, _AGE, style.GREEN, 1),
         ).span(12),
         rows(
             "Never rehearsed",
@@ -54,7 +55,7 @@ def _traced() -> Panels:
             "Promotions of the window of which no commit is known, so that they gave no lead time.",
             Query(f"round({without})"),
             steps=((1, style.ORANGE),),
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=0,
         ),
         number(
@@ -64,7 +65,7 @@ def _traced() -> Panels:
             Query(total("delivery_window_incidents", WINDOW), "incidents", count=True),
             unit=units.PercentUnit,
             steps=((style.UNATTRIBUTED_SHARE, style.RED),),
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=0,
             nothing="no incident",
         ),
@@ -106,11 +107,13 @@ def _traced() -> Panels:
 
 def _failures() -> Panels:
     return [
-        trend(
-            "Why deployments failed",
-            "Judged deployments of the window that failed, by the reason that came first: a canary stopped before "
-            "100 % harmed few, an incident many.",
-            Query(total("delivery_change_failures_by_reason", WINDOW, by="reason"), "{{reason}}"),
+        by_reason(
+            trend(
+                "Why deployments failed",
+                "Judged deployments of the window that failed, by the reason that came first: a canary stopped before "
+                "100 % harmed few, an incident many.",
+                Query(total("delivery_change_failures_by_reason", WINDOW, by="reason"), "{{reason}}"),
+            )
         ),
         bars(
             "Refused",
@@ -135,7 +138,7 @@ def board() -> builders.Dashboard:
         "Gates",
         "Rehearsed rollbacks, traceable deployments and incidents, hotfixes, and what was refused.",
         [
-            ("What this means", [words("About the gates", _ABOUT, 3)]),
+            ("", [words("What this means", _ABOUT, 3)]),
             ("Rollbacks rehearsed", _rehearsals()),
             ("Traceable", _traced()),
             ("What the gates let through, and what was refused", _failures()),

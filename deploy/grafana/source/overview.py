@@ -21,7 +21,7 @@ _TO_SERVICE = "/d/candora-service?var-service=${__data.fields.Service}&var-env=$
 def _keys() -> Panels:
     return [
         number(
-            "Deployment frequency",
+            "Deployments per day",
             "Judged deployments per day over the window, of all chosen services together. "
             "No level is shown for it: a sum over services is no application's.",
             Query(total("delivery_deployment_frequency_per_day", WINDOW)),
@@ -34,7 +34,7 @@ def _keys() -> Panels:
             Query(lead_time(0.5)),
             unit=units.Seconds,
             steps=style.LEAD_TIME_LEVELS,
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=1,
         ),
         number(
@@ -44,7 +44,7 @@ def _keys() -> Panels:
             Query(failure_rate()),
             unit=units.PercentUnit,
             steps=style.FAILURE_RATE_LEVELS,
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=1,
             nothing="none judged",
         ),
@@ -55,7 +55,7 @@ def _keys() -> Panels:
             Query(restore_mean()),
             unit=units.Seconds,
             steps=style.RECOVERY_LEVELS,
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=1,
             nothing="no incident",
         ),
@@ -65,7 +65,7 @@ def _keys() -> Panels:
 def _parts() -> Panels:
     return [
         number(
-            "Frequency: before, n",
+            "Per day: before, n",
             "The frequency one window earlier, and the number of deployments that make it up now.",
             Query(total("delivery_deployment_frequency_per_day", WINDOW, BEFORE), "before"),
             Query(total(_JUDGED, WINDOW), "judged", count=True),
@@ -194,12 +194,19 @@ def _table() -> Panels:
         ),
         Column("Judged", own(_JUDGED), decimals=0),
         Column(
-            "Lead time p50", own("delivery_lead_time_p50_seconds"), units.Seconds, style.LEAD_TIME_LEVELS, style.BLUE, 1
+            "Lead time p50",
+            own("delivery_lead_time_p50_seconds"),
+            units.Seconds,
+            style.LEAD_TIME_LEVELS,
+            style.GREEN,
+            1,
         ),
         Column("Changes", own("delivery_lead_time_observations"), decimals=0),
-        Column("Failure rate", failure_rate(by="service"), units.PercentUnit, style.FAILURE_RATE_LEVELS, style.BLUE, 1),
+        Column(
+            "Failure rate", failure_rate(by="service"), units.PercentUnit, style.FAILURE_RATE_LEVELS, style.GREEN, 1
+        ),
         Column("Failed", own("delivery_change_failures"), decimals=0),
-        Column("Time to restore", restore_mean(by="service"), units.Seconds, style.RECOVERY_LEVELS, style.BLUE, 1),
+        Column("Time to restore", restore_mean(by="service"), units.Seconds, style.RECOVERY_LEVELS, style.GREEN, 1),
         Column("Incidents", own("delivery_restore_observations"), decimals=0),
         Column("Rework", share("delivery_deployments_hotfix", _JUDGED, by="service"), units.PercentUnit, decimals=1),
         Column("Pending", total("delivery_deployments_pending", by="service"), decimals=0),
@@ -225,7 +232,7 @@ def board() -> builders.Dashboard:
         "Delivery overview",
         "The four keys of software delivery with what they are made of, now and before, and a line for each service.",
         [
-            ("What this means", [words("About these numbers", _ABOUT, 3)]),
+            ("", [words("What this means", _ABOUT, 3)]),
             ("The four keys", [*_keys(), *_parts()]),
             ("Beside them", _beside()),
             ("Trends", _trends()),

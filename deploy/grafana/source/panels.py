@@ -24,7 +24,10 @@ from .style import SOURCE, Steps
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One expression. `count`: a whole number, whatever the panel's unit. `right`: bars against the right axis."""
+    """One expression. `count`: a whole number, whatever the panel's unit. `right`: bars against the right axis.
+
+    `dashed`: a line of a second kind beside those of the first.
+    """
 
     expr: str
     name: str = ""
@@ -32,6 +35,7 @@ class Query:
     steps: Steps | None = None
     color: str | None = None
     right: bool = False
+    dashed: bool = False
     step: str | None = None
     exemplars: bool = False
 
@@ -81,6 +85,8 @@ def _own(query: Query) -> list[DynamicConfigValue]:
         own.append(DynamicConfigValue(id_val="thresholds", value=style.thresholds(query.steps or ()).build()))
     if query.color is not None:
         own.append(_fixed(query.color))
+    if query.dashed:
+        own.append(DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]}))
     if query.right:
         bars = {"drawStyle": "bars", "fillOpacity": 18, "lineWidth": 0, "axisPlacement": "right", "axisLabel": "n"}
         own += [DynamicConfigValue(id_val=f"custom.{name}", value=value) for name, value in bars.items()]

@@ -7,7 +7,7 @@ from . import style
 from .board import Panels, service
 from .board import board as made
 from .panels import Column, Query, bars, number, rows, trend, words
-from .queries import rise, total
+from .queries import rise
 from .sidecar import sidecar
 
 _ABOUT = """\
@@ -25,7 +25,7 @@ def _now() -> Panels:
             "Serving",
             "1: Kafka answers the serving process. 0: it does not, and the numbers may be old.",
             Query("min(delivery_serving_ready)"),
-            steps=((1, style.BLUE),),
+            steps=((1, style.GREEN),),
             below=style.RED,
             decimals=0,
             nothing="not served",
@@ -36,7 +36,7 @@ def _now() -> Panels:
             Query("time() - max(delivery_log_last_append_timestamp_seconds)"),
             unit=units.Seconds,
             steps=((style.LOG_SILENT_SECONDS, style.RED),),
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=0,
         ),
         number(
@@ -44,7 +44,7 @@ def _now() -> Panels:
             "Messages of deploy_events that the workers have not acknowledged.",
             Query("max(delivery_worker_lag_messages)"),
             steps=((style.LAG_MESSAGES, style.RED),),
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=0,
         ),
         number(
@@ -52,7 +52,7 @@ def _now() -> Panels:
             "Messages that the workers or the sidecar refused; each stands in deploy_events_dead with its reason.",
             Query("round(sum(increase(delivery_dead_letters_total[24h])))"),
             steps=((1, style.ORANGE),),
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=0,
         ),
         number(
@@ -61,14 +61,14 @@ def _now() -> Panels:
             Query("time() - max(delivery_serving_last_read_timestamp_seconds)"),
             unit=units.Seconds,
             steps=((style.LOG_SILENT_SECONDS, style.RED),),
-            below=style.BLUE,
+            below=style.GREEN,
             decimals=0,
         ),
         number(
             "Served by",
             "Instances that are scraped. With more than one, Prometheus counts every deployment once for each.",
             Query("count(delivery_serving_ready)"),
-            steps=((1, style.BLUE), (2, style.RED)),
+            steps=((1, style.GREEN), (2, style.RED)),
             below=style.RED,
             decimals=0,
             nothing="nobody",
@@ -93,41 +93,49 @@ def _workers() -> Panels:
             ),
         ),
         trend(
-            "Log and clocks",
-            "Age of the latest message in the log, and of the clock at which each service's numbers were computed "
-            "last. A service's clock may stand still while nothing about it changes.",
-            Query("time() - delivery_log_last_append_timestamp_seconds", "last message", color=style.RED),
-            Query(f"time() - delivery_clock_timestamp_seconds{{{_ALL}}}", "{{service}}"),
+            "Age of the last message",
+            "In the log, and of Kafka's last answer to the serving process. The dashed line is where the alert fires.",
+            Query("time() - delivery_log_last_append_timestamp_seconds", "in the log", color=style.BLUE),
+            Query("time() - delivery_serving_last_read_timestamp_seconds", "Kafka heard", color=style.SKY),
             unit=units.Seconds,
+            steps=((style.LOG_SILENT_SECONDS, style.RED),),
         ),
-        trend(
+        bars(
             "Doubts about the events",
-            "Over a day: events that came twice with different content, and spans that came out negative because "
-            "clocks disagree.",
-            Query(rise("delivery_conflicting_events_total", _ALL, "service", "1d"), "{{service}} conflicting"),
-            Query(rise("delivery_clock_skew_total", _ALL, "service", "1d"), "{{service}} clock skew"),
+            "Events that came twice with different content, and spans that came out negative because clocks disagree.",
+            Query(rise("delivery_conflicting_events_total", _ALL), "conflicting", color=style.ORANGE, step="1h"),
+            Query(rise("delivery_clock_skew_total", _ALL), "clock skew", color=style.PURPLE, step="1h"),
         ),
-        trend(
+        bars(
             "Revisions",
-            "Over a day: numbers that a late fact changed after they were counted.",
-            Query(rise("delivery_verdict_revisions_total", _ALL, over="1d"), "verdicts", color=style.RED),
-            Query(rise("delivery_lead_time_revisions_total", _ALL, over="1d"), "lead times", color=style.BLUE),
-            Query(rise("delivery_restore_revisions_total", _ALL, over="1d"), "times to restore", color=style.PURPLE),
+            "Numbers that a late fact changed after they were counted.",
+            Query(rise("delivery_verdict_revisions_total", _ALL), "verdicts", color=style.RED, step="1h"),
+            Query(rise("delivery_lead_time_revisions_total", _ALL), "lead times", color=style.BLUE, step="1h"),
+            Query(rise("delivery_restore_revisions_total", _ALL), "times to restore", color=style.PURPLE, step="1h"),
         ),
         rows(
             "Services by silence",
-            "Time since the last event of each service happened, by its own clock. Orange after a week.",
+            "Time since the last event of each service happened, by its own clock (orange after a week), age of its "
+            "numbers, which change only with events and verdicts, and doubts of the last day.",
             {"service": "Service"},
             Column(
                 "Silent for",
                 f"time() - max by (service) (delivery_last_event_timestamp_seconds{{{_ALL}}})",
                 units.Seconds,
                 _SILENT,
-                style.BLUE,
+                style.GREEN,
                 1,
             ),
-            Column("Pending", total("delivery_deployments_pending", _ALL, by="service"), decimals=0),
-            Column("Incidents open", total("delivery_incidents_open", _ALL, by="service"), decimals=0),
+            Column(
+                "Numbers of",
+                f"time() - max by (service) (delivery_clock_timestamp_seconds{{{_ALL}}})",
+                units.Seconds,
+                decimals=1,
+            ),
+            Column(
+                "Conflicting", f"round({rise('delivery_conflicting_events_total', _ALL, 'service', '1d')})", decimals=0
+            ),
+            Column("Clock skew", f"round({rise('delivery_clock_skew_total', _ALL, 'service', '1d')})", decimals=0),
         ).span(12),
     ]
 
@@ -193,7 +201,7 @@ def board() -> builders.Dashboard:
         "Pipeline health",
         "Whether the delivery numbers can be believed: the sidecar, the log, the workers and the serving process.",
         [
-            ("What this means", [words("About the pipeline", _ABOUT, 3)]),
+            ("", [words("What this means", _ABOUT, 3)]),
             ("Now", _now()),
             ("Workers and events", _workers()),
             ("Serving process", _serving()),

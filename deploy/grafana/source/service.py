@@ -6,8 +6,9 @@ from grafana_foundation_sdk.models import units
 from . import style
 from .board import Panels, env, service, window
 from .board import board as made
-from .panels import Column, Query, bars, dots, heat, number, rows, states, trend, words
+from .panels import Column, Query, bars, dots, heat, number, rows, trend, words
 from .queries import CHOSEN, WINDOW, failure_rate, lead_time, restore_mean, rise, total
+from .shared import in_flight, known_failures
 
 _ABOUT = """\
 Blue lines mark what went live, red ones a failure that became known; switch on *Judged* above to see the verdicts.
@@ -17,11 +18,6 @@ no metric."""
 
 _PENDING = "delivery_deployments_pending"
 _FAILING = "delivery_deployments_failing"
-_IN_FLIGHT = f"""\
-2 * ({total(_FAILING, by="service")} > bool 0)
-+
-({total(_FAILING, by="service")} == bool 0) * ({total(_PENDING, by="service")} > bool 0)"""
-_STATES = {0: ("quiet", style.GREY), 1: ("pending", style.SKY), 2: ("failing", style.RED)}
 _RESTORED = f"incident_resolution_seconds{{{CHOSEN}}}"
 
 
@@ -69,13 +65,7 @@ def _now() -> Panels:
             nothing="no incident",
         ),
     ]
-    timeline = states(
-        "In flight",
-        "Whether a service had a deployment that was pending, or one that had failed and was not judged yet.",
-        Query(_IN_FLIGHT, "{{service}}"),
-        _STATES,
-    )
-    return [*(panel.span(4) for panel in numbers), timeline]
+    return [*(panel.span(4) for panel in numbers), in_flight()]
 
 
 def _deployments() -> Panels:
@@ -91,11 +81,7 @@ def _deployments() -> Panels:
                 step="1d",
             ),
         ),
-        bars(
-            "Failures when they became known",
-            "By the reason that came first: rolled back before 100 %, after it, or blamed for an incident.",
-            Query(rise("delivery_deployment_failures_total", by="reason"), "{{reason}}", step="1d"),
-        ),
+        known_failures("1d"),
         trend(
             "Change failure rate of each service",
             "Over the window that ends at each point. Without a judged deployment there is no rate.",
@@ -105,17 +91,18 @@ def _deployments() -> Panels:
         ),
         bars(
             "Changed afterwards",
-            "Verdicts that a late fact changed after they were counted, and failures that came too late to count. The "
-            "exact numbers follow such a change, the bars of the verdicts do not.",
+            "Verdicts and times to restore that a late fact changed after they were counted, and failures that came "
+            "too late to count. The exact numbers follow such a change, the bars of the verdicts do not.",
             Query(rise("delivery_verdict_revisions_total", by="from, to"), "{{from}} to {{to}}", step="1d"),
             Query(rise("delivery_late_failures_total"), "late failures", color=style.PURPLE, step="1d"),
+            Query(rise("delivery_restore_revisions_total"), "times to restore", color=style.GREY, step="1d"),
         ),
         trend(
             "Never finished",
             "Deployments that a newer one replaced, and those that nobody finished within the canary timeout. They "
             "are in no rate.",
-            Query(total("delivery_deployments_superseded", by="service"), "{{service}} superseded"),
-            Query(total("delivery_deployments_abandoned", by="service"), "{{service}} abandoned"),
+            Query(total("delivery_deployments_superseded"), "superseded", color=style.SKY),
+            Query(total("delivery_deployments_abandoned"), "abandoned", color=style.ORANGE),
         ).span(24),
     ]
 
@@ -145,7 +132,7 @@ def _lead_times() -> Panels:
             "Lead time of each service, exact",
             "Median and 90th percentile over the window that ends at each point.",
             Query(f"delivery_lead_time_p50_seconds{{{WINDOW}}}", "{{service}} median"),
-            Query(f"delivery_lead_time_p90_seconds{{{WINDOW}}}", "{{service}} 90th percentile"),
+            Query(f"delivery_lead_time_p90_seconds{{{WINDOW}}}", "{{service}} 90th percentile", dashed=True),
             unit=units.Seconds,
         ),
         bars(
@@ -179,7 +166,7 @@ def _incidents() -> Panels:
                 f"sum {grouped} (sum_over_time({_RESTORED}[$window])) / {count}",
                 units.Seconds,
                 style.RECOVERY_LEVELS,
-                style.BLUE,
+                style.GREEN,
                 1,
             ),
             Column("Longest", f"max {grouped} (max_over_time({_RESTORED}[$window]))", units.Seconds, decimals=1),
@@ -192,10 +179,8 @@ def _incidents() -> Panels:
         ),
         trend(
             "Times to restore, 90th percentile",
-            "Exact, over the window that ends at each point. Bars: how many were changed afterwards, as when an "
-            "incident was opened again.",
+            "Exact, over the window that ends at each point.",
             Query(f"delivery_restore_p90_seconds{{{WINDOW}}}", "{{service}}"),
-            Query(rise("delivery_restore_revisions_total"), "revised that day", count=True, right=True, step="1d"),
             unit=units.Seconds,
         ),
     ]
@@ -208,7 +193,7 @@ def board() -> builders.Dashboard:
         "Service",
         "What one service ships, how it goes, and how fast it recovers.",
         [
-            ("What this means", [words("About this service", _ABOUT, 3)]),
+            ("", [words("What this means", _ABOUT, 3)]),
             ("Now", _now()),
             ("Deployments", _deployments()),
             ("Lead time", _lead_times()),

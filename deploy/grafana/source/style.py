@@ -45,11 +45,11 @@ Steps = tuple[tuple[float, str], ...]
 FAILURE_RATE_LEVELS: Final[Steps] = ((0.05, SKY), (0.10, ORANGE), (0.15, RED))
 LEAD_TIME_LEVELS: Final[Steps] = ((DAY, SKY), (WEEK, ORANGE), (MONTH, RED))
 RECOVERY_LEVELS: Final[Steps] = ((HOUR, SKY), (DAY, ORANGE), (WEEK, RED))
-FREQUENCY_LEVELS: Final[Steps] = ((1 / 30, ORANGE), (1 / 7, SKY), (1, BLUE))
+FREQUENCY_LEVELS: Final[Steps] = ((1 / 30, ORANGE), (1 / 7, SKY), (1, GREEN))
 LEVELS: Final = """\
 | | Elite | High | Medium | Low |
 |---|---|---|---|---|
-| **Colour** | blue | sky blue | orange | red |
+| **Colour** | green | blue | orange | red |
 | **Deployments** | on demand: daily or more | weekly or more | monthly or more | fewer |
 | **Lead time** | under a day | under a week | under a month | longer |
 | **Change failure rate** | to 5 % | to 10 % | to 15 % | more |
