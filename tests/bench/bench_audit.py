@@ -2,9 +2,9 @@
 
 `BENCH_AUDIT_EVENTS` (1,000,000: an audit that takes a second is mostly Python's start) events in a log "as it grew",
 which a worker has read to its end. `BENCH_RUNS` (3) times each, in turns: the bare consumer, from the first event to
-the last; the audit in one process, and in as many as there are processors, from its first question to Kafka to its answer:
-the log recomputed, all outputs read and compared. Processor time is that of the whole command, with Python's start and
-all processes.
+the last; the audit in one process, and in as many as there are processors, from its first question to Kafka to its
+answer: the log recomputed, all outputs read and compared. Processor time is that of the whole command, with Python's
+start and all processes.
 """
 
 import json
