@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, Final, Generic, NoReturn, Self, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 import faust
 from typing_extensions import override
 
+from schemas.values import SECOND
 from streams.core.shelf import Shelf
 from streams.version import describe
 from streams.worker.app import WorkerApp, create_app
@@ -29,11 +31,32 @@ GC_THRESHOLDS: Final = (100_000, 50, 100)
 
 
 class PromptWorker(faust.Worker):
-    """Ends when everything has stopped. Mode waits for another second, in which nobody reads the partitions."""
+    """Ends when everything has stopped, and after `patience` seconds even if something has not.
+
+    Mode waits for another second, in which nobody reads the partitions; and for ever for aiokafka's thread, which dies
+    when it is stopped at the moment that its broker goes away. Ended like that a worker is as one that was killed.
+    """
+
+    patience = 45.0
+
+    @override
+    async def stop(self) -> None:
+        end = threading.Timer(self.patience, _give_up, (self.patience,))
+        end.daemon = True
+        end.start()
+        await super().stop()
 
     @override
     async def _sentinel_task(self) -> None:
         await asyncio.sleep(0)
+
+
+def _give_up(patience: float) -> None:
+    log.critical(
+        "not everything has stopped within %g s: the worker ends as it is, with nothing acknowledged", patience
+    )
+    logging.shutdown()
+    os._exit(1)
 
 
 def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> NoReturn:
@@ -51,6 +74,7 @@ def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) ->
         raise SystemExit(USAGE) from None
     log.info("%s", describe())
     worker = PromptWorker(app, loglevel="info", quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.patience = settings.session_timeout / SECOND
     worker.spinner = None  # it would set the root logger to DEBUG, which costs a fifth of the speed
     worker.execute_from_commandline()
 
