@@ -11,7 +11,7 @@ from producers.past.exports import Entry
 from producers.past.found import UNTOLD, Found
 from producers.past.graph import Graph, Step
 from producers.receiver.webhooks import fields
-from producers.receiver.webhooks.reading import Delivery, Names, Webhook
+from producers.receiver.webhooks.reading import Delivery, Ignored, Names, Unmappable, Webhook
 from schemas.rules import MAX_INCLUDED
 
 _ROLLOUTS: Final = ("canary_started", "canary_promoted")
@@ -74,7 +74,10 @@ def kind_of(value: Any, kinds: Kinds) -> tuple[str, str | None]:
 
 
 class Objects:
-    """Objects by their names. Of one that was exported twice, as where pages shift, the version changed last counts."""
+    """Objects by their names. Of one that was exported twice, as where pages shift, the version changed last counts,
+
+    else the one that says more: GitLab lists the commits of a request without their parents.
+    """
 
     def __init__(self) -> None:
         self._held: dict[str, Entry] = {}
@@ -96,8 +99,9 @@ class Objects:
         return len(self._held)
 
 
-def _version(entry: Entry) -> tuple[str, str]:
-    return fields.time(fields.at(entry.value, "updated_at")) or "", json.dumps(entry.value, sort_keys=True)
+def _version(entry: Entry) -> tuple[str, int, str]:
+    said = sum(bool(value) for value in entry.value.values())
+    return fields.time(fields.at(entry.value, "updated_at")) or "", said, json.dumps(entry.value, sort_keys=True)
 
 
 class Promotion(NamedTuple):
@@ -137,9 +141,41 @@ def branch_steps(graph: Graph, heads: Collection[str], merged: Iterable[str]) ->
     return graph.steps(tip for tip in graph.tips() if tip not in heads or tip in on_branch)
 
 
-def side_commits(graph: Graph, head: str, placed: set[str]) -> Sequence[str]:
-    """The commits of a request that did not come to the branch themselves, as with a squash."""
-    return graph.walk([head], placed).shas
+class SideCommit(NamedTuple):
+    """A commit of a request that did not come to the branch itself, as with a squash."""
+
+    sha: str
+    at: Any
+    author: str | None
+    parents: Sequence[str]
+    place: str
+
+
+def tell_side(
+    teller: Teller, source: str, facts: Mapping[str, str], request: Mapping[str, str | None], commits: list[SideCommit]
+) -> None:
+    """Tell the commits of a merged request as its own CI job reports them. `request` are the fields that they share."""
+    for commit in commits:
+        try:
+            place = teller.names.place(source, facts)
+        except Unmappable as reason:
+            teller.found.refuse(commit.place, str(reason))
+            continue
+        except Ignored as reason:
+            teller.found.ignored[str(reason)] += 1
+            continue
+        told = {
+            "event_type": "commit_created",
+            "service": place.service,
+            "source.system": source,
+            "occurred_at": commit.at,
+            "commit_sha": commit.sha,
+            "commit.author": commit.author,
+            "commit.parents": list(commit.parents) or None,
+            **request,
+        }
+        assigned = [Assigned(path, value, "commit") for path, value in told.items() if value is not None]
+        teller.found.add(assigned, commit.place)
 
 
 def seconds_of(value: Any) -> str | None:

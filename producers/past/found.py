@@ -42,7 +42,8 @@ class Found:
     now: datetime
     span: Span = field(default_factory=Span)
     events: dict[str, Built] = field(default_factory=dict)
-    refused: list[Refusal] = field(default_factory=list)
+    refused: dict[Refusal, None] = field(default_factory=dict)
+    """In the order in which they were met, each once."""
     ignored: Counter[str] = field(default_factory=Counter)
     """Why things that are well understood stand for no event, with how many there were."""
     notes: list[str] = field(default_factory=list)
@@ -63,11 +64,16 @@ class Found:
         self.keep(built)
 
     def keep(self, built: Built) -> None:
-        """Take an event. Of two with one id the earlier is kept, or the one whose text sorts first."""
-        if not self.span.holds(built.value["occurred_at"]):
+        """Take an event. Of two with one id the earlier is kept, or the one whose text sorts first.
+
+        Commits may be older than what is asked for: deployments of that time carry them.
+        """
+        value = built.value
+        span = self.span._replace(since=None) if value["event_type"] == "commit_created" else self.span
+        if not span.holds(value["occurred_at"]):
             self.outside += 1
             return
-        name = built.value["event_id"]
+        name = value["event_id"]
         other = self.events.get(name)
         if other is None or _rank(built) < _rank(other):
             self.events[name] = built
@@ -75,7 +81,7 @@ class Found:
 
     def refuse(self, place: str, problem: str) -> None:
         """Name what cannot become an event."""
-        self.refused.append(Refusal(place, problem))
+        self.refused[Refusal(place, problem)] = None
 
 
 def _rank(built: Built) -> tuple[Micros, str]:

@@ -4,22 +4,22 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from producers.build_event import Assigned
 from producers.past.deliveries import (
     Kinds,
     Objects,
     Promotion,
+    SideCommit,
     Teller,
     branch_steps,
     included_by_name,
     kind_of,
-    side_commits,
+    tell_side,
 )
 from producers.past.exports import Entry
 from producers.past.found import Found
 from producers.past.graph import Graph
 from producers.receiver.webhooks import fields, github
-from producers.receiver.webhooks.reading import Ignored, Names, Unmappable
+from producers.receiver.webhooks.reading import Names
 
 PAGES: Final[tuple[str, ...]] = ("workflow_runs",)
 """What wraps a page of results."""
@@ -119,40 +119,31 @@ def _tell_commits(export: _Export, graph: Graph, teller: Teller, default_branch:
         }
         teller.tell(body, entry.place, {"x-github-event": "push"})
     for name, pull in export.pulls:
-        _tell_side(name, pull, export, side_commits(graph, _head(pull.value), placed), teller)
+        _tell_side(name, pull, export, graph.walk([_head(pull.value)], placed).shas, teller)
 
 
 def _tell_side(name: str, pull: Entry, export: _Export, shas: Iterable[str], teller: Teller) -> None:
-    """The commits of a merged request that are not on the branch, as its own CI job reports them."""
-    repo, number = name.partition("#")[0], pull.value.get("number")
-    entries = [entry for sha in shas if (entry := export.commits.get(sha))]
+    repo = name.partition("#")[0]
+    commits = [
+        SideCommit(
+            sha,
+            fields.at(entry.value, "commit", "committer", "date"),
+            fields.text(fields.at(entry.value, "commit", "author", "name")),
+            _parents(entry.value),
+            entry.place,
+        )
+        for sha in shas
+        if (entry := export.commits.get(sha))
+    ]
     if pull.value.get("merged_at") is None:
-        teller.found.ignored["commit: of a request that was not merged"] += len(entries)
+        teller.found.ignored["commit: of a request that was not merged"] += len(commits)
         return
-    for entry in entries:
-        commit = entry.value
-        try:
-            facts = {"repository.name": repo.rpartition("/")[2], "repository.full_name": repo}
-            place = teller.names.place("github", facts)
-        except Unmappable as reason:
-            teller.found.refuse(entry.place, str(reason))
-            continue
-        except Ignored as reason:
-            teller.found.ignored[str(reason)] += 1
-            continue
-        told = {
-            "event_type": "commit_created",
-            "service": place.service,
-            "source.system": "github",
-            "occurred_at": fields.at(commit, "commit", "committer", "date"),
-            "commit_sha": fields.sha(commit.get("sha")),
-            "change_id": f"{repo}#{number}",
-            "commit.author": fields.text(fields.at(commit, "commit", "author", "name")),
-            "commit.branch": fields.text(fields.at(pull.value, "head", "ref")),
-            "commit.parents": _parents(commit) or None,
-        }
-        assigned = [Assigned(path, value, "commit") for path, value in told.items() if value is not None]
-        teller.found.add(assigned, entry.place)
+    facts = {"repository.name": repo.rpartition("/")[2], "repository.full_name": repo}
+    request = {
+        "change_id": f"{repo}#{fields.text(pull.value.get('number'))}",
+        "commit.branch": fields.text(fields.at(pull.value, "head", "ref")),
+    }
+    tell_side(teller, "github", facts, request, commits)
 
 
 def _pushed(commit: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from producers.past.deliveries import (
     Kinds,
     Objects,
     Promotion,
+    SideCommit,
     Teller,
     branch_steps,
     included_by_name,
     kind_of,
     seconds_of,
+    tell_side,
 )
 from producers.past.exports import Entry
 from producers.past.found import Found
@@ -134,7 +136,9 @@ def _tell_commits(export: _Export, graph: Graph, teller: Teller, default_branch:
         for name in ("merge_commit_sha", "squash_commit_sha", "sha")
         if (sha := fields.sha(request.get(name))) and (name != "sha" or _fast_forward(request))
     ]
+    placed: set[str] = set()
     for step in branch_steps(graph, heads, merged):
+        placed.update(step.brought)
         entry = export.commits.get(step.head)
         if entry is None:
             continue
@@ -152,6 +156,30 @@ def _tell_commits(export: _Export, graph: Graph, teller: Teller, default_branch:
             "total_commits_count": len(pushed),
         }
         teller.tell(body, entry.place)
+    for _, request in export.requests:
+        head = fields.sha(request.value.get("sha"))
+        _tell_side(export, request.value, graph.walk([head] if head else [], placed).shas, teller)
+
+
+def _tell_side(export: _Export, request: Mapping[str, Any], shas: Iterable[str], teller: Teller) -> None:
+    project, number = export.project_of(request) or "", fields.text(request.get("iid"))
+    commits = [
+        SideCommit(
+            sha,
+            entry.value.get("committed_date"),
+            fields.text(entry.value.get("author_name")),
+            _parents(entry.value),
+            entry.place,
+        )
+        for sha in shas
+        if (entry := export.commits.get(sha))
+    ]
+    if request.get("state") != "merged":
+        teller.found.ignored["commit: of a request that was not merged"] += len(commits)
+        return
+    facts = {"project.name": project.rpartition("/")[2], "project.path_with_namespace": project}
+    told = {"change_id": f"{project}!{number}", "commit.branch": fields.text(request.get("source_branch"))}
+    tell_side(teller, "gitlab", facts, told, commits)
 
 
 def _fast_forward(request: Mapping[str, Any]) -> bool:
