@@ -168,7 +168,7 @@ def safe_colors(board: Board) -> Iterator[str]:
 def marks_are_rare(board: Board) -> Iterator[str]:
     """Every point that an annotation's query returns is a line: only what is above 0 may be one."""
     for mark in board["annotations"]["list"]:
-        if not mark["expr"].endswith("> 0"):
+        if not mark["expr"].endswith("> 0") or mark["target"]["expr"] != mark["expr"]:
             yield str(mark["name"])
 
 
