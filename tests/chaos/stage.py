@@ -23,7 +23,7 @@ BACKOFF: Final = 1.0
 UNDECIDED: Final = 2
 AUDIT_AGAIN: Final = 20.0
 """Seconds after the first audit in which Kafka may be silent."""
-_SILENT: Final = "Kafka does not say"
+_SILENT: Final = ("Kafka does not say", "cannot be read on", "has sent nothing")
 MOST_STARTS: Final = 25
 """Of one worker in one schedule; more is a worker that cannot come back."""
 
@@ -275,7 +275,7 @@ class Stage:
         deadline = time.monotonic() + AUDIT_AGAIN
         while True:
             code, said = self._audit()
-            if code != UNDECIDED or _SILENT not in said or time.monotonic() > deadline:
+            if code != UNDECIDED or not any(map(said.__contains__, _SILENT)) or time.monotonic() > deadline:
                 return code, said
 
     def _audit(self) -> tuple[int, str]:
