@@ -20,6 +20,7 @@ from schemas.rules import MAX_INCLUDED, MAX_TEXT
 
 _SERVICE: Final = "{service}"
 _SHOWN: Final = 3
+_ALL: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +241,7 @@ class _History:
         step = self._by_head.get(release.sha)
         if step is not None and self._graph.parents[release.sha][:1] == (before.sha,):
             return list(step.brought)
-        return self._graph.since(release.sha, before.sha)
+        return self._git.shas(release.sha, [before.sha], most=_ALL)
 
     def _promotion(self, release: Release, brought: list[str] | None) -> list[Assigned]:
         listed = self._listed(release, brought)
