@@ -57,7 +57,8 @@ class Refused(Exception):
     """A request that may not be acted on.
 
     The message is for the log, and for the caller if the status is 403 or 503: it says what to do and holds no secret.
-    A caller who gets 401 is told nothing: an unknown source and a wrong signature look the same.
+    With 401 a caller of events or tokens is told the reason alone, and a webhook nothing: an unknown source and a
+    wrong signature look the same.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:

@@ -198,7 +198,8 @@ class Receiver:
             return _json(_FORBIDDEN, {"error": str(refused), "reason": refused.reason})
         if refused.reason is Reason.UNAVAILABLE:
             return _json(_UNAVAILABLE, {"error": str(refused), "reason": refused.reason}, {"Retry-After": "5"})
-        return _unauthorized()
+        # Who sends a webhook is not told what it failed at; a job has to be mended by somebody who cannot read our log.
+        return _unauthorized(refused.reason if source in {CALLERS, TOKENS} else None)
 
     def _reject(self, request: web.Request, source: str, rejected: Rejected) -> web.StreamResponse:
         self._note(request, source, rejected.reason, str(rejected))
@@ -306,8 +307,9 @@ def _accepted(taken: Taken) -> web.Response:
     return _json(202, {"events": ids, "dead_letters": len(taken.letters), "ignored": len(taken.ignored)})
 
 
-def _unauthorized() -> web.Response:
-    return _json(401, {"error": "not authorized"}, {"WWW-Authenticate": "Bearer"})
+def _unauthorized(reason: str | None = None) -> web.Response:
+    told = {"error": "not authorized"} | ({} if reason is None else {"reason": reason})
+    return _json(401, told, {"WWW-Authenticate": "Bearer"})
 
 
 def _json(status: int, data: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
