@@ -5,8 +5,8 @@ BIN := .venv/bin
 SOURCES := $(shell find schemas producers streams -type f -not -path '*/__pycache__/*' | LC_ALL=C sort)
 PYTEST := $(BIN)/pytest --installed
 # The tests that share the one broker stay in one process; all others spread over the cores.
-UNIT := $(PYTEST) -n auto -m "not broker and not prometheus"
-BROKER := $(PYTEST) -m "(broker or prometheus) and not proof" --durations=10
+UNIT := $(PYTEST) -n auto -m "not broker and not prometheus and not browser"
+BROKER := $(PYTEST) -m "(broker or prometheus or browser) and not proof" --durations=10
 PROOF := $(PYTEST) -m proof --durations=10
 
 # The checkout is never on sys.path: what is tested and run is the installed wheel.
@@ -58,7 +58,7 @@ compiled: .venv/made ## build the wheel with its core compiled, in dist; test th
 	PYTHONPATH=.cache/compiled/site-packages $(UNIT) tests/contract tests/fuzz tests/property $(USE_THE_CORE)
 
 .PHONY: broker
-broker: venv jars ## the tests that need a real Kafka or a real Prometheus
+broker: venv jars ## the tests that need a real Kafka, a real Prometheus or a real browser
 	$(BROKER)
 
 .PHONY: proof
@@ -101,9 +101,9 @@ fmt: .venv/made ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-.PHONY: readme
-readme: venv ## write the tables of README.md anew from the code
-	PYTHONSAFEPATH= $(BIN)/python -m tests.support.readme
+.PHONY: reference
+reference: venv ## write the tables of docs/reference.md anew from the code
+	PYTHONSAFEPATH= $(BIN)/python -m tests.support.reference_page
 
 .PHONY: mixin
 mixin: .venv/made ## write the rules and alerts of deploy/prometheus anew from mixin.libsonnet

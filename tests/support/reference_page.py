@@ -1,4 +1,4 @@
-"""The tables of README.md, made from the code: `make readme` writes them, a test holds them to it."""
+"""The tables of docs/reference.md, made from the code: `make reference` writes them, a test holds them to it."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from schemas.topics import Topic, load_topics
 from streams.core.deployment import LIFE
 from streams.serving.metrics import METRICS
 
-README: Final = Path(__file__).parents[2] / "README.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "reference.md"
 
 WHEN: Final = {
     "commit_created": "a commit is on a branch that will be delivered",
@@ -32,11 +32,11 @@ _MILLISECOND: Final = 1000
 
 
 def render(text: str) -> str:
-    """README.md with every generated part made anew. Raises LookupError if a part has no place in it."""
+    """The page with every generated part made anew. Raises LookupError if a part has no place in it."""
     for name, lines in PARTS.items():
-        begin, end = f"<!-- {name}: made by `make readme` -->", f"<!-- end of {name} -->"
+        begin, end = f"<!-- {name}: made by `make reference` -->", f"<!-- end of {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise LookupError(f"README.md has no single place for {name}: put {begin} and {end} into it")
+            raise LookupError(f"{PAGE.name} has no single place for {name}: put {begin} and {end} into it")
         head, _, rest = text.partition(begin)
         _, _, tail = rest.partition(end)
         text = f"{head}{begin}\n{_text(lines)}\n{end}{tail}"
@@ -101,4 +101,4 @@ def documented_events() -> set[str]:
 
 
 if __name__ == "__main__":
-    README.write_text(render(README.read_text("utf-8")), "utf-8")
+    PAGE.write_text(render(PAGE.read_text("utf-8")), "utf-8")
