@@ -118,10 +118,10 @@ async def test_what_a_token_contradicts_is_counted(gate: Gate, forge: Forge, tmp
             return status, answer.get("reason", answer.get("token"))
 
         token = forge.token(GITHUB_CLAIMS)
-        assert await post("/v1/events", token) == (401, None)
+        assert await post("/v1/events", token) == (401, "not_exchanged")
         status, session = await post("/v1/token", token)
         assert status == 200
-        assert await post("/v1/token", token) == (401, None)
+        assert await post("/v1/token", token) == (401, "replayed")
         assert await post("/v1/events", session, commit_sha="f" * 40) == (403, "claim_mismatch")
         job = {"event_type": "rollback_triggered", "env": "prod", "rollback": {"trigger": "manual"}}
         assert await post("/v1/events", session, **job, source={"run_id": "1"}) == (403, "claim_mismatch")
