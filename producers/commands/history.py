@@ -99,16 +99,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
     """Read it, write or send it, and say what could not be joined."""
     from producers.past.found import Found, Span
-    from producers.past.output import as_lines, counts, in_order, merge, write
+    from producers.past.output import as_lines, counts, in_order, merge, read_output, write
     from producers.past.summary import Summary, refusals, values_of
 
     _check_usage(given)
     span = Span(_time(given.since, "--since"), _time(given.until, "--until"))
     found = Found(datetime.now(UTC), span, progress=console.progress)
+    held = read_output(Path(given.output), found.now) if given.output not in (None, "-") else None
     _read(given, environ, console, found)
-    merged = None
-    if given.output not in (None, "-"):
-        merged = merge(Path(given.output), found)
+    merged = merge(held, found) if held else None
     events = merged.events if merged else in_order(found.events.values())
     for line in refusals(found):
         console.error(line)

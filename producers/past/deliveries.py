@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from producers.build_event import Assigned
 from producers.past.exports import Entry
 from producers.past.found import UNTOLD, Found
-from producers.past.graph import Graph, Step
+from producers.past.graph import Graph, Series, Step
 from producers.receiver.webhooks import fields
 from producers.receiver.webhooks.reading import Delivery, Ignored, Names, Unmappable, Webhook
 from schemas.rules import MAX_INCLUDED
@@ -121,14 +121,11 @@ def included_by_name(promotions: Iterable[Promotion], graph: Graph) -> dict[str,
     commit that was rolled back to.
     """
     found: dict[str, list[str]] = {}
-    last: dict[str, str | None] = {}
+    series: dict[str, Series] = {}
     for one in sorted(promotions, key=lambda one: (one.at, one.name)):
-        base = last.get(one.env)
-        if base is not None and one.sha is not None and not one.rollback:
-            shas = graph.since(one.sha, base)
-            if shas is not None and shas and len(shas) <= MAX_INCLUDED:
-                found.setdefault(one.name, sorted(shas))
-        last[one.env] = one.sha
+        shas = series.setdefault(one.env, Series(graph)).brings(one.sha)
+        if shas and len(shas) <= MAX_INCLUDED and not one.rollback:
+            found.setdefault(one.name, sorted(shas))
     return found
 
 

@@ -13,14 +13,13 @@ from producers.git import GitProblem
 from producers.history import Made
 from producers.past.found import UNTOLD, Found, micros_of
 from producers.past.git_log import WholeGit
-from producers.past.graph import Graph
+from producers.past.graph import Graph, Series
 from producers.request_names import request_of
 from producers.services import ServiceMap
 from schemas.rules import MAX_INCLUDED, MAX_TEXT
 
 _SERVICE: Final = "{service}"
 _SHOWN: Final = 3
-_ALL: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,9 +203,11 @@ class _History:
     def _tell(self, only: str | None, releases: Sequence[Release], carried: set[str]) -> None:
         """The events of one series of releases: each brings what the one before it has not."""
         before: Release | None = None
+        series = Series(self._graph)
         services: Sequence[str] = [only] if only else self._services_of(())
         for release in releases:
-            brought = self._brought(release, before)
+            brings = series.brings(release.sha)
+            brought = [] if release.rollback else brings
             if not release.rollback:
                 services = [only] if only else self._deployed(release, brought)
             inside = self._found.span.holds(micros_of(release.at))
@@ -231,17 +232,6 @@ class _History:
         if brought is None and release.name and self._asked.services is not None:
             return list(self._asked.services.patterns)
         return self._services_of([release.sha] if brought is None else brought)
-
-    def _brought(self, release: Release, before: Release | None) -> list[str] | None:
-        """The commits that came with it, newest first; None for the first of all, which inherits none."""
-        if before is None:
-            return None
-        if release.rollback:
-            return []
-        step = self._by_head.get(release.sha)
-        if step is not None and self._graph.parents[release.sha][:1] == (before.sha,):
-            return list(step.brought)
-        return self._git.shas(release.sha, [before.sha], most=_ALL)
 
     def _promotion(self, release: Release, brought: list[str] | None) -> list[Assigned]:
         listed = self._listed(release, brought)

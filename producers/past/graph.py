@@ -69,10 +69,29 @@ class Graph:
                 found.append(Step(sha, (sha, *brought)))
         return found
 
-    def since(self, tip: str, base: str) -> list[str] | None:
-        """The commits that `tip` has and `base` has not; None where the commits that are known do not tell."""
-        if tip not in self.parents or base not in self.parents:
+
+class Series:
+    """Commits that come to one place one after another: each brings what the one before it has not."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._base: str | None = None
+        self._has: set[str] = set()
+
+    def brings(self, tip: str | None) -> list[str] | None:
+        """What comes with this one, which is the base of the next; None where the commits that are known do not tell.
+
+        Of the first it is not told: what was there before it is not known.
+        """
+        if tip is None or tip not in self._graph.parents:
+            self._base = None
             return None
-        known = self.walk([base], ())
-        found = self.walk([tip], set(known.shas))
-        return None if found.cut else found.shas
+        came = self._graph.walk([tip], self._has)
+        found = came.shas if self._base is not None and not came.cut else None
+        follows = self._base == tip or any(self._base in self._graph.parents[sha] for sha in came.shas)
+        if self._base is not None and follows:
+            self._has.update(came.shas)
+        else:
+            self._has = set(self._graph.walk([tip], ()).shas)
+        self._base = tip
+        return found

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,18 +31,22 @@ class Merged(NamedTuple):
     """The last line of the file was cut off in the middle, and is made anew."""
 
 
-def merge(path: Path, found: Found) -> Merged:
-    """Put what was found among the events of the file. Nothing is written here, and a file that is broken stays.
+class Held(NamedTuple):
+    """What stands in the file, by ids."""
 
-    Raises:
-        UsageError: a line of the file is no event, so this is none of our files.
-    """
-    held, mended = _read(path, found)
+    events: dict[str, Built]
+    cut_off: bool
+    """Its last line ends in the middle."""
+
+
+def merge(file: Held, found: Found) -> Merged:
+    """Put what was found among the events of the file. Nothing is written here."""
+    held = file.events
     new = {name: built for name, built in found.events.items() if name not in held}
     known = found.events.keys() - new.keys()
     changed = sum(held[name].as_json() != found.events[name].as_json() for name in known)
     events = in_order([*held.values(), *new.values()])
-    return Merged(events, len(new), len(known), changed, mended)
+    return Merged(events, len(new), len(known), changed, file.cut_off)
 
 
 def in_order(events: Iterable[Built]) -> list[Built]:
@@ -73,22 +78,27 @@ def write(path: Path, events: Iterable[Built]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _read(path: Path, found: Found) -> tuple[dict[str, Built], bool]:
+def read_output(path: Path, now: datetime) -> Held:
+    """What the file has; nothing if there is none yet.
+
+    Raises:
+        UsageError: a line of the file is no event, so this is none of our files.
+    """
     try:
         text = path.read_bytes()
     except FileNotFoundError:
-        return {}, False
+        return Held({}, cut_off=False)
     except OSError as error:
         raise UsageError(f"--output {path}: {error.strerror}") from error
     held: dict[str, Built] = {}
     last = text.count(b"\n") + 1
-    for read in read_events(BytesIO(text), found.now):
+    for read in read_events(BytesIO(text), now):
         if isinstance(read, BadLine):
             if read.line == last:
-                return held, True
+                return Held(held, cut_off=True)
             raise UsageError(f"--output {path}:{read.line}: {read.error}: the file has other things than events")
         held[read[1].value["event_id"]] = read[1]
-    return held, False
+    return Held(held, cut_off=False)
 
 
 class State:

@@ -14,7 +14,7 @@ from producers.errors import UsageError
 from producers.past.exports import read_export
 from producers.past.found import Found
 from producers.past.github import read_github
-from producers.past.output import as_lines, merge
+from producers.past.output import as_lines, merge, read_output
 from producers.publisher import Cause, Delivered, Failure, Message, Outcome
 from tests.support.deliveries import NAMES
 from tests.unit.producers.past.exported import GITHUB
@@ -52,11 +52,11 @@ def test_a_file_that_was_cut_off_anywhere_is_made_whole(
 ) -> None:
     folder = tmp_path_factory.mktemp("cut")
     found = imported(folder / "all.json", GITHUB)
-    whole = as_lines(merge(folder / "none", found).events)
+    whole = as_lines(merge(read_output(folder / "none", NOW), found).events)
     cut = folder / "cut"
     cut.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
 
-    assert as_lines(merge(cut, found).events) == whole
+    assert as_lines(merge(read_output(cut, NOW), found).events) == whole
 
 
 def test_a_file_of_other_things_is_left_alone(tmp_path: Path, capsys: Capture) -> None:
