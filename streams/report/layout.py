@@ -347,7 +347,7 @@ def _reading(review: Review) -> tuple[str, ...]:
     )
     levels = (
         f"DORA's levels are those of its {YEAR} report, from a survey about single applications: for orientation only. "
-        "Deployments a day have the level of the middle service. n is how many deployments, changes or incidents a number "
-        "was made from; p50 is the median; what is pending waits for its verdict."
+        "Deployments a day have the level of the middle service. n is how many deployments, changes or incidents a "
+        "number was made from; p50 is the median; what is pending waits for its verdict."
     )
     return f"{rates} {ranges}", levels
