@@ -2,6 +2,7 @@
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -102,6 +103,22 @@ class Objects:
 def _version(entry: Entry) -> tuple[str, int, str]:
     said = sum(bool(value) for value in entry.value.values())
     return fields.time(fields.at(entry.value, "updated_at")) or "", said, json.dumps(entry.value, sort_keys=True)
+
+
+class Export(ABC):
+    """The objects of an export by their kinds; what is of none is refused."""
+
+    def __init__(self, entries: Iterable[Entry], kinds: Kinds, found: Found) -> None:
+        self.of = {kind: Objects() for kind in kinds}
+        for entry in entries:
+            kind, problem = kind_of(entry.value, kinds)
+            problem = problem or self.take(kind, entry)
+            if problem is not None:
+                found.refuse(entry.place, problem)
+
+    @abstractmethod
+    def take(self, kind: str, entry: Entry) -> str | None:
+        """Take an object of a kind; why it cannot be taken, if it cannot."""
 
 
 class Promotion(NamedTuple):

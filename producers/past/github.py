@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from typing_extensions import override
+
 from producers.past.deliveries import (
+    Export,
     Kinds,
-    Objects,
     Promotion,
     SideCommit,
     Teller,
     branch_steps,
     included_by_name,
-    kind_of,
     tell_side,
 )
 from producers.past.exports import Entry
@@ -34,34 +35,19 @@ _KINDS: Final[Kinds] = {
 _REPOSITORY: Final = re.compile(r"/repos/([^/]+/[^/]+)(?:/|$)")
 
 
-class _Export:
-    """The objects of an export by their kinds."""
-
+class _Export(Export):
     def __init__(self, entries: Iterable[Entry], found: Found) -> None:
-        self.pulls, self.commits, self.deployments, self.statuses, self.runs = (Objects() for _ in range(5))
-        for entry in entries:
-            problem = self._take(entry)
-            if problem is not None:
-                found.refuse(entry.place, problem)
+        super().__init__(entries, _KINDS, found)
+        self.pulls, self.commits, self.runs = self.of["pull request"], self.of["commit"], self.of["workflow run"]
+        self.deployments, self.statuses = self.of["deployment"], self.of["deployment status"]
 
-    def _take(self, entry: Entry) -> str | None:
-        """Why an object is none that is known; None if it is taken."""
-        value = entry.value
-        kind, problem = kind_of(value, _KINDS)
-        if problem is not None:
-            return problem
-        name = fields.text(fields.at(value, "sha" if kind == "commit" else "id"))
-        repo = _repo(value, kind)
+    @override
+    def take(self, kind: str, entry: Entry) -> str | None:
+        name = fields.text(fields.at(entry.value, "sha" if kind == "commit" else "id"))
+        repo = _repo(entry.value, kind)
         if name is None or repo is None:
             return f"{kind}: says no {'id' if name is None else 'repository, as in its url'}"
-        objects = {
-            "pull request": self.pulls,
-            "commit": self.commits,
-            "deployment": self.deployments,
-            "deployment status": self.statuses,
-            "workflow run": self.runs,
-        }[kind]
-        objects.add(name.lower() if kind == "commit" else f"{repo}#{name}", entry)
+        self.of[kind].add(name.lower() if kind == "commit" else f"{repo}#{name}", entry)
         return None
 
 

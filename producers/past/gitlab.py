@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from typing_extensions import override
+
 from producers.past.deliveries import (
+    Export,
     Kinds,
-    Objects,
     Promotion,
     SideCommit,
     Teller,
     branch_steps,
     included_by_name,
-    kind_of,
     seconds_of,
     tell_side,
 )
@@ -35,31 +36,19 @@ _REFERENCE: Final = re.compile(r"(.+)[!#][0-9]+")
 _MOVES: Final = {"closed": "close", "reopened": "reopen"}
 
 
-class _Export:
-    """The objects of an export by their kinds. `project` is for those that do not say theirs."""
+class _Export(Export):
+    """`project` is for those that do not say theirs."""
 
     def __init__(self, entries: Iterable[Entry], found: Found, project: str | None) -> None:
         self._project = project
-        self.requests, self.commits, self.deployments, self.issues, self.moves = (Objects() for _ in range(5))
         self.default_branches: dict[str, str] = {}
-        self._kinds = {
-            "merge request": self.requests,
-            "commit": self.commits,
-            "deployment": self.deployments,
-            "issue": self.issues,
-            "state event": self.moves,
-        }
-        for entry in entries:
-            problem = self._take(entry)
-            if problem is not None:
-                found.refuse(entry.place, problem)
+        super().__init__(entries, _KINDS, found)
+        self.requests, self.commits = self.of["merge request"], self.of["commit"]
+        self.deployments, self.issues, self.moves = self.of["deployment"], self.of["issue"], self.of["state event"]
 
-    def _take(self, entry: Entry) -> str | None:
-        """Why an object is none that is known; None if it is taken."""
+    @override
+    def take(self, kind: str, entry: Entry) -> str | None:
         value = entry.value
-        kind, problem = kind_of(value, _KINDS)
-        if problem is not None:
-            return problem
         if kind == "project":
             path, branch = fields.text(value.get("path_with_namespace")), fields.text(value.get("default_branch"))
             if path and branch:
@@ -70,7 +59,7 @@ class _Export:
             return f"{kind}: says no id"
         if kind != "state event" and self.project_of(value) is None:
             return f"{kind}: which project it is of cannot be told; give --project group/name"
-        self._kinds[kind].add(name, entry)
+        self.of[kind].add(name, entry)
         return None
 
     def project_of(self, value: Mapping[str, Any]) -> str | None:

@@ -16,11 +16,11 @@ SHOWN: Final = 20
 _EXAMPLES: Final = 3
 
 GAPS: Final[Mapping[str, str]] = {
-    "deployments_without_sha": "deployments that name no commit: they count, and give no lead time",
-    "deployments_of_unknown_commits": "deployments of commits that nothing here tells of: they give no lead time",
-    "commits_without_change": "commits of no request: the lead time of each begins with itself",
-    "incidents_still_open": "incidents that were not resolved: they give no time to restore",
-    "resolutions_without_opening": "resolutions of incidents that nothing here opens: they are not counted",
+    "deployments_without_sha": "deployments that name no commit, and so give no lead time",
+    "deployments_of_unknown_commits": "deployments of commits that nothing here tells of: no lead time",
+    "commits_without_change": "commits of no request, of which each begins a lead time of its own",
+    "incidents_still_open": "incidents that were not resolved: no time to restore",
+    "resolutions_without_opening": "resolutions of incidents that nothing here opens: not counted",
     "incidents_without_severity": "incidents without a severity: they fail no deployment",
 }
 """What could not be joined, by name, and what comes of it."""
@@ -64,17 +64,23 @@ class Summary:
         yield f"{told}{span}"
         by_type = Counter(event["event_type"] for event in self.events)
         services = {event["service"] for event in self.events}
-        types = ", ".join(f"{number:,} {name}" for name, number in sorted(by_type.items()))
-        yield f"  {types}; {len(services)} services"
+        yield from (f"  {kind}: {number:,}" for kind, number in sorted(by_type.items()))
+        if services:
+            yield f"  services: {_few(sorted(services))}"
         for name, entries in self.gaps().items():
-            shown = ", ".join(entries[:_EXAMPLES]) + (", ..." if len(entries) > _EXAMPLES else "")
-            yield f"  {len(entries):,} {GAPS[name]} ({shown})"
+            yield f"  {GAPS[name]}: {_few(entries)}"
         for reason, number in sorted(self.found.ignored.items()):
             if number:
-                yield f"  left out {number:,}: {reason}"
+                yield f"  left out: {number:,}: {reason}"
         if self.found.outside:
-            yield f"  left out {self.found.outside:,}: outside of --since and --until"
+            yield f"  left out: {self.found.outside:,}: outside of --since and --until"
         yield from (f"  note: {note}" for note in _most(dict.fromkeys(self.found.notes)))
+
+
+def _few(names: Sequence[str]) -> str:
+    """How many there are, and some of them."""
+    more = ", ..." if len(names) > _EXAMPLES else ""
+    return f"{len(names):,} ({', '.join(names[:_EXAMPLES])}{more})"
 
 
 def refusals(found: Found) -> Iterator[str]:
