@@ -106,7 +106,10 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
     span = Span(_time(given.since, "--since"), _time(given.until, "--until"))
     found = Found(datetime.now(UTC), span, progress=console.progress)
     held = read_output(Path(given.output), found.now) if given.output not in (None, "-") else None
-    _read(given, environ, console, found)
+    try:
+        _read(given, environ, console, found)
+    except RecursionError:
+        raise UsageError("an export is nested deeper than anything that an API gives") from None
     merged = merge(held, found) if held else None
     events = merged.events if merged else in_order(found.events.values())
     for line in refusals(found):
@@ -259,7 +262,7 @@ def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Consol
     if not waiting:
         console.info("nothing to send: all of it has arrived before" if found.events else "nothing to send")
         return ExitCode.OK
-    publisher = None if config.servers is None else open_publisher(config, bulk=True)
+    publisher = open_publisher(config, bulk=True) if config.goes_somewhere else None
     try:
         encode, no_schema = open_encoder(config, sends=publisher is not None)
         publisher, no_schema = with_spool(publisher, config, environ, console, no_schema)

@@ -113,6 +113,16 @@ def test_a_broken_export_is_refused_whole(raw: bytes, problem: str, tmp_path: Pa
         list(read_export(str(path)))
 
 
+def test_no_export_is_nested_so_deep(tmp_path: Path, capsys: Capture) -> None:
+    """Where the limit is depends on the stack; at no depth is there anything but events or a plain word."""
+    path, codes = tmp_path / "export.json", set()
+    for depth in range(800, 1000, 2):
+        deep = json.dumps(GITHUB[0]).replace('"C_x"', "[" * depth + "]" * depth)
+        path.write_text(deep + deep.replace("Begin", "Start"), "utf-8")
+        codes.add(history(capsys, tmp_path / "out", "github", path, "--default-branch", "main").code)
+    assert codes == {0, 2}
+
+
 # --- to Kafka ---------------------------------------------------------------------------------------------------------
 class Broker:
     """Takes so many messages, and is gone then."""
