@@ -127,6 +127,7 @@ def add_delivery(parser: argparse.ArgumentParser) -> None:
     """The flags that say where to send, and how hard to try; `load_config` reads them."""
     to = parser.add_argument_group("delivery")
     to.add_argument("--bootstrap-servers", dest="servers", metavar="HOST:PORT,...", help=f"Kafka [{config.SERVERS}]")
+    to.add_argument("--sidecar", metavar="URL", help=f"a sidecar that takes them instead of Kafka [{config.SIDECAR}]")
     to.add_argument("--topic-prefix", metavar="PREFIX", help=f"put before the topic's name [{config.TOPIC_PREFIX}]")
     to.add_argument("--schema-registry", dest="registry", metavar="URL", help=f"look schema ids up [{config.REGISTRY}]")
     to.add_argument(

@@ -10,6 +10,7 @@ from schemas.kafka_env import kafka_settings
 from schemas.values import SECOND
 
 SERVERS: Final = "CANDORA_KAFKA_BOOTSTRAP_SERVERS"
+SIDECAR: Final = "CANDORA_SIDECAR_URL"
 TOPIC_PREFIX: Final = "CANDORA_TOPIC_PREFIX"
 REGISTRY: Final = "CANDORA_SCHEMA_REGISTRY_URL"
 REGISTRY_USER: Final = "CANDORA_SCHEMA_REGISTRY_USER"
@@ -19,6 +20,8 @@ TIMEOUT: Final = "CANDORA_TIMEOUT"
 SPOOL: Final = "CANDORA_SPOOL"
 STRICT: Final = "CANDORA_STRICT"
 ALLOW_FAILURE: Final = "CANDORA_ALLOW_FAILURE"
+
+NOWHERE: Final = f"Kafka is not configured: set {SERVERS}, or {SIDECAR} to send through a sidecar"
 
 DEFAULT_TIMEOUT: Final = "10s"
 SHORTEST_TIMEOUT: Final = 2.0
@@ -33,7 +36,7 @@ class Config:
     """Where events go, and how hard to try."""
 
     servers: str | None
-    """`host:port,...`; None: nobody said where Kafka is."""
+    """`host:port,...`; None: nobody said where Kafka is, or events go to a sidecar."""
     topic_prefix: str = ""
     registry_url: str | None = None
     registry_user: str = ""
@@ -47,26 +50,42 @@ class Config:
     allow_failure: bool = False
     kafka: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Security settings of the client. They hold secrets and are never shown."""
+    sidecar: str | None = None
+    """The address of a sidecar that takes the events instead of Kafka; it knows topics and registry itself."""
+    sidecar_environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables in which its client looks for credentials."""
+
+    @property
+    def goes_somewhere(self) -> bool:
+        """Whether anybody said where events go."""
+        return bool(self.servers or self.sidecar)
 
 
 def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, str]) -> Config:
     """The settings: a flag before its variable; an empty variable (a secret that CI does not hand out) counts as unset.
 
-    `flags` holds `servers`, `topic_prefix`, `registry`, `timeout` and `spool` (text or None), `strict` and
+    `flags` holds `servers`, `sidecar`, `topic_prefix`, `registry`, `timeout` and `spool` (text or None), `strict` and
     `allow_failure`.
 
     Raises:
-        UsageError: a value cannot be read; the message names the flag or the variable.
+        UsageError: a value cannot be read, or Kafka and a sidecar are named both; the message names the flag or the
+            variable.
     """
 
     def text(name: str, variable: str) -> str | None:
         value = flags.get(name)
         return str(value) if value else environ.get(variable, "").strip() or None
 
+    servers, sidecar = text("servers", SERVERS), text("sidecar", SIDECAR)
+    if servers and sidecar:
+        if bool(flags.get("servers")) == bool(flags.get("sidecar")):
+            pair = "--bootstrap-servers and --sidecar" if flags.get("servers") else f"{SERVERS} and {SIDECAR}"
+            raise UsageError(f"{pair} are both given: events go to Kafka or to a sidecar; leave one out")
+        servers, sidecar = (servers, None) if flags.get("servers") else (None, sidecar)
     return Config(
-        servers=text("servers", SERVERS),
-        topic_prefix=text("topic_prefix", TOPIC_PREFIX) or "",
-        registry_url=text("registry", REGISTRY),
+        servers=servers,
+        topic_prefix="" if sidecar else text("topic_prefix", TOPIC_PREFIX) or "",
+        registry_url=None if sidecar else text("registry", REGISTRY),
         registry_user=environ.get(REGISTRY_USER, ""),
         registry_password=environ.get(REGISTRY_PASSWORD, ""),
         registry_token=environ.get(REGISTRY_TOKEN, ""),
@@ -75,6 +94,8 @@ def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, st
         strict=bool(flags.get("strict")) or switch(environ, STRICT),
         allow_failure=bool(flags.get("allow_failure")) or switch(environ, ALLOW_FAILURE),
         kafka=kafka_settings(environ),
+        sidecar=sidecar,
+        sidecar_environ=environ if sidecar else {},
     )
 
 

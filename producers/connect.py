@@ -1,9 +1,12 @@
-"""Where a producer sends: the topic, the Kafka client and the schema's id. Imports what it needs where it is used."""
+"""Where a producer sends: the client, of Kafka or of a sidecar, the topic and the schema's id.
+
+Imports what it needs where it is used.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from producers.config import SERVERS, Config
+from producers.config import NOWHERE, Config
 from producers.console import Console
 from producers.errors import UsageError
 
@@ -16,7 +19,11 @@ RECORD: Final = "deploy_event"
 
 
 def open_publisher(config: Config, *, bulk: bool) -> "Publisher":
-    """A client of Kafka. Raises UsageError: it does not take its settings."""
+    """A client of the sidecar or of Kafka. Raises UsageError: it does not take its settings."""
+    if config.sidecar is not None:
+        from producers.sidecar.publisher import open_sidecar
+
+        return open_sidecar(config.sidecar, config.sidecar_environ, timeout=config.timeout)
     from producers.kafka_publisher import KafkaPublisher, producer_settings
     from producers.publisher import PublisherError
 
@@ -76,7 +83,7 @@ def with_spool(
     from producers.spool import Spool, SpoolUnusable
     from producers.spooling import SpoolingPublisher, spool_limits
 
-    missing = no_schema if publisher else Failure(Cause.NOT_CONFIGURED, f"Kafka is not configured: set {SERVERS}")
+    missing = no_schema if publisher else Failure(Cause.NOT_CONFIGURED, NOWHERE)
     limits = spool_limits(environ)
     try:
         spool = Spool(config.spool, limits)

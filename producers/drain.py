@@ -7,11 +7,13 @@ from typing import Final, Literal, NamedTuple
 
 from producers.encoding import Encoding, NoSchema
 from producers.parcel import DEAD_LETTERS, EVENTS, Damaged, Parcel
-from producers.publisher import Cause, Delivered, Failure, Message, Outcome, Publisher
+from producers.publisher import Accepted, Cause, Delivered, Failure, Message, Outcome, Publisher
 from producers.spool import Entry, Spool, SpoolFull, SpoolUnusable
 
 Why = Literal["damaged", "too_old", "invalid", "refused"]
-"""Why a message is put aside: the file is bad, it waited too long, the contract or the broker does not take it."""
+"""Why a message is put aside: the file is bad, it waited too long, the contract or whoever it is sent to refuses it."""
+ITS_OWN: Final = frozenset({Cause.MESSAGE, Cause.FORBIDDEN})
+"""Why one message is refused, and the next may not be. It must not hold the others up."""
 WHYS: Final[tuple[Why, ...]] = ("damaged", "too_old", "invalid", "refused")
 
 
@@ -60,7 +62,7 @@ class Drainer:
             run = _Run(self._spool, self._encoding, drained, self._remove, go_on)
             run.send(publisher, EVENTS, [each for each in self._spool.entries() if each not in self._delivered])
             # Apart from the events: a missing topic of dead letters must not hold those up.
-            if drained.failure is None or drained.failure.cause is Cause.MESSAGE:
+            if drained.failure is None or drained.failure.cause in ITS_OWN:
                 run.send(publisher, DEAD_LETTERS, run.letters)
         return drained
 
@@ -98,11 +100,11 @@ class _Run:
 
         def report(message: Message, outcome: Outcome) -> None:
             entry = entries[message.line]
-            if isinstance(outcome, Delivered):
+            if isinstance(outcome, Delivered | Accepted):
                 self._drained.sent[topic] += 1
                 self._drained.waited.append(self._spool.age(entry))
                 self._remove(entry, self._drained)
-            elif isinstance(outcome, Failure) and outcome.cause is Cause.MESSAGE:
+            elif isinstance(outcome, Failure) and outcome.cause in ITS_OWN:
                 self._aside(entry, "refused", outcome.problem)
             elif isinstance(outcome, Failure):
                 self._drained.failure = self._drained.failure or outcome

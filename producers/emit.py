@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import BinaryIO, Final
 
 from producers.build_event import Assigned, Built, build_event
-from producers.config import SERVERS
+from producers.config import NOWHERE
 from producers.console import Console
 from producers.errors import ExitCode, UsageError
 from producers.event_file import BadLine, Outbox, read_events
@@ -132,10 +132,9 @@ class Emitter:
         tally = self._tally = Tally(self._console, outbox.count, as_json=self._options.json)
         messages: Iterator[Message] = iter(outbox)
         if self._publisher is None:
-            problem = f"Kafka is not configured: set {SERVERS}"
             for message in messages:
-                tally.skip(message, problem)
-            self._console.warning(f"not sent: {name}: {problem} (or --bootstrap-servers)")
+                tally.skip(message, NOWHERE)
+            self._console.warning(f"not sent: {name}: {NOWHERE} (or --bootstrap-servers, --sidecar)")
             return ExitCode.NOT_CONFIGURED
         if self._no_schema is not None:
             for message in messages:

@@ -32,8 +32,10 @@ class Cause(Enum):
     """The broker does not let us in, or not write."""
     MESSAGE = auto()
     """The broker will never take this message, e.g. because it is too large."""
+    FORBIDDEN = auto()
+    """Somebody knows us and does not let us report this event. Another one may be taken."""
     NOT_CONFIGURED = auto()
-    """Nobody said where Kafka is."""
+    """Nobody said where it should go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A sidecar's word that it has the message on its disk, and will send it to Kafka."""
+
+    sidecar: str
+    """Its address."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spooled:
     """Not delivered, but on the disk, in the spool of this folder: whoever drains it sends it."""
 
@@ -61,7 +71,7 @@ class Spooled:
     folder: str
 
 
-Outcome = Delivered | Spooled | Failure
+Outcome = Delivered | Accepted | Spooled | Failure
 
 
 class PublisherError(Exception):
@@ -73,7 +83,7 @@ class Publisher(Protocol):
 
     Every implementation keeps these promises, and `tests/support/publishers.py` holds them to it:
     - `report` is called once for each message taken, on the caller's thread, before `publish` returns;
-    - `Delivered` is only reported on the broker's acknowledgement;
+    - `Delivered` is only reported on the broker's acknowledgement, `Accepted` on a sidecar's;
     - after a failure that the next message would share (`UNREACHABLE`, `CREDENTIALS`) no more messages are taken;
     - `publish` returns within its timeout after the last acknowledgement, or after its call if there is none.
     """

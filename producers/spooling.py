@@ -74,7 +74,8 @@ class SpoolingPublisher:
         def take(message: Message, outcome: Outcome) -> None:
             nonlocal failure
             if isinstance(outcome, Failure) and outcome.cause is not Cause.MESSAGE:
-                failure = outcome
+                if outcome.cause is not Cause.FORBIDDEN:  # which the next message need not share
+                    failure = outcome
                 outcome = self._keep(message, outcome)
             report(message, outcome)
 
@@ -124,4 +125,4 @@ class SpoolingPublisher:
         return Parcel(message.event_id, message.key.decode(), message.value, topic=EVENTS)
 
 
-_NOT_TAKEN: Final = Failure(Cause.UNREACHABLE, "Kafka stopped taking messages")
+_NOT_TAKEN: Final = Failure(Cause.UNREACHABLE, "no more messages were taken")

@@ -6,11 +6,12 @@ from typing import Final
 
 from producers.console import Console
 from producers.errors import ExitCode
-from producers.publisher import Cause, Delivered, Failure, Message, Outcome, Spooled
+from producers.publisher import Accepted, Cause, Delivered, Failure, Message, Outcome, Spooled
 
 EXIT_CODES: Final = {
     Cause.MESSAGE: ExitCode.USAGE,
     Cause.CREDENTIALS: ExitCode.CREDENTIALS,
+    Cause.FORBIDDEN: ExitCode.CREDENTIALS,
     Cause.UNREACHABLE: ExitCode.NOT_DELIVERED,
     Cause.NOT_CONFIGURED: ExitCode.NOT_CONFIGURED,
 }
@@ -31,7 +32,7 @@ class Tally:
         self._total = total
         self._as_json = as_json
         self._failures: dict[Cause, Failure] = {}
-        self._last: Delivered | None = None
+        self._last: Delivered | Accepted | None = None
         self._folder = ""
         self._counts: Counter[str] = Counter()
         self.became: Final[dict[str, dict[str, str | int]]] = {}
@@ -47,6 +48,9 @@ class Tally:
                 "offset": outcome.offset,
             }
             self._note(message, "delivered", place)
+        elif isinstance(outcome, Accepted):
+            self._last = outcome
+            self._note(message, "accepted", {"sidecar": outcome.sidecar})
         else:
             if isinstance(outcome, Spooled):
                 failure, status, self._folder = outcome.failure, "spooled", outcome.folder
@@ -66,12 +70,17 @@ class Tally:
     @property
     def status(self) -> str:
         """What became of all of them: the worst that became of one."""
-        return next((each for each in ("not_sent", "skipped", "spooled") if self._counts[each]), "delivered")
+        return next(
+            (each for each in ("not_sent", "skipped", "spooled", "accepted") if self._counts[each]), "delivered"
+        )
 
     def conclude(self, name: str) -> ExitCode:
         """Sum up for people; `name` says what was to be sent. Return the exit code of a strict run."""
-        delivered = self._counts["delivered"]
-        if self._last is not None and not self._failures:
+        delivered = self._counts["delivered"] + self._counts["accepted"]
+        if isinstance(self._last, Accepted) and not self._failures:
+            self._console.info(f"the sidecar {self._last.sidecar} has {name} on its disk, and sends it to Kafka")
+            return ExitCode.OK
+        if isinstance(self._last, Delivered) and not self._failures:
             place = f"{self._last.topic}[{self._last.partition}]"
             where = f"{place} at offset {self._last.offset}" if self._total == 1 else self._last.topic
             self._console.info(f"delivered {name} to {where}")

@@ -6,15 +6,14 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, Final, NoReturn
+from http.client import HTTPException
+from typing import Any, Final, NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener
-
-from typing_extensions import override
+from urllib.request import HTTPSHandler, OpenerDirector, Request, build_opener
 
 from schemas.codec import Schema
+from schemas.redirects import NoRedirects
 
 MAX_ANSWER: Final = 4 * 1024 * 1024
 _TYPE: Final = "application/vnd.schemaregistry.v1+json"
@@ -35,16 +34,6 @@ class RegistryError(Exception):
     def temporary(self) -> bool:
         """Whether the fault is of the network or the server, not of the question."""
         return self.status is None or self.status >= 500 or self.status == 429  # noqa: PLR2004 - HTTP
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """Credentials go to the address that was configured and to no other."""
-
-    @override
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +113,7 @@ class RegistryClient:
         context = ssl.create_default_context(cafile=self._ca_file)
         if self._client_cert:
             context.load_cert_chain(self._client_cert)
-        return build_opener(_NoRedirects, HTTPSHandler(context=context))
+        return build_opener(NoRedirects, HTTPSHandler(context=context))
 
     def _ask(self, method: str, path: str, question: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         body = None if question is None else json.dumps(question).encode()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from producers.arguments import add_delivery
-from producers.config import SERVERS, SPOOL, Config, load_config
+from producers.config import NOWHERE, SPOOL, Config, load_config
 from producers.connect import open_publisher
 from producers.console import Console
 from producers.errors import ExitCode, UsageError
@@ -77,8 +77,8 @@ def _drain(spool: "Spool", config: Config, console: Console, seconds: float, *, 
     drained = Drained()
     if not spool.entries():
         pass
-    elif config.servers is None:
-        drained.failure = Failure(Cause.NOT_CONFIGURED, f"Kafka is not configured: set {SERVERS}")
+    elif not config.goes_somewhere:
+        drained.failure = Failure(Cause.NOT_CONFIGURED, NOWHERE)
     else:
         publisher, until = open_publisher(config, bulk=True), time.monotonic() + seconds
         try:

@@ -38,7 +38,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
     config = load_config(vars(given), environ)
     bulk = given.file is not None
     with _opened(given.file) as stream:
-        publisher = None if given.dry_run or config.servers is None else open_publisher(config, bulk=bulk)
+        publisher = None if given.dry_run or not config.goes_somewhere else open_publisher(config, bulk=bulk)
         try:
             encode, no_schema = open_encoder(config, sends=publisher is not None)
             if not given.dry_run:

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from producers.config import Config, load_config
+from producers.config import SIDECAR, Config, load_config
 from producers.errors import UsageError
 from producers.receiver.auth.settings import Auth
 from producers.receiver.naming import NameRules
@@ -134,7 +134,7 @@ def kafka_config(kafka: Kafka, environ: Mapping[str, str]) -> Config:
         UsageError: nobody says where Kafka is, or a variable cannot be read.
     """
     flags = {"servers": kafka.bootstrap_servers, "topic_prefix": kafka.topic_prefix, "registry": kafka.schema_registry}
-    config = load_config(flags, environ)
+    config = load_config(flags, {name: value for name, value in environ.items() if name != SIDECAR})
     if config.servers is None:
         raise UsageError("kafka.bootstrap_servers: say where Kafka is, or set CANDORA_KAFKA_BOOTSTRAP_SERVERS")
     return config
