@@ -114,7 +114,8 @@ class _History:
 
     def _commit_events(self, carried: set[str]) -> None:
         """The commits of the time that is asked for, and all that its deployments carry."""
-        branch = self._main.rpartition("refs/heads/")[2].removeprefix("refs/remotes/origin/")
+        branch = self._main.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
+        branch = "" if branch == "HEAD" else branch  # a detached one is on no branch
         untouched = 0
         for sha, made in self._made.items():
             at = _moment(made.commit.committed_at)

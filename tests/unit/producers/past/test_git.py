@@ -1,6 +1,7 @@
 """`candora-ci history git` in real repositories: what is told of their commits, tags and branches."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,30 @@ def test_tags_that_are_on_no_commit_are_named(shop: Repository, tmp_path: Path, 
     assert ran.summary["refused"] == [{"place": "tag v9", "problem": "is on no commit"}]
     assert [event["deployment_id"] for event in ran.of("canary_promoted")] == ["v1", "v2", "v10"]
     assert "v10 is on the commit of v2" in ran.said
+
+
+def test_a_repository_that_is_out_to_do_harm(shop: Repository, tmp_path: Path, capsys: Capture) -> None:
+    """Clocks that are wrong by decades are named; names that nobody expected are taken as they are."""
+    for year in ("1971", "2099"):
+        date = f"{year}-01-05T10:00:00Z"
+        tree = shop.git("rev-parse", "HEAD^{tree}")
+        raw = f"tree {tree}\nparent {shop.head()}\nauthor a\x1b[31m;rm <a@b> 0 +0000\ncommitter a <a@b> "
+        stamp = int(datetime.fromisoformat(date).timestamp())
+        (tmp_path / "commit").write_text(f"{raw}{stamp} +0000\n\n--all; $(touch /x)\n", "utf-8")
+        shop.git("reset", "-q", "--hard", shop.git("hash-object", "-t", "commit", "-w", str(tmp_path / "commit")))
+    shop.git("tag", "-a", "-m", "--all", "v-$(touch${IFS}x);`y`-ü", at="20:00")
+    ran = history(capsys, tmp_path / "out", "git", shop.folder, "--deploy-tags", "v*", *NAMED)
+
+    assert ran.code == 1
+    assert len(ran.summary["refused"]) == 2
+    assert "occurred_at" in ran.said
+    assert ran.of("canary_promoted")[-1]["deployment_id"] == "v-$(touch${IFS}x);`y`-ü"
+    assert not list(shop.folder.glob("[xy]"))
+
+
+def test_a_detached_clone_is_on_no_branch(shop: Repository, tmp_path: Path, capsys: Capture) -> None:
+    job = shop.clone(tmp_path / "job")
+    ran = history(capsys, tmp_path / "out", "git", job.folder, "--deploy-tags", "v*", *NAMED)
+
+    assert {event["commit"].get("branch") for event in ran.of("commit_created")} == {None}
+    assert len(ran.of("commit_created")) == 5
