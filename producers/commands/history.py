@@ -88,7 +88,7 @@ def _add_git(git: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help="write JSON lines, or add to them; - is standard output")
-    parser.add_argument("--send", action="store_true", help="send to Kafka")
+    parser.add_argument("--send", action="store_true", help="send to Kafka, or to a sidecar")
     parser.add_argument("--state", metavar="FILE", help="with --send: remembers what has arrived")
     parser.add_argument("--since", metavar="TIME", help="nothing before, e.g. 2026-01-31, but the commits of it")
     parser.add_argument("--until", metavar="TIME", help="nothing from then on: the time at which live reports begin")

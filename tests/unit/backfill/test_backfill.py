@@ -199,3 +199,18 @@ def test_counters_of_what_was_imported_end_where_those_of_the_workers_do() -> No
 def restored(value: MetricsValue) -> tuple[HistogramValue, int]:
     """The times to restore that were counted, and how often one was revised."""
     return value["counters"]["restore"], value["counters"]["restore_revisions"]
+
+
+@pytest.mark.parametrize("at", ASKED[1:], ids=["day 47", "3 h before the end", "the end"])
+def test_what_was_imported_is_counted_when_it_was_due(at: Micros) -> None:
+    at -= at % HOUR
+    series = history_of(company_events(), Settings(), range(BEGIN, at + 1, at - BEGIN), company_events())
+    expected = computed(at)
+    for sample in ("deployments_total", "deployments_success_total"):
+        found = {pair: value_at(series, sample, labels_of(pair), at) for pair in expected}
+        assert found == {pair: numbers[sample] for pair, numbers in expected.items()}
+
+
+def labels_of(pair: str) -> dict[str, str]:
+    service, _, env = pair.partition("/")
+    return {"service": service, "env": env}
