@@ -44,7 +44,9 @@ def replay(
     waiting = chain((event for event in events if event["event_type"] not in MADE_BY_WORKERS), [None])
     following = next(waiting)
     seen, counted = _Run(settings), _Run(settings)
-    foreseen = counted.read_at_once(event for event in imported if event["event_type"] not in MADE_BY_WORKERS)
+    foreseen = following is not None and counted.read_at(
+        told_at(following), (event for event in imported if event["event_type"] not in MADE_BY_WORKERS)
+    )
     merged = _Merged()
     for moment in moments:
         while following is not None and told_at(following) <= moment:
@@ -65,13 +67,13 @@ class _Run:
         self._offset = 0
         self._links: list[EventValue] = []
 
-    def read_at_once(self, events: Iterable[EventValue]) -> bool:
-        """Read events as if all were known when the first of them happened. Whether there are any."""
-        begin: Micros | None = None
+    def read_at(self, moment: Micros, events: Iterable[EventValue]) -> bool:
+        """Read events as if all were known at this moment. Whether there are any."""
+        found = False
         for event in events:
-            begin = told_at(event) if begin is None else begin
-            self._take(event, begin)
-        return begin is not None
+            self._take(event, moment)
+            found = True
+        return found
 
     def read(self, event: EventValue) -> None:
         """Read an event when it had happened; before the first of a moment, what the last moment made."""

@@ -214,3 +214,17 @@ def test_what_was_imported_is_counted_when_it_was_due(at: Micros) -> None:
 def labels_of(pair: str) -> dict[str, str]:
     service, _, env = pair.partition("/")
     return {"service": service, "env": env}
+
+
+def test_what_was_reported_live_is_counted_in_time_beside_a_later_import() -> None:
+    """Incidents of the last weeks that are imported move no deployment of the weeks before."""
+    events = company_events()
+    incidents = [event for event in events if event["incident"] and event["occurred_at"] > END - 14 * DAY]
+    at = END - 30 * DAY
+    at -= at % HOUR
+    grid = range(BEGIN, at + 1, at - BEGIN)
+    alone, beside = (history_of(events, Settings(), grid, imported) for imported in ((), incidents))
+    assert incidents
+    for pair in computed(at):
+        values = [value_at(series, "deployments_total", labels_of(pair), at) for series in (alone, beside)]
+        assert values[0] == values[1]
