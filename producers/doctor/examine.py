@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from producers.config import Config
-from producers.connect import open_publisher, topic_of
+from producers.connect import RECORD, open_publisher, topic_of
 from producers.doctor.address import check_addresses, parse_servers
 from producers.doctor.clock import check_clock
 from producers.doctor.finding import Finding, Status, problem
@@ -13,6 +13,7 @@ from producers.doctor.registry import check_registry, registry_ahead
 from producers.doctor.settings import check_settings
 from producers.doctor.surroundings import check_ci, check_git, check_spool
 from producers.errors import ExitCode, UsageError
+from schemas.ids import pinned_encoder
 from schemas.topics import topic_of as topic_with
 
 if TYPE_CHECKING:
@@ -28,8 +29,28 @@ def examine(config: Config, given: Mapping[str, Any], environ: Mapping[str, str]
     Raises:
         UsageError: a setting cannot be read.
     """
-    limit, topic = config.timeout / SHARE, topic_of(config)
     yield from check_settings(config, given, environ)
+    yield from _check_kafka(config, trial=trial) if config.sidecar is None else _check_sidecar(config, trial=trial)
+    yield check_spool(config.spool, environ)
+    yield check_ci(environ)
+    yield from check_git(".", environ)
+
+
+def _check_sidecar(config: Config, *, trial: bool) -> Iterator[Finding]:
+    from producers.doctor.sidecar import check_sidecar, send_trial  # noqa: PLC0415 - most send to Kafka
+
+    url, limit = config.sidecar or "", config.timeout / SHARE
+    taken, ahead = yield from check_sidecar(url, config, limit)
+    if trial and taken:
+        from producers.doctor.trial import trial_event  # noqa: PLC0415 - as above
+
+        event = trial_event(datetime.now(UTC)).value
+        yield send_trial(url, config, event["event_id"], pinned_encoder(RECORD).encode(event), limit)
+    yield check_clock(ahead, "the sidecar")
+
+
+def _check_kafka(config: Config, *, trial: bool) -> Iterator[Finding]:
+    limit, topic = config.timeout / SHARE, topic_of(config)
     registry, encode = check_registry(config)
     ahead: float | None = None
     if config.servers is not None:
@@ -43,9 +64,6 @@ def examine(config: Config, given: Mapping[str, Any], environ: Mapping[str, str]
     else:
         url = config.registry_url if registry.status is Status.OK else None
         yield check_clock(registry_ahead(url, limit) if url else None, "the schema registry")
-    yield check_spool(config.spool, environ)
-    yield check_ci(environ)
-    yield from check_git(".", environ)
 
 
 def _check_brokers(config: Config, servers: str, topic: str, limit: float) -> Generator[Finding, None, bool]:

@@ -15,9 +15,12 @@ _SECURITY: Final = ("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_", "KAFKA_ENABL
 
 def check_settings(config: Config, given: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Finding]:
     """Say what is set, and by what; of secrets only that they are."""
+    if config.sidecar is not None:
+        return  # `check_sidecar` says it, once the address is known to hold no password
     if config.servers is None:
         advice = (
-            f"set {names.SERVERS} (or --bootstrap-servers) to host:port of a broker; a secret that CI does not hand "
+            f"set {names.SERVERS} (or --bootstrap-servers) to host:port of a broker, or {names.SIDECAR} (or --sidecar) "
+            "to the address of a sidecar; a secret that CI does not hand "
         )
         advice += "out, as to the pull request of a fork, is an empty variable"
         yield problem("settings", "Kafka is not configured", advice, ExitCode.NOT_CONFIGURED)
