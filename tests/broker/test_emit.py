@@ -15,12 +15,12 @@ from confluent_kafka import Message as KafkaMessage
 from producers import cli
 from producers.build_event import event_from
 from producers.kafka_publisher import KafkaPublisher, producer_settings
-from producers.publisher import Cause, Failure, Publisher
+from producers.publisher import Cause, Failure, Message, Publisher
 from schemas.ids import pinned_decoder
 from tests.support.events import sha
 from tests.support.kafka import KafkaBroker
 from tests.support.processes import free_port
-from tests.support.publishers import PARTITIONS, PublisherSuite, message, publish
+from tests.support.publishers import PARTITIONS, BrokerSuite, message, publish
 
 pytestmark = pytest.mark.broker
 
@@ -57,7 +57,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDORA_TIMEOUT", "3s")
 
 
-class TestKafkaPublisher(PublisherSuite):
+class TestKafkaPublisher(BrokerSuite):
     @pytest.fixture(params=[False, True], ids=["one event", "bulk"])
     def publisher(self, kafka: KafkaBroker, topic: str, request: pytest.FixtureRequest) -> Iterator[Publisher]:
         settings = producer_settings(kafka.bootstrap, {}, timeout=10, bulk=bool(request.param))
@@ -73,8 +73,8 @@ class TestKafkaPublisher(PublisherSuite):
         publisher.close()
 
     @pytest.fixture
-    def too_large(self) -> bytes:
-        return bytes(1_100_000)
+    def too_large(self) -> Message:
+        return message("large", value=bytes(1_100_000))
 
     def test_names_the_topic_that_does_not_exist(self, kafka: KafkaBroker, unique: str) -> None:
         settings = producer_settings(kafka.bootstrap, {}, timeout=10, bulk=False)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from producers.publisher import Cause, Delivered, Failure, Message, Outcome, Publisher
+from producers.publisher import Accepted, Cause, Delivered, Failure, Message, Outcome, Publisher
 from schemas.partitioner import partition_of
 
 PARTITIONS: Final = 4
@@ -58,18 +58,64 @@ def publish(publisher: Publisher, messages: Iterable[Message]) -> Reports:
 class PublisherSuite:
     """What every publisher promises. A test class for one of them inherits this and gives the three fixtures.
 
-    `publisher` delivers to a topic of `PARTITIONS` partitions, `unreachable` to no broker at all, and `too_large` is a
-    value that the broker of `publisher` does not take.
+    `publisher` delivers, `unreachable` reaches nobody at all, and `too_large` is a message that whoever is behind
+    `publisher` does not take.
     """
 
-    def test_reports_each_message_once_with_its_place(self, publisher: Publisher) -> None:
-        sent = [message(f"event {number}", f"service-{number % 7}") for number in range(50)]
+    def message(self, name: str, key: str = "shop") -> Message:
+        """A message that can be told from others by its name."""
+        return message(name, key)
+
+    def test_reports_each_message_once(self, publisher: Publisher) -> None:
+        sent = [self.message(f"event {number}", f"service-{number % 7}") for number in range(50)]
 
         reports = publish(publisher, sent)
 
         assert sorted(report.event_id for report, _ in reports) == sorted(each.event_id for each in sent)
+        assert all(isinstance(outcome, Delivered | Accepted) for _, outcome in reports)
+
+    def test_reports_nothing_for_nothing(self, publisher: Publisher) -> None:
+        assert publish(publisher, []) == []
+
+    def test_goes_on_after_a_message_that_is_never_taken(self, publisher: Publisher, too_large: Message) -> None:
+        small = self.message("small")
+
+        reports = dict(publish(publisher, [too_large, small]))
+
+        refused = reports[too_large]
+        assert isinstance(refused, Failure)
+        assert refused.cause is Cause.MESSAGE
+        assert isinstance(reports[small], Delivered | Accepted)
+
+    def test_says_that_nothing_arrived_when_nobody_is_there(self, unreachable: Publisher) -> None:
+        [(_, outcome)] = publish(unreachable, [self.message("lost")])
+
+        assert isinstance(outcome, Failure)
+        assert outcome.cause is Cause.UNREACHABLE
+
+    def test_takes_no_more_messages_once_nobody_is_there(self, unreachable: Publisher) -> None:
+        def endless() -> Iterator[Message]:
+            number = 0
+            while True:
+                yield self.message(f"event {number}")
+                number += 1
+
+        source = endless()
+        reports = publish(unreachable, source)
+
+        assert reports
+        assert all(isinstance(outcome, Failure) for _, outcome in reports)
+        assert next(source) == self.message(f"event {len(reports)}")
+
+
+class BrokerSuite(PublisherSuite):
+    """What those promise that write to a topic, here one of `PARTITIONS` partitions."""
+
+    def test_each_message_has_a_place_of_its_own(self, publisher: Publisher) -> None:
+        reports = publish(publisher, [self.message(f"event {number}", f"service-{number % 7}") for number in range(50)])
+
         places = {(outcome.partition, outcome.offset) for _, outcome in reports if isinstance(outcome, Delivered)}
-        assert len(places) == len(sent)
+        assert len(places) == len(reports)
 
     def test_puts_a_message_where_java_and_aiokafka_look_for_its_key(self, publisher: Publisher) -> None:
         for sent, outcome in publish(publisher, [message(f"{n}", f"service-{n}") for n in range(100)]):
@@ -86,36 +132,3 @@ class PublisherSuite:
 
         assert offsets == sorted(set(offsets))
         assert len(offsets) == 3
-
-    def test_reports_nothing_for_nothing(self, publisher: Publisher) -> None:
-        assert publish(publisher, []) == []
-
-    def test_goes_on_after_a_message_that_the_broker_will_never_take(
-        self, publisher: Publisher, too_large: bytes
-    ) -> None:
-        reports = dict(publish(publisher, [message("large", value=too_large), message("small")]))
-
-        refused, taken = reports[message("large", value=too_large)], reports[message("small")]
-        assert isinstance(refused, Failure)
-        assert refused.cause is Cause.MESSAGE
-        assert isinstance(taken, Delivered)
-
-    def test_says_that_nothing_arrived_when_there_is_no_broker(self, unreachable: Publisher) -> None:
-        [(_, outcome)] = publish(unreachable, [message("lost")])
-
-        assert isinstance(outcome, Failure)
-        assert outcome.cause is Cause.UNREACHABLE
-
-    def test_takes_no_more_messages_once_the_broker_is_gone(self, unreachable: Publisher) -> None:
-        def endless() -> Iterator[Message]:
-            number = 0
-            while True:
-                yield message(f"event {number}")
-                number += 1
-
-        source = endless()
-        reports = publish(unreachable, source)
-
-        assert reports
-        assert not any(isinstance(outcome, Delivered) for _, outcome in reports)
-        assert next(source).event_id == f"event {len(reports)}"

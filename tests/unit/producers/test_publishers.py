@@ -5,7 +5,7 @@ from confluent_kafka import KafkaError
 
 from producers.kafka_publisher import KafkaPublisher, producer_settings
 from producers.publisher import Cause, Delivered, Failure, Message, Publisher, PublisherError
-from tests.support.publishers import PARTITIONS, PublisherSuite, RecordingPublisher, message, publish
+from tests.support.publishers import PARTITIONS, BrokerSuite, RecordingPublisher, message, publish
 
 TOO_LARGE = bytes(1_100_000)
 
@@ -14,7 +14,7 @@ def _unreachable(_: Message) -> Failure:
     return Failure(Cause.UNREACHABLE, "nobody there")
 
 
-class TestRecordingPublisher(PublisherSuite):
+class TestRecordingPublisher(BrokerSuite):
     @pytest.fixture
     def publisher(self) -> Publisher:
         def refuse(sent: Message) -> Failure | None:
@@ -27,8 +27,8 @@ class TestRecordingPublisher(PublisherSuite):
         return RecordingPublisher(fail=_unreachable)
 
     @pytest.fixture
-    def too_large(self) -> bytes:
-        return TOO_LARGE
+    def too_large(self) -> Message:
+        return message("large", value=TOO_LARGE)
 
 
 def _settings(*, bulk: bool, **more: str | int | bool) -> Mapping[str, str | int | bool]:
@@ -40,7 +40,7 @@ def bulk(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-class TestKafkaPublisherOnTheClientsOwnMock(PublisherSuite):
+class TestKafkaPublisherOnTheClientsOwnMock(BrokerSuite):
     """Quick, and no proof: tests/broker runs the same suite on a real broker."""
 
     @pytest.fixture
@@ -58,8 +58,8 @@ class TestKafkaPublisherOnTheClientsOwnMock(PublisherSuite):
         publisher.close()
 
     @pytest.fixture
-    def too_large(self) -> bytes:
-        return TOO_LARGE
+    def too_large(self) -> Message:
+        return message("large", value=TOO_LARGE)
 
     def test_names_the_topic_that_does_not_exist(self, bulk: bool) -> None:
         publisher = KafkaPublisher("missing", _settings(bulk=bulk, **{"test.mock.num.brokers": 1}), timeout=5)
