@@ -18,6 +18,9 @@ T = TypeVar("T")
 MOST_READ: Final = 1 << 20
 """Bytes of an answer."""
 
+_HANGS_UP: Final = "; if it asks for client certificates, set CANDORA_SIDECAR_CERTIFICATE_FILE"
+"""With TLS 1.3 a server looks at our certificate after the handshake, and asyncio's then says nothing."""
+
 
 class Unanswered(Exception):
     """There was no answer; the message says why. With CREDENTIALS trying again is useless."""
@@ -53,14 +56,14 @@ class Http:
             with error:
                 return Answer(error.code, _lower(error.headers), error.read(MOST_READ))
         except (OSError, HTTPException) as error:
-            raise _unanswered(error) from error
+            raise _unanswered(error, request.type) from error
 
 
 def _lower(headers: "Message[str, str]") -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _unanswered(error: Exception) -> Unanswered:
+def _unanswered(error: Exception, scheme: str) -> Unanswered:
     cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return Unanswered(
@@ -68,6 +71,10 @@ def _unanswered(error: Exception) -> Unanswered:
             "that signed it, or use the name that it is made out to",
             Cause.CREDENTIALS,
         )
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError) or (
+        scheme == "https" and isinstance(cause, ConnectionError) and not isinstance(cause, ConnectionRefusedError)
+    ):
+        return Unanswered(f"no answer: the connection was closed{_HANGS_UP}")
     if isinstance(cause, ssl.SSLError):
         reason = cause.reason or "TLS failed"
         if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
