@@ -34,15 +34,17 @@ files:
   named with its field and nothing is sent. With --skip-invalid the good ones are sent and the bad ones named.
 
 environment (a flag comes before its variable; an empty variable counts as unset):
-  the variables in brackets above; for the connection to Kafka KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM,
-  KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SSL_CA_LOCATION and the like; for the schema registry
-  {config.REGISTRY_USER} and {config.REGISTRY_PASSWORD}, or {config.REGISTRY_TOKEN}
+  the variables in brackets above; to a sidecar CANDORA_SIDECAR_TOKEN or CANDORA_SIDECAR_TOKEN_FILE, CANDORA_ID_TOKEN,
+  CANDORA_SIDECAR_CA_FILE and the like (docs/security.md); for the connection to Kafka KAFKA_SECURITY_PROTOCOL,
+  KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SSL_CA_LOCATION and the like; for the schema
+  registry {config.REGISTRY_USER} and {config.REGISTRY_PASSWORD}, or {config.REGISTRY_TOKEN}
 
 exit codes:
-  0  delivered; also, unless --strict, when delivery fails: a warning says so, and the pipeline goes on
+  0  delivered, or on the disk of the sidecar; also, unless --strict, when delivery fails: a warning says so, and the
+     pipeline goes on
   2  wrong usage, or the contract refuses an event: nothing to wait for, mend it
-  3  with --strict: Kafka is not configured
-  4  with --strict: the broker refused the credentials
+  3  with --strict: neither Kafka nor a sidecar is configured
+  4  with --strict: the broker or the sidecar refused the credentials
   5  with --strict: no acknowledgement within --timeout; the event is kept if there is a --spool, else run it again
   --allow-failure makes every one of them 0. Sending an event again is harmless: it has the same id.
 """
@@ -50,7 +52,9 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the event type, a flag for each field, and the options."""
-    parser.description = "Send one event to Kafka, or many from a file, once the contract has been checked."
+    parser.description = (
+        "Send one event to Kafka or a sidecar, or many from a file, once the contract has been checked."
+    )
     parser.epilog = _EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = (

@@ -10,7 +10,7 @@ from producers.config import load_config
 from producers.console import Console
 from producers.errors import ExitCode
 
-HELP: Final = "check the settings, the broker, the registry, the clock and this machine"
+HELP: Final = "check the settings, the broker and registry or the sidecar, the clock and this machine"
 
 _EPILOG: Final = """\
 Nothing is written to Kafka unless --send is given. No question waits longer than half of --timeout, and addresses are
@@ -19,9 +19,9 @@ tried at once: with nothing but black holes around, the command ends after about
 exit codes (with and without --strict):
   0  there is no problem; warnings may be
   2  a setting, the topic, the spool or the clock must be mended
-  3  Kafka is not configured
+  3  neither Kafka nor a sidecar is configured
   4  credentials or certificates are refused, or we may not write
-  5  a broker or the registry is not reached, or there is no such topic
+  5  a broker, the registry or the sidecar is not reached, or there is no such topic
 """
 
 

@@ -23,11 +23,11 @@ DEFAULT_FOR: Final = "60s"
 
 _EPILOG: Final = """\
 exit codes:
-  0  nothing is left; also, unless --strict, when Kafka does not answer: a warning says what is left
+  0  nothing is left; also, unless --strict, when nobody answers: a warning says what is left
   2  wrong usage, or a message was put into the quarantine of the spool: look into <DIR>/quarantine
-  3  with --strict: Kafka is not configured
-  4  with --strict: the broker refused the credentials
-  5  with --strict: messages are left, because the broker did not answer, --for ran out, or another process drains
+  3  with --strict: neither Kafka nor a sidecar is configured
+  4  with --strict: the broker or the sidecar refused the credentials
+  5  with --strict: messages are left, because nobody answered, --for ran out, or another process drains
 """
 
 

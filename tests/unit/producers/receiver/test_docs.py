@@ -18,9 +18,10 @@ COMMANDS = re.sub(r"\n {6}", " ", "\n".join(re.findall(r"^ {4}(\S.*(?:\n {6}.*)*
 def test_its_commands_are_ones_we_have() -> None:
     lines = [shlex.split(line, comments=True) for line in COMMANDS.splitlines() if line.startswith("candora-ci ")]
     parsed = [build_parser(words[1:]).parse_args(words[1:]) for words in lines]
-    assert [given.command for given in parsed] == ["serve", "serve", "drain"]
+    assert [given.command for given in parsed] == ["serve", "serve", "emit", "drain"]
     assert parsed[0].check
-    assert (parsed[2].spool, parsed[2].within, parsed[2].strict) == (".candora", "30s", True)
+    assert parsed[2].sidecar == "https://candora.acme.example"
+    assert (parsed[3].spool, parsed[3].within, parsed[3].strict) == (".candora", "30s", True)
 
 
 async def test_its_event_is_taken(tmp_path: Path) -> None:
