@@ -111,3 +111,32 @@ def test_emit_keeps_an_event_that_drain_sends(place: Installation, processes: Pr
     assert drain.wait() == 0
     assert '{"sent": 1, "left": 0, "quarantined": []}' in drain.tail()
     assert len(sent(place)) == 4
+
+
+def test_emit_through_a_sidecar_that_is_killed_in_between(
+    place: Installation, sidecar: Sidecar, processes: Processes, tmp_path: Path
+) -> None:
+    env = {"CANDORA_SIDECAR_URL": sidecar.url, "CANDORA_SPOOL": str(tmp_path / "jobs"), "CANDORA_TIMEOUT": "2s"}
+    started = "emit", "canary_started", "--service", "shop", "--env", "prod", "--strict", "--deployment"
+    assert processes.candora_ci(*started, "run-1", env=env).wait() == 0
+
+    sidecar.process.kill()
+    kept = processes.candora_ci(*started, "run-2", env=env)
+    assert kept.wait() == 5
+    assert "kept for the next run" in kept.tail()
+    (tmp_path / "events.jsonl").write_text(
+        "".join(json.dumps(deployment("cart", f"run-{n}")[0]) + "\n" for n in range(300))
+    )
+    many = processes.candora_ci("emit", "--strict", "--file", str(tmp_path / "events.jsonl"), env=env)
+    assert many.wait() == 5
+    assert processes.candora_ci("drain", "--strict", env=env).wait() == 5
+
+    sidecar.start()
+    drain = processes.candora_ci("drain", "--strict", "--json", env=env)
+    assert drain.wait() == 0
+    assert '{"sent": 301, "left": 0, "quarantined": []}' in drain.tail()
+    assert processes.candora_ci("emit", "--strict", "--file", str(tmp_path / "events.jsonl"), env=env).wait() == 0
+    place.await_that(lambda: not sidecar.waiting(), "an empty spool", 60)
+
+    found = sent(place)
+    assert len(set(found)) == 302  # what was sent twice has the same ids, and counts once
