@@ -67,7 +67,7 @@ def test_a_file_goes_in_few_requests(place: Sidecar, tmp_path: Path) -> None:
     [
         ("CANDORA_SIDECAR_TOKEN", "bad", [], 4, "error: not sent: canary_started of shop"),
         ("CANDORA_SIDECAR_TOKEN", "later", [], 5, "warning: not sent: canary_started of shop"),
-        ("CANDORA_SIDECAR_URL", f"http://127.0.0.1:{free_port()}", [], 5, "no answer: Connection refused"),
+        ("CANDORA_SIDECAR_URL", "http://127.0.0.1:1", [], 5, "no answer: Connection refused"),
         ("CANDORA_SIDECAR_URL", "http://nobody.invalid", [], 5, "no answer: "),
         ("CANDORA_SERVICE", "", ["--service", "cart"], 4, "does not let us report this: 403"),
     ],
@@ -170,7 +170,7 @@ def test_doctor_asks_the_sidecar(
 @pytest.mark.parametrize(
     ("url", "code", "said"),
     [
-        (f"http://127.0.0.1:{free_port()}", 5, "no answer: Connection refused"),
+        ("http://127.0.0.1:1", 5, "no answer: Connection refused"),
         ("https://ci:geheim@candora.example", 2, "has a user in it"),
     ],
 )
