@@ -42,7 +42,17 @@ for name in names:
 print(json.dumps({"deeds": deeds, "modules": sorted(sys.modules)}))
 """
 # Loaded beforehand: what these do when they are imported is not ours to answer for.
-FOREIGN: Final = ("aiohttp", "aiokafka", "confluent_kafka.admin", "faust", "fastavro", "pydantic", "rich", "rocksdict")
+FOREIGN: Final = (
+    "aiohttp",
+    "aiokafka",
+    "confluent_kafka.admin",
+    "faust",
+    "fastavro",
+    "matplotlib.figure",
+    "pydantic",
+    "rich",
+    "rocksdict",
+)
 
 
 def import_in_new_process(*args: str) -> Any:
