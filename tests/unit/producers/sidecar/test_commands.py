@@ -1,6 +1,8 @@
 """`emit`, `drain` and `doctor` with a sidecar: what they say, and how they end."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,3 +200,13 @@ def test_doctor_tells_a_sidecar_that_is_full(place: Sidecar, capsys: pytest.Capt
     place.receiver.stopping = True
     assert cli.main(["doctor"]) == 5
     assert "does not take events now: shutting down" in capsys.readouterr().out
+
+
+def test_it_loads_neither_a_kafka_client_nor_a_web_stack(place: Sidecar) -> None:
+    """A pipeline waits for every import."""
+    code = f"import sys; from producers import cli; cli.main({['emit', *STARTED, '--strict']!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "on its disk" in done.stderr
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "urllib" in loaded
+    assert loaded.isdisjoint({"confluent_kafka", "aiohttp", "jwt", "pydantic", "prometheus_client", "asyncio", "yaml"})
