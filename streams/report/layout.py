@@ -189,7 +189,7 @@ def _services(review: Review) -> Section:
             for one in review.apart
         )
         more = (Column("all others", 11, right=True), Column("", 8, right=True))
-        tables.append(Table("Best and worst: clearly apart from all others together", (*beside, *more), rows))
+        tables.append(Table("Worst and best: clearly apart from all others together", (*beside, *more), rows))
     if review.moved:
         rows = tuple(
             (Cell(name_of(place, envs)), Cell(one.measure.name), *comparison(one)[1:4:2], change(one))
@@ -206,7 +206,7 @@ def _said_of_services(review: Review) -> tuple[str, ...]:
     said = []
     if not review.apart:
         compared = f"{count(review.apart_of, 'comparison')} had enough data" if review.apart_of else "not enough data"
-        said.append(f"Best and worst: no service stands clearly apart from the others ({compared}).")
+        said.append(f"Worst and best: no service stands clearly apart from the others ({compared}).")
     if not review.covered:
         said.append(f"What changed: not compared, for {_began(review)}.")
     elif not review.moved:

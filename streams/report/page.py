@@ -1,5 +1,6 @@
 """The review as one HTML page that needs nothing else: no script, no font, no address is asked for anything."""
 
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Final, NamedTuple
 
@@ -81,29 +82,24 @@ def _compared(review: Review) -> Cohort:
     return review.before if review.covered else Cohort()
 
 
+def _beside(review: Review, name: str, what: str, rows: Iterable[tuple[str, int, int]], whole: int) -> Table:
+    """So many now, the share of all, and, if the log covers it, so many before."""
+    heads = (Column(what), Column("now", right=True), Column("share", right=True), Column("before", right=True))
+    wanted = len(heads) if review.covered else len(heads) - 1
+    cells = ((one, str(now), number("share", now / whole if whole else None), str(before)) for one, now, before in rows)
+    return Table(name, heads[:wanted], tuple(tuple(map(Cell, row[:wanted])) for row in cells))
+
+
 def _spread(review: Review) -> Table:
     names = [f"up to {name}" for name, _ in BUCKETS] + [f"over {BUCKETS[-1][0]}"]
-    now, before = bucketed(review.total), bucketed(_compared(review))
-    rows = tuple(
-        (Cell(name), *(Cell(str(count)) for count in counts), Cell(_share(counts[0], len(review.total.lead))))
-        for name, *counts in zip(names, now, before, strict=True)
-    )
-    heads = (Column("lead time"), Column("now", right=True), Column("before", right=True), Column("share", right=True))
-    return Table("Changes by lead time", heads, rows)
-
-
-def _share(part: int, whole: int) -> str:
-    return number("share", part / whole if whole else None)
+    rows = zip(names, bucketed(review.total), bucketed(_compared(review)), strict=True)
+    return _beside(review, "Changes by lead time", "lead time", rows, len(review.total.lead))
 
 
 def _reasons(review: Review) -> Table:
     now, before = dict(review.total.reasons), dict(_compared(review).reasons)
-    rows = tuple(
-        (Cell(reason.replace("_", " ")), Cell(str(now.get(reason, 0))), Cell(str(before.get(reason, 0))))
-        for reason in sorted({*now, *before})
-    )
-    heads = (Column("what came first"), Column("now", right=True), Column("before", right=True))
-    return Table("Failures by reason", heads, rows)
+    rows = ((one.replace("_", " "), now.get(one, 0), before.get(one, 0)) for one in sorted({*now, *before}))
+    return _beside(review, "Failures by reason", "what came first", rows, review.total.failed)
 
 
 def _services(review: Review) -> tuple[Figure, ...]:

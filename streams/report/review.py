@@ -271,7 +271,9 @@ class _Telling:
                 compared += said is not Verdict.FEW
                 if said in CLEAR:
                     found.append(Apart(place, measure, own, others, said))
-        return tuple(sorted(found, key=lambda one: (APART.index(one.measure), one.verdict, one.place))), compared
+        return tuple(
+            sorted(found, key=lambda one: (one.verdict is Verdict.BETTER, APART.index(one.measure), one.place))
+        ), compared
 
     def _moved(self) -> tuple[tuple[Moved, ...], int]:
         """Each service beside itself in the period before."""

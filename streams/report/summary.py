@@ -18,7 +18,7 @@ from streams.report.measures import (
 from streams.report.review import Apart, Comparison, Review
 from streams.report.words import count, name_of, number, size, span
 
-_MOST_NAMED: Final = 3
+_MOST_NAMED: Final = 4
 _APART: Final = {
     (APART[0], Verdict.BETTER): "fails less often",
     (APART[0], Verdict.WORSE): "fails more often",
@@ -99,7 +99,7 @@ def _standing_apart(review: Review) -> Iterator[str]:
     for one in review.apart[:_MOST_NAMED]:
         yield _apart(one, review)
     if len(review.apart) > _MOST_NAMED:
-        yield f"{len(review.apart) - _MOST_NAMED} more that stand apart are listed under Services."
+        yield f"Listed under Services: {len(review.apart) - _MOST_NAMED} more that stand clearly apart."
 
 
 def _apart(one: Apart, review: Review) -> str:

@@ -126,6 +126,15 @@ def test_each_picture_says_what_it_shows_and_has_a_table() -> None:
     )
 
 
+def test_what_is_not_compared_is_not_shown_as_nothing() -> None:
+    for name, expected in (("month", 2), ("quarter", 0)):
+        told_of = company(ASKED[name])
+        text = page(told_of, document(told_of))
+        figures = text.split('<section id="numbers"')[1].split('class="figure"', 1)[1]
+        assert figures.count('role="columnheader" class="right">before<') == expected
+        assert ("before: -" in text, "<p>-</p>" in text) == (False, False)
+
+
 @pytest.mark.parametrize("events", [[], [promoted("D1", "12:00", sha="c1")]], ids=["an empty log", "one deployment"])
 def test_little_is_said_of_little(events: list[EventValue]) -> None:
     told_of = review(events, Question(last(7 * DAY, DAY_1 + 4 * DAY), ("prod",)), Settings())
