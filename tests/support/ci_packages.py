@@ -63,7 +63,7 @@ def _check(name: str, value: Any, spec: Mapping[str, Any]) -> None:
         raise ValueError(f"{name}: {value!r} is no {wanted.__name__}")  # noqa: TRY004 - one way to refuse
     if value not in spec.get("options", [value]):
         raise ValueError(f"{name}: {value!r} is no option")
-    if "regex" in spec and re.search(spec["regex"], value) is None:
+    if "regex" in spec and re.search(spec["regex"], str(value)) is None:
         raise ValueError(f"{name}: {value!r} does not match")
 
 
