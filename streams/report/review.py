@@ -42,7 +42,7 @@ from streams.report.measures import (
     enough,
     verdict,
 )
-from streams.report.periods import WEEK, Pair
+from streams.report.periods import WEEK, Pair, Period
 
 _FEWEST_WEEKS: Final = 13
 _MOST_WEEKS: Final = 53
@@ -201,6 +201,7 @@ class _Telling:
         self._settings = settings
         self._last = last
         self._earlier = earlier
+        self._made: dict[str, Figure] = {}
         self._held = cohorts(last.books, self._pair.now.length, settings, question.wanted)
         self._covered = last.first_event_at is not None and last.first_event_at <= self._pair.before.begin
 
@@ -237,9 +238,14 @@ class _Telling:
         )
 
     def _figures(self, measure: Measure, now: Cohort, before: Cohort, who: str) -> tuple[Figure, Figure]:
-        spans = ((now, self._pair.now), (before, self._pair.before))
-        one, other = (measure.figure(held, at.length, f"{measure.key} of {who} to {at.end}") for held, at in spans)
-        return one, other
+        return self._figure(measure, now, self._pair.now, who), self._figure(measure, before, self._pair.before, who)
+
+    def _figure(self, measure: Measure, cohort: Cohort, period: Period, who: str) -> Figure:
+        """Made once: a bootstrap takes its time, and a service is compared more than once."""
+        name = f"{measure.key} of {who} to {period.end}"
+        if name not in self._made:
+            self._made[name] = measure.figure(cohort, period.length, name)
+        return self._made[name]
 
     def _compare(self, measure: Measure, figures: tuple[Figure, Figure], level: float) -> Comparison:
         said = verdict(measure, *figures, level) if self._covered else Verdict.UNCOVERED
@@ -254,8 +260,8 @@ class _Telling:
         return found._replace(band=band(measure.key, value))
 
     def _line(self, place: Place, state: Present) -> Line:
-        cohort, length = self._held[place], self._pair.now.length
-        own = {one: one.figure(cohort, length, f"{one.key} of {place} to {self._pair.now.end}") for one in BY_SERVICE}
+        cohort = self._held[place]
+        own = {one: self._figure(one, cohort, self._pair.now, str(place)) for one in BY_SERVICE}
         return Line(place, cohort, state, own[CHANGE_FAILURE_RATE], own[LEAD_TIME], own[RESTORE], own[FREQUENCY])
 
     def _apart(self) -> tuple[tuple[Apart, ...], int]:
@@ -264,9 +270,8 @@ class _Telling:
         for place, cohort in self._held.items():
             rest = pooled(one for other, one in self._held.items() if other != place)
             for measure in APART:
-                length, end = self._pair.now.length, self._pair.now.end
-                own = measure.figure(cohort, length, f"{measure.key} of {place} to {end}")
-                others = measure.figure(rest, length, f"{measure.key} of all but {place} to {end}")
+                own = self._figure(measure, cohort, self._pair.now, str(place))
+                others = self._figure(measure, rest, self._pair.now, f"all but {place}")
                 said = verdict(measure, own, others, STRICT)
                 compared += said is not Verdict.FEW
                 if said in CLEAR:
