@@ -82,7 +82,6 @@ def test_a_token_that_is_not_right_in_every_claim_is_refused(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"exp": datetime.now(UTC) - timedelta(seconds=5)},  # clocks differ by less than 30 s
         {"repository": "acme/SHOP", "job_workflow_ref": "acme/SHOP/.github/workflows/deploy.yml@refs/heads/main"},
         {"ref": "", "job_workflow_ref": f"acme/shop/.github/workflows/deploy.yml@{SHA}"},  # of a deployment
         {"job_workflow_ref": "acme/ci/.github/workflows/release.yml@refs/tags/v2"},
@@ -91,6 +90,12 @@ def test_a_token_that_is_not_right_in_every_claim_is_refused(
 )
 def test_what_differs_without_a_meaning_is_let_in(gate: Gate, forge: Forge, changes: dict[str, Any]) -> None:
     assert exchange(gate, forge.token(GITHUB_CLAIMS, **changes)).startswith("candora_session_")
+
+
+def test_clocks_may_differ_by_less_than_half_a_minute(gate: Gate, forge: Forge) -> None:
+    """The time is that of the test: another one may have run for minutes since the tests were collected."""
+    token = forge.token(GITHUB_CLAIMS, exp=datetime.now(UTC) - timedelta(seconds=5))
+    assert exchange(gate, token).startswith("candora_session_")
 
 
 def test_only_rs256_is_taken(gate: Gate, forge: Forge) -> None:
