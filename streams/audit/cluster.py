@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from typing import Any, Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streams.audit.kinds import Undecided
@@ -24,6 +25,7 @@ class Cluster:
 
     def __init__(self, client: Mapping[str, str]) -> None:
         self._admin = AdminClient({**client, "socket.connection.setup.timeout.ms": 10_000, "log_level": 0})
+        self._client = client
         self._servers = client["bootstrap.servers"]
 
     def partitions(self) -> dict[str, int]:
@@ -54,14 +56,19 @@ class Cluster:
             raise Undecided(f"{topic}: Kafka does not say where it begins and ends: {text_of(error)}") from error
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
-        """The offset that a group reads next in each partition; 0 where it has said nothing."""
+        """The offset that a group reads next in each partition; 0 where it has said nothing.
+
+        Asked by a consumer that does not join: an admin client of librdkafka 2.16 ends the process (SIGSEGV) where a
+        broker that has just started answers that it is not the group's coordinator.
+        """
         places = [TopicPartition(topic, partition) for partition in range(partitions)]
-        asked = [ConsumerGroupTopicPartitions(group, places)]
+        config = {**self._client, "group.id": group, "enable.auto.commit": False, "log_level": 0}
         try:
-            answer = self._admin.list_consumer_group_offsets(asked, request_timeout=_TIMEOUT)[group].result()
+            with closing(Consumer(config)) as consumer:
+                answers = consumer.committed(places, timeout=_TIMEOUT)
         except KafkaException as error:
             raise Undecided(f"Kafka does not say how far the group {group} has read: {text_of(error)}") from error
-        return {place.partition: max(0, place.offset) for place in answer.topic_partitions or ()}
+        return {place.partition: max(0, place.offset) for place in answers}
 
 
 def text_of(error: KafkaException) -> str:

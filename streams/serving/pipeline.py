@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.values import Micros
@@ -126,7 +127,8 @@ class Admin:
     """`Questions` asked by librdkafka's admin client."""
 
     def __init__(self, client: Mapping[str, str]) -> None:
-        self._admin = AdminClient({**client, "client.id": "candora-serving", "log_level": 0})
+        self._client: dict[str, str | int | float | bool] = {**client, "client.id": "candora-serving", "log_level": 0}
+        self._admin = AdminClient(self._client)
 
     def offsets(self, topic: str) -> Offsets:
         """Where the partitions begin and end."""
@@ -140,10 +142,14 @@ class Admin:
         )
 
     def committed(self, group: str, topic: str, partitions: Iterable[int]) -> Mapping[int, int]:
-        """The offsets that a group has acknowledged."""
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, one) for one in partitions])
-        answer = self._admin.list_consumer_group_offsets([asked], request_timeout=_WITHIN)[group].result()
-        return {one.partition: one.offset for one in answer.topic_partitions or () if one.offset >= 0}
+        """The offsets that a group has acknowledged.
+
+        Asked by a consumer that does not join: an admin client of librdkafka 2.16 ends the process (SIGSEGV) where a
+        broker that has just started answers that it is not the group's coordinator.
+        """
+        with closing(Consumer({**self._client, "group.id": group, "enable.auto.commit": False})) as consumer:
+            answers = consumer.committed([TopicPartition(topic, one) for one in partitions], timeout=_WITHIN)
+        return {one.partition: one.offset for one in answers if one.offset >= 0}
 
     def appended_at(self, topic: str, partitions: Iterable[int]) -> Micros | None:
         """The latest time of any message."""
