@@ -23,6 +23,7 @@ from schemas.rules import check_event, check_time
 from schemas.values import SECOND, DeadLetterValue, EventValue, Micros
 from streams.core.settings import Settings
 from streams.core.shelf import Shelf
+from streams.serving.metrics import PIPELINE
 from tests.support.kafka import KafkaBroker
 from tests.support.processes import POLL, Process, Processes, free_port
 from tests.support.replay import Published, Records
@@ -43,8 +44,12 @@ OUTPUTS: Final = {
 }
 """The compacted topics and their records."""
 
-_SAYS_WHEN: Final = ("delivery_serving_", "delivery_clock_timestamp_seconds", "incident_resolution_seconds")
-"""Series that tell the time or how the process is: of an incident each scraper gets one sample, and never again."""
+_SAYS_WHEN: Final = (
+    *(name for metric in PIPELINE for name in metric.series),
+    "delivery_clock_timestamp_seconds",
+    "incident_resolution_seconds",
+)
+"""Series that tell the time or how the pipeline is: of an incident each scraper gets one sample, and never again."""
 
 
 class Raw(NamedTuple):
