@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from schemas.values import LaneName, Micros, RuleName
 from streams.core.claims import Claim, Claimant
-from streams.core.facts import AnyFact, Cause, Fact, Report
+from streams.core.facts import FOR_EVER, AnyFact, Cause, Fact, Report
 from streams.core.links import Link
 from streams.core.settings import Settings
 
@@ -141,33 +141,51 @@ def _decides(cause: Cause | None) -> bool:
 
 
 class _Open:
-    """A period while its reports are read: the earliest report of each of its three ends counts."""
+    """A period while its reports are read: the earliest report of each of its three ends counts.
 
-    __slots__ = ("alert_cleared_at", "not_before", "opened_at", "resolved_at", "seen_at", "slo_met_at")
+    It is known since the first report of each was read, whichever of them counts.
+    """
+
+    __slots__ = (
+        "alert_cleared_at", "before_seen", "not_before", "opened_at", "opened_seen", "resolved_at", "resolved_seen",
+        "slo_met_at",
+    )  # fmt: skip
 
     def __init__(self, fact: Fact[Report]) -> None:
         self.opened_at = self.not_before = fact.at
-        self.seen_at = fact.seen_at
-        self.wait()
+        self.before_seen: Micros = FOR_EVER
+        self.wait(fact)
 
-    def reopen(self) -> None:
+    def reopen(self, fact: Fact[Report]) -> None:
         """Opened anew before it ended: it goes on, at least to the end it already had."""
         self.not_before = self.ended_at or self.not_before
-        self.wait()
+        self.before_seen = self.seen_at
+        self.wait(fact)
 
-    def wait(self) -> None:
+    def wait(self, fact: Fact[Report]) -> None:
+        self.opened_seen = fact.seen_at
+        self.resolved_seen: Micros = FOR_EVER
         self.resolved_at: Micros | None = None
         self.slo_met_at: Micros | None = None
         self.alert_cleared_at: Micros | None = None
 
+    def open_too(self, fact: Fact[Report]) -> None:
+        """Another report says that it was opened, later than the one that counts."""
+        self.opened_seen = min(self.opened_seen, fact.seen_at)
+
     def resolve(self, fact: Fact[Report]) -> None:
         if self.resolved_at is None:
-            self.resolved_at = fact.at
-            self.seen_at = max(self.seen_at, fact.seen_at)
+            self.resolved_at, self.resolved_seen = fact.at, fact.seen_at
+        self.resolved_seen = min(self.resolved_seen, fact.seen_at)
         if self.slo_met_at is None:
             self.slo_met_at = fact.body.slo_met_at
         if self.alert_cleared_at is None:
             self.alert_cleared_at = fact.body.alert_cleared_at
+
+    @property
+    def seen_at(self) -> Micros:
+        """The partition's clock when all that it takes was read, and of each the first report."""
+        return max(self.before_seen, self.opened_seen, self.resolved_seen)
 
     @property
     def ended_at(self) -> Micros | None:
@@ -189,6 +207,8 @@ def _periods(facts: list[Fact[Report]]) -> tuple[tuple[Period, ...], Micros]:
         elif last is None or (last.ended_at is not None and fact.at > last.ended_at):
             periods.append(_Open(fact))
         elif last.resolved_at is not None:
-            last.reopen()  # before it was restored: the same period goes on
+            last.reopen(fact)  # before it was restored: the same period goes on
+        else:
+            last.open_too(fact)
     known_at = periods[-1].seen_at if periods else 0
     return tuple(Period(period.opened_at, period.ended_at) for period in periods), known_at

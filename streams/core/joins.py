@@ -77,6 +77,8 @@ class Joins:
             if not isinstance(entity, (RollbackClaim, LinkedIncident)):
                 self.changed[key] = self.due[key] = entity
             return Taken.BEATEN
+        if key == owner.key:
+            fact = fact._replace(seen_at=min(prior.seen_at, fact.seen_at))  # one event, known since it first came
         beaten[prior.mark] = owner.key
         owner.beaten.append(prior)
         cast("list[AnyFact]", owner.facts).remove(prior)

@@ -1,12 +1,16 @@
 """Section 1: time."""
 
+from typing import Literal
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.values import DAY, SECOND, EventValue, IncidentValue, Micros
+from schemas.values import DAY, HOUR, SECOND, EventValue, IncidentValue, Micros
 from tests.property.asking import NOON, SETTINGS, WINDOW, spans
-from tests.support.events import promoted
+from tests.support.events import commit, opened, promoted, resolved
 from tests.support.histories import clocks, histories
+from tests.support.reference import reference
 from tests.support.reference.known import one_per_id
 from tests.support.replay import Reading, Records, Topic, said
 
@@ -78,3 +82,52 @@ class TestKnownAt:
         topic.settle()
         judged = Records.of(topic).deployments["shop", "prod", "D1"]
         assert (judged["verdict"], judged["judged_at"]) == ("succeeded", due)
+
+    @pytest.mark.parametrize(
+        ("in_time", "late", "name"),
+        [
+            pytest.param(
+                [opened("i1", "12:00"), resolved("i1", "12:45")],
+                resolved("i1", "12:40"),
+                "restore_p50",
+                id="an earlier resolution",
+            ),
+            pytest.param(
+                [opened("i1", "12:00"), resolved("i1", "12:45")],
+                opened("i1", "11:55"),
+                "restore_p50",
+                id="an earlier opening",
+            ),
+            pytest.param(
+                [commit("c1", "09:00"), promoted("D1", "12:45", sha="c1", id_label="p")],
+                promoted("D1", "12:00", sha="c1", id_label="p"),
+                "lead_p50",
+                id="the same event with an earlier time",
+            ),
+        ],
+    )
+    def test_it_is_the_append_time_of_the_first_message(
+        self, in_time: list[EventValue], late: EventValue, name: Literal["restore_p50", "lead_p50"]
+    ) -> None:
+        """`known_at` of a deployment, change or incident is the append time of the first message that completed it."""
+        topic = Topic(SETTINGS, ["shop"])
+        for event in in_time:
+            topic.append(event, event["occurred_at"])
+        topic.append(None, NOON + HOUR)
+        topic.append(late, NOON + 8 * HOUR)
+        topic.settle(1)
+        metrics = Records.of(topic).metrics["shop", "prod"]
+        before, after = (reference(events, NOON + 8 * HOUR, SETTINGS, WINDOW) for events in (in_time, [*in_time, late]))
+        window = next(one for one in metrics["windows"] if one["window"] == WINDOW)
+        assert window[name] == after["shop/prod"][name] != before["shop/prod"][name]
+        assert metrics["counters"]["restore_revisions"] + metrics["counters"]["lead_time_revisions"] == 1
+
+    def test_a_verdict_stays_while_its_event_is_told_anew(self) -> None:
+        topic = Topic(SETTINGS, ["shop"])
+        topic.append(promoted("D1", "12:45", id_label="p"), NOON + HOUR)
+        topic.append(None, NOON + 3 * DAY)
+        topic.append(promoted("D1", "12:00", id_label="p"), NOON + 3 * DAY)
+        topic.settle(1)
+        records = Records.of(topic)
+        assert records.deployments["shop", "prod", "D1"]["verdict"] == "succeeded"
+        assert records.metrics["shop", "prod"]["counters"]["verdict_revisions"] == []
