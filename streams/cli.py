@@ -104,15 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     prometheus.add_argument("--json", action="store_true", help="print one JSON array")
     prometheus.set_defaults(run=_doctor)
 
-    compute = commands.add_parser("compute", help="the numbers of a file of events, with no broker")
-    compute.add_argument("events", metavar="EVENTS.jsonl", help="one event per line; - reads standard input")
-    compute.add_argument("--at", type=_time, metavar="TIME", help="the moment to look from (default: now)")
-    compute.add_argument("--window", type=_duration, default=parse_duration("30d"), help="default: 30d")
-    compute.add_argument("--failure-window", type=_duration, default=parse_duration("24h"), help="default: 24h")
-    compute.add_argument("--lateness", type=_duration, default=parse_duration("15m"), help="default: 15m")
-    compute.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    compute.set_defaults(run=_compute)
-
+    _add_compute(commands)
     _add_backfill(commands)
     _add_report(commands)
 
@@ -122,6 +114,21 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--days", type=int, default=90, help="how much history to play (default: 90)")
     demo.set_defaults(run=_demo)
     return parser
+
+
+def _add_compute(commands: "Commands") -> None:
+    compute = commands.add_parser("compute", help="the numbers of a file of events, with no broker")
+    compute.add_argument("events", metavar="EVENTS.jsonl", help="one event per line; - reads standard input")
+    compute.add_argument("--at", type=_time, metavar="TIME", help="the moment to look from (default: now)")
+    compute.add_argument("--window", type=_duration, default=parse_duration("30d"), help="default: 30d")
+    compute.add_argument("--failure-window", type=_duration, default=parse_duration("24h"), help="default: 24h")
+    compute.add_argument("--lateness", type=_duration, default=parse_duration("15m"), help="default: 15m")
+    compute.add_argument("--canary-timeout", type=_duration, default=parse_duration("24h"), help="default: 24h")
+    compute.add_argument(
+        "--failing-severities", type=_severities, default=("sev1", "sev2"), metavar="NAMES", help="default: sev1,sev2"
+    )
+    compute.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    compute.set_defaults(run=_compute)
 
 
 def _add_backfill(commands: "Commands") -> None:
@@ -163,6 +170,10 @@ def _duration(text: str) -> Micros:
         return parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _severities(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _step(text: str) -> Micros:
@@ -305,7 +316,13 @@ def _compute(given: argparse.Namespace) -> int:
 
     at = given.at if given.at is not None else time.time_ns() // 1000
     try:
-        settings = Settings(failure_window=given.failure_window, lateness=given.lateness, windows=(given.window,))
+        settings = Settings(
+            failure_window=given.failure_window,
+            lateness=given.lateness,
+            windows=(given.window,),
+            failing_severities=given.failing_severities,
+            canary_timeout=given.canary_timeout,
+        )
     except ValueError as error:
         return _fail(USAGE, error)
     try:

@@ -10,6 +10,7 @@ from schemas.errors import FutureTimestamp, InvalidEvent
 from schemas.events import parse_event
 from schemas.rules import check_time
 from schemas.values import SECOND, EventValue, Micros, RuleName
+from streams.backfill.replay import MADE_BY_WORKERS
 from streams.core.book import Book
 from streams.core.environment import Environment
 from streams.core.facts import FOR_EVER
@@ -72,8 +73,8 @@ def compute(events: Iterable[EventValue], at: Micros, settings: Settings, window
     books: dict[str, Book] = {}
     later = 0
     for event in events:
-        if event["event_type"] == "clock_tick":
-            continue  # it only moves a clock, and the clock is given
+        if event["event_type"] in MADE_BY_WORKERS:
+            continue  # the clock is given; and links are made below, of what is known at `at`
         try:
             check_time(event, at, settings.max_future)
         except FutureTimestamp:

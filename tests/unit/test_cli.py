@@ -113,6 +113,22 @@ class TestComputing:
         ]
         assert [(one["failed"], one["judged"], one["unattributed"]) for one in shop] == [(1, 1, 0), (0, 1, 1)]
 
+    @pytest.mark.parametrize(("given", "failed"), [("sev1,sev2", 0), ("sev1, sev3", 1)])
+    def test_severities_decide_what_is_a_failure(
+        self, candora: Candora, tmp_path: Path, given: str, failed: int
+    ) -> None:
+        told = {"env": "prod", "incident_id": "i1", "incident": {"severity": "sev3"}}
+        path = write(tmp_path, *GOOD, line("incident_opened", "2026-01-05T14:00:00Z", 3, **told))
+        assert candora.answer(path, *AT, "--failing-severities", given)["services"]["shop/prod"]["failed"] == failed
+
+    @pytest.mark.parametrize(("given", "abandoned"), [("3h", 0), ("2h59m", 1)])
+    def test_a_canary_that_never_finishes_is_abandoned_in_time(
+        self, candora: Candora, tmp_path: Path, given: str, abandoned: int
+    ) -> None:
+        path = write(tmp_path, line("canary_started", "2026-01-05T12:00:00Z", 2, env="prod", deployment_id="D1"))
+        shop = candora.answer(path, "--at", "2026-01-05T15:00:00Z", "--canary-timeout", given)["services"]["shop/prod"]
+        assert (shop["abandoned"], shop["pending"]) == (abandoned, 1 - abandoned)
+
     def test_lateness_decides_when_a_number_is_due(self, candora: Candora, tmp_path: Path) -> None:
         path = write(tmp_path, *GOOD)
         at = ("--at", "2026-01-06T12:00:30Z")
@@ -161,6 +177,21 @@ class TestComputing:
     def test_ticks_are_no_facts(self, candora: Candora, tmp_path: Path) -> None:
         """A copy of the log has them between its events."""
         path = write(tmp_path, *GOOD, line("clock_tick", "2026-01-05T12:00:30Z", 9))
+        assert candora.answer(path, *AT) == candora.answer(write(tmp_path, *GOOD), *AT)
+
+    def test_a_link_in_a_copy_of_the_log_tells_nothing_before_its_time(self, candora: Candora, tmp_path: Path) -> None:
+        """It says when the incident opened; that this deployment caused it was learned after the moment asked for."""
+        link = line(
+            "cause_linked",
+            "2026-01-05T14:00:00Z",
+            8,
+            env="prod",
+            incident_id="i1",
+            deployment_id="D1",
+            incident={"severity": "sev1"},
+            attributes={"origin": "bank", "version": "7", "holds": "true"},
+        )
+        path = write(tmp_path, *GOOD, link)
         assert candora.answer(path, *AT) == candora.answer(write(tmp_path, *GOOD), *AT)
 
 
@@ -315,7 +346,7 @@ class TestHelp:
             (("topics",), ("create", "check")),
             (("topics", "create"), ("--partitions", "--replication")),
             (("topics", "check"), ()),
-            (("compute",), ("EVENTS.jsonl", "--at", "--window", "--failure-window", "--lateness", "--json", "30d")),
+            (("compute",), ("EVENTS.jsonl", "--at", "--window", "--failure-window", "--failing-severities", "30d")),
             (("demo",), ("--once", "--seed", "--days")),
         ],
     )
