@@ -67,9 +67,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
     for offer in accept_encoding.lower().split(","):
         name, *parameters = (part.strip() for part in offer.split(";"))
         if name == "gzip":
-            return all(
-                parameter.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000") for parameter in parameters
-            )
+            return not any(_NEVER.fullmatch(parameter) for parameter in parameters)
     return False
 
 

@@ -147,7 +147,11 @@ RESTORE_DURATION: Final = _histogram(
 )
 
 # What is true now and may fall again.
-PENDING: Final = _gauge("delivery_deployments_pending", _PAIR, "Deployments begun and not yet judged.")
+PENDING: Final = _gauge(
+    "delivery_deployments_pending",
+    _PAIR,
+    "Deployments begun and not yet judged, without those superseded or abandoned.",
+)
 FAILING: Final = _gauge("delivery_deployments_failing", _PAIR, "Deployments not yet judged that have failed already.")
 SUPERSEDED: Final = _gauge(
     "delivery_deployments_superseded",
@@ -163,7 +167,7 @@ INCIDENTS_OPEN: Final = _gauge("delivery_incidents_open", _PAIR, "Incidents open
 INCIDENTS_UNATTRIBUTED: Final = _gauge(
     "delivery_incidents_unattributed",
     _PAIR,
-    "Incidents put on no deployment.",
+    "Incidents put on no deployment, and of which nobody said that none did it.",
 )
 ROLLBACK_REHEARSED: Final = _gauge(
     "delivery_rollback_rehearsed_timestamp_seconds",
@@ -173,7 +177,7 @@ ROLLBACK_REHEARSED: Final = _gauge(
 LAST_EVENT: Final = _gauge(
     "delivery_last_event_timestamp_seconds",
     _SERVICE,
-    "When the latest event of the service happened, by its own clock.",
+    "When the latest event of the service happened, by its own clock; rehearsals and tests left out.",
 )
 CLOCK: Final = _gauge(
     "delivery_clock_timestamp_seconds",
@@ -249,7 +253,7 @@ WINDOW_INCIDENTS: Final = _gauge("delivery_window_incidents", _WINDOW, "Incident
 WINDOW_UNATTRIBUTED: Final = _gauge(
     "delivery_window_incidents_unattributed",
     _WINDOW,
-    "Incidents that opened in the window and are put on no deployment.",
+    "Incidents that opened in the window, put on no deployment, and of which nobody said that none did it.",
 )
 
 # The serving process itself. These start at 0 with the process.
