@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from producers.progress import Meter
 
 PROGRESS_AFTER: Final = 2.0
-"""Seconds. What is done sooner needs no counter."""
+"""Seconds. What is done sooner needs no bar."""
 PROGRESS_EVERY: Final = 0.2
-
 
 MAX_TROUBLES: Final = 20
 """Warnings, and errors, that are remembered until the end."""
@@ -23,15 +25,16 @@ class Console:
         self._err = err
         self._annotate = environ.get("GITHUB_ACTIONS") == "true"
         self._clock = clock
-        self._started = clock()
-        self._shown = self._started + PROGRESS_AFTER - PROGRESS_EVERY
-        self._counting = False
+        self._show_at = clock() + PROGRESS_AFTER
+        self._meter: Meter | None = None
         self._troubles: dict[str, list[str]] = {"error": [], "warning": []}
 
     def data(self, line: str) -> None:
         """A line for programs. When nobody reads any more (`| head`) the work goes on without it."""
         if self._out is None:
             return
+        if self._out.isatty():
+            self._clear()
         try:
             self._out.write(line + "\n")
             self._out.flush()
@@ -56,6 +59,7 @@ class Console:
 
     def annotate(self) -> None:
         """Once, at the end of a run: show on the job's page what went wrong. A step may have ten annotations only."""
+        self._clear()
         troubles = [text for texts in self._troubles.values() for text in texts]
         if not self._annotate or not troubles:
             return
@@ -67,24 +71,34 @@ class Console:
         if self._annotate and len(self._troubles[level]) < MAX_TROUBLES:
             self._troubles[level].append(text)
 
-    def progress(self, text: str) -> None:
-        """A counter in place, on a terminal only and not before it takes long."""
+    def progress(self, doing: str, done: int, total: int | None = None) -> None:
+        """How far it is, on a terminal only and not before it takes long; what cannot be counted is told at once.
+
+        `doing` names what is counted: "lines of shop.csv". `total` is None where nobody knows it.
+        """
         now = self._clock()
-        if self._err.isatty() and now - self._shown >= PROGRESS_EVERY:
-            self._shown, self._counting = now, True
-            self._err.write(f"\r{text}\x1b[K")
-            self._err.flush()
+        countless = not done and total is None
+        if (now < self._show_at and not countless) or not self._err.isatty():
+            return
+        self._show_at = now + PROGRESS_EVERY
+        if self._meter is None:
+            from producers.progress import open_meter  # noqa: PLC0415 - most runs are over before anybody wonders
+
+            self._meter = open_meter(self._err)
+        self._meter.show(doing, done, total)
 
     def _line(self, text: str) -> None:
         """Write a line; on GitHub nothing in it can begin a second one, which could be a command to the runner."""
         self._write(text.replace("\r", "\\r").replace("\n", "\\n") if self._annotate else text)
 
     def _write(self, text: str) -> None:
-        if self._counting:
-            self._counting = False
-            self._err.write("\r\x1b[K")
+        self._clear()
         self._err.write(text + "\n")
         self._err.flush()
+
+    def _clear(self) -> None:
+        if self._meter is not None:
+            self._meter.clear()
 
 
 def _annotation(level: str, text: str) -> str:

@@ -113,7 +113,7 @@ class Emitter:
                 self._take(built, line, outbox)
             except ContractError as error:
                 bad.append(BadLine(line, error))
-            self._console.progress(f"{line:,} lines read")
+            self._console.progress("lines", line)
         return bad
 
     def _take(self, built: Built, line: int, outbox: Outbox) -> None:

@@ -102,8 +102,7 @@ class Tally:
 
     def _note(self, message: Message, status: str, more: dict[str, str | int]) -> None:
         self._counts[status] += 1
-        done = self._counts.total()
-        self._console.progress(f"{done:,} of {self._total:,} events")
+        self._console.progress("events", self._counts.total(), self._total)
         if len(self.became) < SHOWN:
             self.became[message.event_id] = {"status": status, **more}
         if self._as_json:

@@ -99,13 +99,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
     """Read it, write or send it, and say what could not be joined."""
     from producers.past.found import Found, Span
-    from producers.past.output import as_lines, counts, in_order, merge, read_output, write
+    from producers.past.output import counts, in_order, merge, read_output, write
     from producers.past.summary import Summary, refusals, values_of
 
     _check_usage(given)
     span = Span(_time(given.since, "--since"), _time(given.until, "--until"))
     found = Found(datetime.now(UTC), span, progress=console.progress)
-    held = read_output(Path(given.output), found.now) if given.output not in (None, "-") else None
+    held = read_output(Path(given.output), found.now, console.progress) if given.output not in (None, "-") else None
     try:
         _read(given, environ, console, found)
     except RecursionError:
@@ -116,10 +116,10 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
         console.error(line)
     if merged:
         _tell_merged(merged, given.output, console)
-        write(Path(given.output), events)
+        write(Path(given.output), events, console.progress)
     elif given.output == "-":
-        for line in as_lines(events).decode().splitlines():
-            console.data(line)
+        for built in events:
+            console.data(built.as_json())
     summary = Summary(counts(merged) if merged else {"events": len(events)}, values_of(events), found)
     for line in summary.lines():
         console.info(line)
@@ -180,11 +180,10 @@ def _read(given: argparse.Namespace, environ: Mapping[str, str], console: Consol
 def _entries(given: argparse.Namespace, pages: tuple[str, ...], console: Console) -> "Iterator[Entry]":
     from producers.past.exports import read_export
 
-    count = 0
     for name in given.exports:
-        for entry in read_export(name, pages):
-            count += 1
-            console.progress(f"{count:,} entries read")
+        console.progress(f"reading {name}", 0)
+        for count, entry in enumerate(read_export(name, pages), 1):
+            console.progress(f"entries of {name}", count)
             yield entry
 
 
@@ -269,7 +268,7 @@ def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Consol
         if state is not None and publisher is not None:
             publisher = state.remembering(publisher)
         emitter = Emitter(Options(), console, publisher, encode, found.now, no_schema=no_schema)
-        code = emitter.emit_file(BytesIO(as_lines(in_order(waiting))))
+        code = emitter.emit_file(BytesIO(b"".join(as_lines(in_order(waiting)))))
     finally:
         if publisher is not None:
             publisher.close()

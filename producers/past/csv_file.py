@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TextIO
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ _TIMES: Final = frozenset(
 _LISTS: Final = frozenset(path for path, kind in _KINDS.items() if kind is Kind.TEXTS)
 _LONGEST: Final = 1 << 20
 """Characters of one cell. Longer ones are a quote that nobody closed."""
+_AT_ONCE: Final = 1 << 20
 _YES_NO: Final = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -139,12 +141,20 @@ def read_csv(name: str, mapping: CsvMapping, found: Found) -> None:
     """
     try:
         with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8-sig", newline="") as file:  # noqa: PTH123 - standard input has no path
-            _read(file, name, mapping, found)
+            _read(file, name, mapping, found, _count_lines(name))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{name}: cannot be read as CSV: {error}") from error
 
 
-def _read(file: TextIO, name: str, mapping: CsvMapping, found: Found) -> None:
+def _count_lines(name: str) -> int | None:
+    """How many there are, where that can be told: what comes through a pipe is read once only."""
+    if not Path(name).is_file():
+        return None
+    with Path(name).open("rb") as file:
+        return sum(part.count(b"\n") for part in iter(partial(file.read, _AT_ONCE), b""))
+
+
+def _read(file: TextIO, name: str, mapping: CsvMapping, found: Found, lines: int | None) -> None:
     csv.field_size_limit(_LONGEST)
     rows = csv.reader(file, delimiter=mapping.delimiter, strict=True)
     head = [cell.strip() for cell in next(rows, [])]
@@ -152,6 +162,7 @@ def _read(file: TextIO, name: str, mapping: CsvMapping, found: Found) -> None:
     begin = rows.line_num + 1
     for row in rows:
         place, begin = f"{name}:{begin}", rows.line_num + 1
+        found.progress(f"lines of {name}", rows.line_num, lines)
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(head):

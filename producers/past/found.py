@@ -1,18 +1,20 @@
 """What an import has found: events by their ids, and by name everything of which no event could be made."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from producers.build_event import Assigned, Built, build_event
+from producers.progress import Items, Show, unseen, watched
 from schemas.errors import ContractError
 from schemas.values import Micros
 
 UNTOLD: Final = datetime(1999, 1, 1, tzinfo=UTC)
 """Stands for a time that an export does not have. A webhook may take its own arrival for it; an import may not."""
 
+_Item = TypeVar("_Item")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -50,7 +52,7 @@ class Found:
     """What people should know about the numbers that will come of it."""
     outside: int = 0
     """Events before --since, or not before --until."""
-    progress: Callable[[str], None] = lambda _text: None
+    progress: Show = unseen
     """Shows people how far it is."""
 
     def add(self, assigned: Sequence[Assigned], place: str) -> None:
@@ -77,7 +79,10 @@ class Found:
         other = self.events.get(name)
         if other is None or _rank(built) < _rank(other):
             self.events[name] = built
-        self.progress(f"{len(self.events):,} events")
+
+    def through(self, doing: str, items: Items[_Item]) -> Iterator[_Item]:
+        """The items, one by one, showing how far it is."""
+        return watched(self.progress, doing, items)
 
     def refuse(self, place: str, problem: str) -> None:
         """Name what cannot become an event."""

@@ -72,15 +72,15 @@ class _History:
         if not name and asked.services is None:
             raise UsageError("service: the repository has no origin to name it after; give --service")
         self._service = name
-        found.progress("reading the commits")
+        found.progress("reading the commits", 0, None)
         self._main = git.branch(asked.branch) if asked.branch else git.default_branch()
         self._releases = self._all_releases()
-        tips = list(dict.fromkeys((self._main, *(each.sha for _, each in self._releases))))
-        if asked.deploy_branch:
-            tips.append(git.branch(asked.deploy_branch))
+        branches = [self._main, *([git.branch(asked.deploy_branch)] if asked.deploy_branch else [])]
+        main, *others = map(git.resolve, branches)
+        tips = list(dict.fromkeys((main, *(each.sha for _, each in self._releases), *others)))
         self._commits = git.all_commits(tips)
         self._graph = Graph({sha: commit.parents for sha, commit in self._commits.items()})
-        self._steps = self._graph.steps(dict.fromkeys(git.resolve(tip) for tip in tips))
+        self._steps = self._graph.steps(tips)
         self._by_head = {step.head: step for step in self._steps}
         self._made = dict(self._each_made())
         self._paths = self._all_paths()
@@ -117,7 +117,7 @@ class _History:
         branch = self._main.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
         branch = "" if branch == "HEAD" else branch  # a detached one is on no branch
         untouched = 0
-        for sha, made in self._made.items():
+        for sha, made in self._found.through("commits", self._made.items()):
             at = _moment(made.commit.committed_at)
             since, until = self._found.span
             if until is not None and micros_of(at) >= until:
@@ -206,7 +206,7 @@ class _History:
         before: Release | None = None
         series = Series(self._graph)
         services: Sequence[str] = [only] if only else self._services_of(())
-        for release in releases:
+        for release in self._found.through("deployments", releases):
             brings = series.brings(release.sha)
             brought = [] if release.rollback else brings
             if not release.rollback:

@@ -56,11 +56,11 @@ def read_github(entries: Iterable[Entry], names: Names, found: Found, default_br
     export = _Export(entries, found)
     teller = Teller(github.read, names, found)
     graph = Graph({sha: _parents(entry.value) for sha, entry in export.commits})
-    for _, pull in export.pulls:
+    for _, pull in found.through("pull requests", export.pulls):
         teller.tell(_pull_body(pull.value), pull.place, {"x-github-event": "pull_request"})
     _tell_commits(export, graph, teller, default_branch)
     _tell_deployments(export, graph, teller)
-    for _, run in export.runs:
+    for _, run in found.through("workflow runs", export.runs):
         body = {"action": "completed", "workflow_run": run.value, "repository": run.value.get("repository")}
         teller.tell(body, run.place, {"x-github-event": "workflow_run"})
 
@@ -86,7 +86,7 @@ def _tell_commits(export: _Export, graph: Graph, teller: Teller, default_branch:
         _repo(pull, "pull request"): fields.text(fields.at(pull, "base", "repo", "default_branch")) for pull in pulls
     }
     placed: set[str] = set()
-    for step in branch_steps(graph, heads, merged):
+    for step in teller.found.through("pushes", branch_steps(graph, heads, merged)):
         entry = export.commits.get(step.head)
         if entry is None:
             continue
@@ -104,7 +104,7 @@ def _tell_commits(export: _Export, graph: Graph, teller: Teller, default_branch:
             "repository": _repository(repo, default),
         }
         teller.tell(body, entry.place, {"x-github-event": "push"})
-    for name, pull in export.pulls:
+    for name, pull in teller.found.through("commits of pull requests", export.pulls):
         _tell_side(name, pull, export, graph.walk([_head(pull.value)], placed).shas, teller)
 
 
@@ -168,7 +168,7 @@ def _tell_deployments(export: _Export, graph: Graph, teller: Teller) -> None:
         told.add(f"{repo}#{number}")
         pairs.append((status, repo, deployment))
     included = included_by_name((_promotion(*pair) for pair in pairs if pair[0].value.get("state") == "success"), graph)
-    for status, repo, deployment in pairs:
+    for status, repo, deployment in teller.found.through("deployment statuses", pairs):
         body = {
             "deployment_status": status.value,
             "deployment": deployment.value,

@@ -94,7 +94,7 @@ def _branch(export: _Export, value: Mapping[str, Any], default_branch: str | Non
 
 # --- requests and commits ---------------------------------------------------------------------------------------------
 def _tell_requests(export: _Export, teller: Teller, default_branch: str | None) -> None:
-    for _, request in export.requests:
+    for _, request in teller.found.through("merge requests", export.requests):
         value = request.value
         branch = _branch(export, value, default_branch)
         if branch is None:
@@ -126,7 +126,7 @@ def _tell_commits(export: _Export, graph: Graph, teller: Teller, default_branch:
         if (sha := fields.sha(request.get(name))) and (name != "sha" or _fast_forward(request))
     ]
     placed: set[str] = set()
-    for step in branch_steps(graph, heads, merged):
+    for step in teller.found.through("pushes", branch_steps(graph, heads, merged)):
         placed.update(step.brought)
         entry = export.commits.get(step.head)
         if entry is None:
@@ -145,7 +145,7 @@ def _tell_commits(export: _Export, graph: Graph, teller: Teller, default_branch:
             "total_commits_count": len(pushed),
         }
         teller.tell(body, entry.place)
-    for _, request in export.requests:
+    for _, request in teller.found.through("commits of merge requests", export.requests):
         head = fields.sha(request.value.get("sha"))
         _tell_side(export, request.value, graph.walk([head] if head else [], placed).shas, teller)
 
@@ -208,7 +208,7 @@ def _tell_deployments(export: _Export, graph: Graph, teller: Teller) -> None:
         if entry.value.get("status") == "success"
     ]
     included = included_by_name(promotions, graph)
-    for name, entry in export.deployments:
+    for name, entry in teller.found.through("deployments", export.deployments):
         value = entry.value
         status, carried = fields.text(value.get("status")), included.get(name)
         began = fields.time(fields.at(value, "deployable", "started_at"))
@@ -248,7 +248,7 @@ def _tell_incidents(export: _Export, teller: Teller) -> None:
     moves: dict[str, list[Entry]] = {}
     for _, move in export.moves:
         moves.setdefault(fields.text(move.value.get("resource_id")) or "", []).append(move)
-    for name, issue in export.issues:
+    for name, issue in teller.found.through("incidents", export.issues):
         value = issue.value
         if fields.text(value.get("issue_type")) != "incident" and fields.text(value.get("type")) != "INCIDENT":
             teller.found.ignored[f"issue: of type {fields.shown(value.get('type'))}, no incident"] += 1

@@ -1,8 +1,9 @@
 """Where imported events go: into a file, in order of time and each once, or to Kafka, remembering what has arrived."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from glob import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,6 +14,7 @@ from producers.build_event import Built
 from producers.errors import UsageError
 from producers.event_file import BadLine, read_events
 from producers.past.found import Found
+from producers.progress import Show, unseen, watched
 from producers.publisher import Failure, Message, Outcome, Publisher
 
 _ID: Final = 36
@@ -54,12 +56,12 @@ def in_order(events: Iterable[Built]) -> list[Built]:
     return sorted(events, key=lambda built: (built.value["occurred_at"], built.value["event_id"]))
 
 
-def as_lines(events: Iterable[Built]) -> bytes:
+def as_lines(events: Iterable[Built]) -> Iterator[bytes]:
     """The events as a file has them."""
-    return "".join(f"{built.as_json()}\n" for built in events).encode()
+    return (f"{built.as_json()}\n".encode() for built in events)
 
 
-def write(path: Path, events: Iterable[Built]) -> None:
+def write(path: Path, events: Sequence[Built], progress: Show = unseen) -> None:
     """Write the file, whole or not at all: whoever interrupts it finds it as it was.
 
     Raises:
@@ -67,8 +69,9 @@ def write(path: Path, events: Iterable[Built]) -> None:
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        _remove_drafts(path)
         with draft.open("wb") as file:
-            file.write(as_lines(events))
+            file.writelines(as_lines(watched(progress, f"lines into {path}", events)))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -78,7 +81,15 @@ def write(path: Path, events: Iterable[Built]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_output(path: Path, now: datetime) -> Held:
+def _remove_drafts(path: Path) -> None:
+    """Of runs that were killed while they wrote."""
+    for draft in path.parent.glob(f".{escape(path.name)}.*"):
+        pid = draft.suffix.removeprefix(".")
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            draft.unlink(missing_ok=True)
+
+
+def read_output(path: Path, now: datetime, progress: Show = unseen) -> Held:
     """What the file has; nothing if there is none yet.
 
     Raises:
@@ -92,7 +103,8 @@ def read_output(path: Path, now: datetime) -> Held:
         raise UsageError(f"--output {path}: {error.strerror}") from error
     held: dict[str, Built] = {}
     last = text.count(b"\n") + 1
-    for read in read_events(BytesIO(text), now):
+    for done, read in enumerate(read_events(BytesIO(text), now), 1):
+        progress(f"lines that {path} has", done, last - 1)
         if isinstance(read, BadLine):
             if read.line == last:
                 return Held(held, cut_off=True)

@@ -35,7 +35,7 @@ def read_pagerduty(entries: Iterable[Entry], names: Names, found: Found) -> None
         else:
             by_incident.setdefault(name or "", []).append((at, entry))
     teller = Teller(pagerduty.read, names, found)
-    for name, incident in incidents:
+    for name, incident in found.through("incidents", incidents):
         _tell_opened(teller, incident)
         _tell_moves(teller, incident, sorted(by_incident.get(name, []), key=lambda one: (one[0], one[1].place)))
 

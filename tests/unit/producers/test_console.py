@@ -1,8 +1,10 @@
 import io
 import os
 
+import pytest
 from typing_extensions import override
 
+from producers import progress
 from producers.console import Console
 
 
@@ -55,29 +57,43 @@ def test_elsewhere_they_are_plain_lines() -> None:
     assert err.getvalue() == "candora-ci: warning: slow\ncandora-ci: error: bad\ncandora-ci: fine\n"
 
 
-def test_a_counter_is_shown_only_after_two_seconds_and_not_at_every_step() -> None:
+def test_a_counter_is_shown_only_after_two_seconds_and_not_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "find_spec", lambda name: None)
     err, clock = _Terminal(), _Clock()
     console = Console(io.StringIO(), err, {}, clock)
 
-    clock.now += 1.9
-    console.progress("early")
-    clock.now += 0.2
-    console.progress("first")
-    clock.now += 0.1
-    console.progress("too soon")
-    clock.now += 0.2
-    console.progress("second")
+    for seconds, done, total in ((1.9, 1, None), (0.2, 2, None), (0.1, 3, None), (0.2, 4_000, 5_000)):
+        clock.now += seconds
+        console.progress("lines", done, total)
     console.info("done")
 
-    assert err.getvalue() == "\rfirst\x1b[K\rsecond\x1b[K\r\x1b[Kcandora-ci: done\n"
+    assert err.getvalue() == "\rlines: 2\x1b[K\rlines: 4,000 of 5,000\x1b[K\r\x1b[Kcandora-ci: done\n"
 
 
-def test_no_counter_is_written_to_a_log() -> None:
+def test_where_rich_is_installed_it_is_a_bar_that_gives_way_to_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    err, clock = _Terminal(), _Clock()
+    console = Console(io.StringIO(), err, {}, clock)
+
+    console.progress("reading the commits", 0)  # cannot be counted, so nothing would come that shows it later
+    clock.now += 3
+    console.progress("commits", 4_000, 5_000)
+    console.info("done")
+
+    drawn = err.getvalue()
+    for part in ("reading the commits", "commits", "━━━━", "4,000 of 5,000"):
+        assert part in drawn
+    assert drawn.endswith("\x1b[2Kcandora-ci: done\n")  # on the line that was the bar's
+
+
+@pytest.mark.parametrize(("done", "total"), [(1, None), (0, None), (1, 2)])
+def test_no_counter_is_written_to_a_log(done: int, total: int | None) -> None:
     err, clock = io.StringIO(), _Clock()
     console = Console(io.StringIO(), err, {}, clock)
 
     clock.now += 60
-    console.progress("counting")
+    console.progress("counting", done, total)
 
     assert err.getvalue() == ""
 

@@ -1,6 +1,9 @@
 """Where imported events go: a file that any interruption leaves whole, and Kafka, each of them once."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,11 +55,42 @@ def test_a_file_that_was_cut_off_anywhere_is_made_whole(
 ) -> None:
     folder = tmp_path_factory.mktemp("cut")
     found = imported(folder / "all.json", GITHUB)
-    whole = as_lines(merge(read_output(folder / "none", NOW), found).events)
+    whole = b"".join(as_lines(merge(read_output(folder / "none", NOW), found).events))
     cut = folder / "cut"
     cut.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
 
-    assert as_lines(merge(read_output(cut, NOW), found).events) == whole
+    assert b"".join(as_lines(merge(read_output(cut, NOW), found).events)) == whole
+
+
+def test_a_run_that_is_killed_leaves_the_file_as_it_was_and_the_next_one_ends_it(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    mapping, table, output = tmp_path / "mapping.yaml", tmp_path / "table.csv", tmp_path / "out"
+    mapping.write_text(
+        "rows: event\nevent_type: canary_promoted\n"
+        "columns: {Service: {field: service}, At: {field: occurred_at}, Sha: {field: commit_sha}}\n"
+        "constants: {env: prod}\n",
+        "utf-8",
+    )
+    rows = [f"shop,2026-03-01T{n // 60:02}:{n % 60:02}:00Z,{n:040x}\n" for n in range(600)]
+    table.write_text("Service,At,Sha\n" + "".join(rows[:10]), "utf-8")
+    assert len(history(capsys, output, "csv", table, "--mapping", mapping).events) == 10
+    before = output.read_bytes()
+
+    arguments = ["history", "csv", "-", "--mapping", str(mapping), "--output", str(output)]
+    with subprocess.Popen([sys.executable, "-m", "producers", *arguments], stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write("".join(["Service,At,Sha\n", *rows[:300]]).encode())
+        process.stdin.flush()
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert output.read_bytes() == before
+    (tmp_path / f".out.{process.pid}").write_bytes(b"half")  # as one that is killed while it writes leaves it
+
+    table.write_text("Service,At,Sha\n" + "".join(rows), "utf-8")
+    summary = history(capsys, output, "csv", table, "--mapping", mapping).summary
+    assert (summary["events"], summary["new"], summary["known"]) == (600, 590, 10)
+    assert not list(tmp_path.glob(".out.*"))
 
 
 def test_a_file_of_other_things_is_left_alone(tmp_path: Path, capsys: Capture) -> None:
