@@ -17,6 +17,7 @@ from schemas.errors import ContractError
 from schemas.values import SECOND, Micros
 
 if TYPE_CHECKING:
+    from confluent_kafka import KafkaException
     from pydantic_settings import BaseSettings
 
     from streams.compute import Answer
@@ -173,7 +174,10 @@ def _duration(text: str) -> Micros:
 
 
 def _severities(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not {*names} <= {"sev1", "sev2", "sev3", "sev4", "sev5"}:
+        raise argparse.ArgumentTypeError(f"{text!r} are no severities: write some of sev1 to sev5, as in sev1,sev2")
+    return names
 
 
 def _step(text: str) -> Micros:
@@ -223,6 +227,8 @@ def _worker(_: argparse.Namespace) -> int:
 def _serve_metrics(_: argparse.Namespace) -> int:
     import logging
 
+    from confluent_kafka import KafkaException
+
     from streams.serving.reader import ReadingFailed
     from streams.serving.run import serve_metrics
     from streams.serving.settings import ServingSettings
@@ -231,6 +237,8 @@ def _serve_metrics(_: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         serve_metrics(settings)
+    except KafkaException as error:
+        return _wrong_client(error)
     except (ReadingFailed, OSError) as error:
         return _fail(1, error)
     return 0
@@ -271,10 +279,24 @@ def _topics_check(_: argparse.Namespace) -> int:
 
 
 def _admin(client: dict[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - its class is imported late
+    from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
-    # What goes wrong is raised and told once; librdkafka would log it every 50 ms.
-    return AdminClient({**client, "log_level": 0, "reconnect.backoff.ms": 500})
+    try:
+        # What goes wrong is raised and told once; librdkafka would log it every 50 ms.
+        return AdminClient({**client, "log_level": 0, "reconnect.backoff.ms": 500})
+    except KafkaException as error:
+        raise SystemExit(_wrong_client(error)) from error
+
+
+def _wrong_client(error: "KafkaException") -> int:
+    """Tell what librdkafka does not take of its settings; anything else that it raises is a fault of this program."""
+    from confluent_kafka import KafkaError
+
+    reason = error.args[0]
+    if reason.code() != KafkaError._INVALID_ARG:  # noqa: SLF001 - it has no other name
+        raise error
+    return _fail(USAGE, f"the Kafka client does not take its settings: {reason.str()}; look at the KAFKA_… variables")
 
 
 def _audit(given: argparse.Namespace) -> int:

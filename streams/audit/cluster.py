@@ -24,7 +24,12 @@ class Cluster:
     """Answers questions about topics and groups."""
 
     def __init__(self, client: Mapping[str, str]) -> None:
-        self._admin = AdminClient({**client, "socket.connection.setup.timeout.ms": 10_000, "log_level": 0})
+        try:
+            self._admin = AdminClient({**client, "socket.connection.setup.timeout.ms": 10_000, "log_level": 0})
+        except KafkaException as error:
+            raise Undecided(
+                f"the Kafka client does not take its settings: {text_of(error)}; look at the KAFKA_… variables"
+            ) from error
         self._client = client
         self._servers = client["bootstrap.servers"]
 

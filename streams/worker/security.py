@@ -52,10 +52,20 @@ def credentials(client: Mapping[str, str]) -> CredentialsT | None:
 
 
 def _context(client: Mapping[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=client.get("ssl.ca.location"))
-    certificate: Any = client.get("ssl.certificate.location")
+    authority, certificate = client.get("ssl.ca.location"), client.get("ssl.certificate.location")
+    try:
+        context = ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise SecurityError(f"KAFKA_SSL_CA_LOCATION: {authority} cannot be read as certificates: {error}") from error
     if certificate:
-        context.load_cert_chain(certificate, client.get("ssl.key.location"), client.get("ssl.key.password"))
+        key: Any = client.get("ssl.key.location")
+        try:
+            context.load_cert_chain(certificate, key, client.get("ssl.key.password", ""))
+        except OSError as error:
+            raise SecurityError(
+                f"KAFKA_SSL_CERTIFICATE_LOCATION ({certificate}), KAFKA_SSL_KEY_LOCATION ({key or 'not set'}) and "
+                f"KAFKA_SSL_KEY_PASSWORD do not give a certificate and its key: {error}"
+            ) from error
     if client.get("ssl.endpoint.identification.algorithm", "https").lower() == "none":
         context.check_hostname = False
     if client.get("enable.ssl.certificate.verification", "true").lower() == "false":

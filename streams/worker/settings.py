@@ -5,12 +5,12 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.kafka_env import kafka_settings
 from schemas.topics import topic_name
-from schemas.values import DAY, HOUR, MINUTE, SECOND
+from schemas.values import DAY, HOUR, MINUTE, SECOND, Micros
 from streams.core.settings import Settings
 from streams.fields import Duration, TopicPrefix
 from streams.worker.hardening import Bounds
@@ -20,12 +20,20 @@ def _list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _windows(lengths: tuple[Micros, ...]) -> tuple[Micros, ...]:
+    if not lengths or min(lengths) <= 0 or len(set(lengths)) < len(lengths):
+        raise ValueError("give one length or more, each above zero and once")
+    return lengths
+
+
 def _no_name(value: object) -> object:
     return "" if value == "none" else value
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
-"""In the environment "sev1,sev2"."""
+"""In the environment "prod,eu-prod"."""
+Severity = Annotated[str, Field(pattern=r"^sev[1-5]$")]
+"""As incidents have them: by another name nothing would ever fail."""
 
 
 class WorkerSettings(BaseSettings):
@@ -46,8 +54,12 @@ class WorkerSettings(BaseSettings):
     lateness: Duration = 15 * MINUTE
     max_future: Duration = 5 * MINUTE
     canary_timeout: Duration = 24 * HOUR
-    windows: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_list)] = (7 * DAY, 30 * DAY, 90 * DAY)
-    failing_severities: Names = ("sev1", "sev2")
+    windows: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_list), AfterValidator(_windows)] = (
+        7 * DAY,
+        30 * DAY,
+        90 * DAY,
+    )
+    failing_severities: Annotated[tuple[Severity, ...], NoDecode, BeforeValidator(_list)] = ("sev1", "sev2")
     production_envs: Names = ("prod",)
 
     app_id: str = Field(default="candora-worker", pattern=r"^[A-Za-z0-9._-]{1,200}$")

@@ -293,6 +293,7 @@ class TestFaults:
             (("--window=-1d",), "is not a duration"),
             (("--failure-window", "a day"), "is not a duration"),
             (("--lateness", ""), "is not a duration"),
+            (("--failing-severities", "critical"), "write some of sev1 to sev5"),
         ],
     )
     def test_an_argument_that_makes_no_sense_is_told_how_to_be_written(
@@ -334,6 +335,17 @@ class TestSettings:
         ran = candora("topics", "check")
         assert ran.code == USAGE
         assert "our own " in ran.err
+
+    @pytest.mark.parametrize("args", [("serve-metrics",), ("topics", "check"), ("topics", "create"), ("audit",)])
+    def test_a_client_setting_that_kafka_does_not_know_is_named(
+        self, candora: Candora, monkeypatch: pytest.MonkeyPatch, args: Sequence[str]
+    ) -> None:
+        monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "magic")
+        ran = candora(*args)
+        assert ran.code == USAGE
+        assert 'Invalid value "magic" for configuration property "security.protocol"; look at the KAFKA_' in (
+            ran.out + ran.err
+        )
 
 
 class TestHelp:

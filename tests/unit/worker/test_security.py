@@ -58,6 +58,11 @@ def test_tls_alone_checks_the_broker_unless_told_not_to() -> None:
         ({"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}, "KAFKA_SASL_MECHANISM is OAUTHBEARER"),
         ({"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}, "needs KAFKA_SASL_USERNAME"),
         ({"sasl.kerberos.keytab": "/etc/keytab"}, "does not understand sasl.kerberos.keytab"),
+        ({"security.protocol": "SSL", "ssl.ca.location": "/none"}, "KAFKA_SSL_CA_LOCATION: /none cannot be read"),
+        (
+            {"security.protocol": "SSL", "ssl.certificate.location": "/none"},
+            "KAFKA_SSL_KEY_LOCATION .not set",
+        ),
     ],
 )
 def test_what_the_consumer_cannot_do_is_refused_before_it_tries(client: dict[str, str], says: str) -> None:

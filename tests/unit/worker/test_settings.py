@@ -37,7 +37,18 @@ def test_durations_and_lists_are_written_for_people(monkeypatch: pytest.MonkeyPa
     assert settings.session_timeout == 10 * SECOND
 
 
-@pytest.mark.parametrize(("name", "value"), [("LATENESS", "soon"), ("STORE", "disk"), ("APP_ID", "a b")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LATENESS", "soon"),
+        ("STORE", "disk"),
+        ("APP_ID", "a b"),
+        ("WINDOWS", "0s"),
+        ("WINDOWS", ","),
+        pytest.param("WINDOWS", "7d,168h", id="the same series twice"),
+        pytest.param("FAILING_SEVERITIES", "SEV1", id="nothing would ever fail"),
+    ],
+)
 def test_what_cannot_be_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"CANDORA_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
