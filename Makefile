@@ -4,9 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find schemas producers streams -type f -not -path '*/__pycache__/*' | LC_ALL=C sort)
 PYTEST := $(BIN)/pytest --installed
-# The tests that share the one broker stay in one process; all others spread over the cores.
+# Tests with a broker mostly wait for it: two processes, each with a broker of its own, however many cores there are.
 UNIT := $(PYTEST) -n auto -m "not broker and not prometheus and not browser"
-BROKER := $(PYTEST) -m "(broker or prometheus or browser) and not proof" --durations=10
+BROKER := $(PYTEST) -n 2 --dist loadfile -m "(broker or prometheus or browser) and not proof" --durations=10
 PROOF := $(PYTEST) -m proof --durations=10
 
 # The checkout is never on sys.path: what is tested and run is the installed wheel.
