@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from schemas.codec import Decoder, Schema
 from schemas.errors import ContractError, Undecodable, UnknownSchema, WrongKey
 from schemas.ids import pinned_decoder
+from schemas.keys import record_key
 from schemas.registry import RegistryError
 from schemas.values import HistogramValue, IncidentRecordValue, MetricsValue
 from streams.core.buckets import LEAD_BUCKETS
@@ -99,7 +100,7 @@ def _metrics(key: str, value: MetricsValue | None) -> MetricsRecord:
     if not separator:
         raise WrongKey(f"the key is {key!r}, not service/env")
     if value is not None:
-        _expect_key(key, f"{value['service']}/{value['env']}")
+        _expect_key(key, value["service"], value["env"])
         _expect_buckets("counters.lead_time.counts", value["counters"]["lead_time"])
         _expect_buckets("counters.restore.counts", value["counters"]["restore"])
     return MetricsRecord((service, env), value)
@@ -107,11 +108,12 @@ def _metrics(key: str, value: MetricsValue | None) -> MetricsRecord:
 
 def _incident(key: str, value: IncidentRecordValue | None) -> IncidentRecord:
     if value is not None:
-        _expect_key(key, f"{value['service']}/{value['incident_id']}")
+        _expect_key(key, value["service"], value["incident_id"])
     return IncidentRecord(key, value)
 
 
-def _expect_key(key: str, expected: str) -> None:
+def _expect_key(key: str, *parts: str) -> None:
+    expected = record_key(*parts).decode()
     if key != expected:
         raise WrongKey(f"the key is {key!r}, the record is of {expected!r}")
 

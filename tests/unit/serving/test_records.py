@@ -7,6 +7,7 @@ import pytest
 from schemas.codec import Encoder, Schema, load_schema
 from schemas.errors import ContractError, Undecodable, UnknownSchema, WrongKey
 from schemas.ids import pinned_encoder
+from schemas.keys import record_key
 from schemas.registry import RegistryError
 from streams.serving.records import BAD_REASONS, IncidentRecord, MetricsRecord, RecordReader
 from tests.unit.serving.values import full_value, incident, metrics_value
@@ -30,9 +31,9 @@ def test_the_service_alone_has_an_empty_environment() -> None:
 
 
 def test_an_incident_comes_back_as_it_was_written() -> None:
-    value = incident("inc/7")
-    record = RecordReader().read("incidents", b"api/inc/7", INCIDENTS.encode(value))
-    assert record == IncidentRecord("api/inc/7", value)
+    value = incident("inc/7 50%")
+    record = RecordReader().read("incidents", record_key("api", "inc/7 50%"), INCIDENTS.encode(value))
+    assert record == IncidentRecord("api/inc%2F7 50%25", value)
 
 
 def test_an_empty_message_deletes() -> None:
