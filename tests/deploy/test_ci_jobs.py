@@ -11,6 +11,8 @@ from streams.demo.broker import EmbeddedBroker
 from tests.support.ci_jobs import REAL, RECORD, Ended, Job, Workspace, github, gitlab, jenkins, real_environ
 from tests.support.ci_packages import CHECKED, LISTS, SWITCHES, action
 from tests.support.processes import free_port
+from tests.unit.producers.receiver.sidecar import Sidecar
+from tests.unit.producers.sidecar.running import sidecar_at
 
 SYSTEMS: Final[Mapping[str, Job]] = {"github": github, "gitlab": gitlab, "jenkins": jenkins}
 SHA: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -127,6 +129,14 @@ def test_delivered(job: Job, broker: str, tmp_path: Path) -> None:
     assert results["offset"].isdecimal()
 
 
+def test_a_sidecar_that_is_an_input_has_it(job: Job, tmp_path: Path) -> None:
+    with sidecar_at(lambda: Sidecar(tmp_path / "sidecar")) as (url, sidecar):
+        ended = job(with_kafka(tmp_path, "", CANDORA_SIDECAR_TOKEN="good"), ROLLOUT | {"sidecar": url, "strict": True})
+        assert ended.code == 0, ended.said
+        assert "accepted" in ended.results.values()
+        assert [event["deployment_id"] for event in sidecar.kept_events()] == ["run-7"]
+
+
 ENDS: Final[Mapping[str, tuple[dict[str, Any], str, int, str]]] = {
     "kafka is away": ({}, "away", 0, "not_sent"),
     "kafka is away, strictly": ({"strict": True}, "away", 5, "not_sent"),
@@ -171,6 +181,10 @@ def fork(job: Job, workspace: Workspace, inputs: Mapping[str, Any]) -> Ended:
         ({"CANDORA_KAFKA_BOOTSTRAP_SERVERS": ""}, False),
         ({"CANDORA_KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "KAFKA_SASL_PASSWORD": ""}, False),
         ({"CANDORA_KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "KAFKA_SASL_PASSWORD": "s"}, True),
+        ({"CANDORA_SIDECAR_URL": "https://candora.example", "CANDORA_SIDECAR_TOKEN": ""}, False),
+        ({"CANDORA_SIDECAR_URL": "https://candora.example", "CANDORA_SIDECAR_TOKEN": "s"}, True),
+        ({"CANDORA_SIDECAR_URL": "https://candora.example", "CANDORA_ID_TOKEN": "s"}, True),
+        ({"CANDORA_SIDECAR_URL": "http://localhost:8480"}, True),
     ],
 )
 def test_a_fork_without_secrets_is_skipped_with_a_notice(

@@ -169,6 +169,19 @@ def test_the_component_is_one_by_gitlabs_schema(given: dict[str, Any], tmp_path:
     assert "is not of type" in schema_errors("gitlab-ci", {"candora": {"script": "x", "stage": 1}}, tmp_path)
 
 
+def test_a_job_of_the_same_name_gives_the_component_a_token_for_the_sidecar(tmp_path: Path) -> None:
+    """As the guide has it: GitLab merges both."""
+    (text,) = re.findall(
+        r"(?m)^    candora:\n(?:      .*\n)+", (CI.parents[1] / "docs/ci/gitlab-ci.md").read_text("utf-8")
+    )
+    own = yaml.safe_load(text)
+    (job,) = component_jobs({"event": "commit_created", "sidecar": "https://candora.acme.example"}).items()
+    merged = {job[0]: {**job[1], **own[job[0]]}}
+    assert schema_errors("gitlab-ci", merged, tmp_path) == ""
+    audience = merged["candora"]["id_tokens"]["CANDORA_ID_TOKEN"]["aud"]
+    assert audience == merged["candora"]["variables"]["CANDORA_INPUT_SIDECAR"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -5,8 +5,8 @@ import groovy.transform.Field
 static final List<String> INPUTS = [
     'event', 'service', 'env', 'sha', 'change', 'deployment', 'incident', 'artifact-digest', 'lane', 'trigger', 'reason',
     'severity', 'title', 'since', 'since-tag', 'fetch-history', 'junit', 'coverage', 'coverage-threshold', 'trivy', 'sbom',
-    'conftest', 'provenance', 'analysis-run', 'bootstrap-servers', 'topic-prefix', 'schema-registry', 'timeout', 'spool',
-    'strict', 'allow-failure', 'dry-run', 'explain', 'args', 'version', 'requirements'
+    'conftest', 'provenance', 'analysis-run', 'bootstrap-servers', 'sidecar', 'topic-prefix', 'schema-registry', 'timeout',
+    'spool', 'strict', 'allow-failure', 'dry-run', 'explain', 'args', 'version', 'requirements'
 ]
 
 /**

@@ -48,8 +48,17 @@ from_a_fork() { # whether this is the build of a request from somebody else's re
     [ "${CI_MERGE_REQUEST_SOURCE_PROJECT_PATH-}" != "${CI_MERGE_REQUEST_PROJECT_PATH-}" ]
 }
 
-has_no_secrets() { # whether the address of Kafka is missing, or a setting is there and empty, as a withheld secret is
-  [ -z "${CANDORA_INPUT_BOOTSTRAP_SERVERS:-${CANDORA_KAFKA_BOOTSTRAP_SERVERS-}}" ] || env | grep -q '^KAFKA_[A-Z_]*=$'
+has_no_secrets() { # whether what proves this job to Kafka or the sidecar was withheld
+  case ${CANDORA_INPUT_SIDECAR:-${CANDORA_SIDECAR_URL-}} in
+    '') # the address is missing, or a setting is there and empty
+      [ -z "${CANDORA_INPUT_BOOTSTRAP_SERVERS:-${CANDORA_KAFKA_BOOTSTRAP_SERVERS-}}" ] || env | grep -q '^KAFKA_[A-Z_]*=$'
+      ;;
+    http://*) return 1 ;; # one beside the job, which may ask for nothing
+    *) # any of these will do
+      [ -z "${CANDORA_SIDECAR_TOKEN-}${CANDORA_SIDECAR_TOKEN_FILE-}${CANDORA_SIDECAR_CERTIFICATE_FILE-}" ] &&
+        [ -z "${CANDORA_ID_TOKEN-}${ACTIONS_ID_TOKEN_REQUEST_TOKEN-}" ]
+      ;;
+  esac
 }
 
 if [ "${RUNNER_OS-}" = Windows ]; then wrong 'candora runs on Linux and macOS'; fi
@@ -93,6 +102,7 @@ set -- "$@" ${CANDORA_INPUT_SINCE:+"--since=$CANDORA_INPUT_SINCE"}
 set -- "$@" ${CANDORA_INPUT_SINCE_TAG:+"--since-tag=$CANDORA_INPUT_SINCE_TAG"}
 set -- "$@" ${CANDORA_INPUT_PROVENANCE:+"--provenance=$CANDORA_INPUT_PROVENANCE"}
 set -- "$@" ${CANDORA_INPUT_BOOTSTRAP_SERVERS:+"--bootstrap-servers=$CANDORA_INPUT_BOOTSTRAP_SERVERS"}
+set -- "$@" ${CANDORA_INPUT_SIDECAR:+"--sidecar=$CANDORA_INPUT_SIDECAR"}
 set -- "$@" ${CANDORA_INPUT_TOPIC_PREFIX:+"--topic-prefix=$CANDORA_INPUT_TOPIC_PREFIX"}
 set -- "$@" ${CANDORA_INPUT_SCHEMA_REGISTRY:+"--schema-registry=$CANDORA_INPUT_SCHEMA_REGISTRY"}
 set -- "$@" ${CANDORA_INPUT_TIMEOUT:+"--timeout=$CANDORA_INPUT_TIMEOUT"}
@@ -192,7 +202,7 @@ cat "$CANDORA_RESULTS.json"
 status=not_sent
 if [ "$code" -eq 0 ] && ! forgiving; then status=nothing; fi
 if [ "$code" -eq 0 ] && [ "$dry_run" = true ]; then status=dry_run; fi
-for each in not_sent skipped spooled delivered; do # the worst that became of one is what became of all
+for each in not_sent skipped spooled accepted delivered; do # the worst that became of one is what became of all
   if grep -q "\"status\": \"$each\"" "$CANDORA_RESULTS.json"; then
     status=$each
     break
