@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from schemas.keys import record_key
 from schemas.values import MetricsValue, Micros
 from streams.backfill.replay import Moment
 from streams.serving.collector import FAMILIES, Health, Scrape
@@ -48,7 +49,9 @@ class History:
         for service in {value["service"] for value in moment.metrics}:
             self._note(service, max(moment.at, self._begin))
         for incident in moment.incidents:
-            self._incidents.offer(f"{incident['service']}/{incident['incident_id']}", incident, moment.at)
+            self._incidents.offer(
+                record_key(incident["service"], incident["incident_id"]).decode(), incident, moment.at
+            )
 
     def _note(self, service: str, at: Micros) -> None:
         snapshot = Snapshot(MappingProxyType(self._values[service]), MappingProxyType({}), 0)

@@ -19,6 +19,7 @@ from streams.compute import Numbers, compute
 from streams.core.settings import Settings
 from streams.core.shelf import Shelf
 from tests.support.company_history import BEGIN, END, TARGET, company_events, company_grid, company_series
+from tests.support.events import opened, resolved
 
 WINDOW = 30 * DAY
 ASKED = [BEGIN + 11 * DAY, BEGIN + 47 * DAY + 5 * HOUR, END - 3 * HOUR, END]
@@ -79,6 +80,17 @@ def test_one_sample_for_each_incident_restored() -> None:
     }
     assert expected
     assert {pair: (len(each), sum(each) / len(each)) for pair, each in by_pair.items()} == expected
+
+
+def test_names_with_slashes_are_told_apart() -> None:
+    places = (("team/api", "7"), ("team", "api/7"))
+    events = [
+        make(incident, BEGIN + hours * HOUR, service=service)
+        for hours, make in ((1, opened), (2, resolved))
+        for service, incident in places
+    ]
+    found = history_of(events, Settings(), grid_of(BEGIN, BEGIN + DAY, HOUR)).incidents(BEGIN, BEGIN + DAY)
+    assert sorted((line.service, one.seconds) for line, one in found) == [("team", 3600.0), ("team/api", 3600.0)]
 
 
 def test_what_counts_begins_at_zero_and_never_falls() -> None:
