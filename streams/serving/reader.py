@@ -66,6 +66,8 @@ def consumer_config(servers: str, client: Mapping[str, str]) -> dict[str, object
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
         "queued.max.messages.kbytes": 16 * 1024,
+        # Each try to reach a broker that is away is a line in the log; by default there are twenty a second.
+        "reconnect.backoff.ms": 1000,
     }
 
 
