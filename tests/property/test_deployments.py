@@ -59,6 +59,17 @@ class TestCarrying:
         assert answer(reading, facts)["lead_count"] == len((included or set()) | {own})
 
 
+class TestFirst:
+    """With no list, only the change of its own SHA; the first deployment ever seen of a service never inherits older
+    commits.
+    """
+
+    @given(st.integers(0, 5))
+    def test_older_commits(self, reading: Reading, older: int) -> None:
+        facts = [commit(f"c{number}", NOON - number * HOUR) for number in range(older + 1)]
+        assert answer(reading, [*facts, promoted("D1", NOON, sha="c0")])["lead_count"] == 1
+
+
 class TestSuperseded:
     """A started deployment that never finishes is **superseded** once a newer one of the same service and env begins,
     and hands its changes on to the next one that is promoted; if none begins it is **abandoned** after
@@ -87,6 +98,7 @@ class TestSuperseded:
 
     @given(st.integers(0, 3 * DAY))
     def test_neither_is_counted(self, reading: Reading, wait: Micros) -> None:
+        """Neither is counted as a deployment; both are published as counts."""
         found = answer(reading, [started("D1", NOON), started("D2", NOON + HOUR)], NOON + HOUR + wait)
         assert (found["judged"], found["deployments_total"], found["ratio"]) == (0, 0, None)
-        assert found["superseded"] == 1
+        assert (found["superseded"], found["abandoned"]) == (1, int(wait > SETTINGS.canary_timeout))

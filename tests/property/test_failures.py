@@ -30,6 +30,23 @@ class TestRollback:
         assert found["reasons"] == ({"rollback": 1} if failed else {})
 
 
+class TestNaming:
+    """It names its deployment by id; else by the SHA rolled back from (the latest deployment of it begun by then); else
+    it is for the one in force.
+    """
+
+    @given(st.sampled_from(("id", "sha", "none")), st.integers(0, 4))
+    def test_the_one_that_is_meant(self, by: str, hours: int) -> None:
+        facts = [promoted(f"D{n}", NOON + n * HOUR, sha=f"c{n % 2}") for n in range(4)]
+        wrong = rollback(
+            NOON + hours * HOUR, deployment="D0" if by == "id" else None, sha="c0" if by == "sha" else None
+        )
+        records = Records.of(played([*facts, wrong], LATER, SETTINGS))
+        meant = 0 if by == "id" else max(n for n in range(4) if n <= hours and (by == "none" or n % 2 == 0))
+        failed = [key[2] for key, one in records.deployments.items() if one["verdict"] == "failed"]
+        assert failed == [f"D{meant}"]
+
+
 class TestUnknownName:
     """A name that is unknown waits for its deployment and hits no other."""
 
@@ -148,6 +165,30 @@ class TestExplicit:
         found = answer(reading, [promoted("D1", NOON + span), opened("i1", NOON, deployment="D1")])
         assert found["attribution"]["i1"] == ["D1", "explicit"]
         assert found["failed"] == int(span <= 0)
+
+
+class TestSha:
+    """`sha`: a SHA it names; the latest deployment of that SHA in that service and env begun at or before it opened."""
+
+    @given(st.integers(0, 6), st.booleans())
+    def test_latest_of_it(self, reading: Reading, hours: int, elsewhere: bool) -> None:
+        facts = [promoted(f"D{n}", NOON + n * HOUR, sha=f"c{n % 2}") for n in range(1, 5)]
+        if elsewhere:
+            facts.append(promoted("D6", NOON, sha="c0", env="staging"))
+        found = answer(reading, [*facts, opened("i1", NOON + hours * HOUR, sha="c0")])
+        begun = [n for n in (2, 4) if n <= hours]
+        assert found["attribution"]["i1"] == ([f"D{max(begun)}", "sha"] if begun else [None, "none"])
+
+
+class TestUnattributed:
+    """`none`: unattributed. Counted and published, never silently dropped, never blamed on a deployment."""
+
+    @given(spans)
+    def test_after_the_failure_window(self, reading: Reading, span: Micros) -> None:
+        facts = [promoted("D1", NOON), opened("i1", NOON + span), resolved("i1", NOON + span + HOUR)]
+        found = answer(reading, facts)
+        assert (found["failed"], found["unattributed"]) == ((1, 0) if span <= X else (0, 1))
+        assert (found["restore_count"], found["restore_mean"]) == (1, 3600.0)
 
 
 class TestInForce:

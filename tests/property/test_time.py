@@ -1,18 +1,23 @@
 """Section 1: time."""
 
+from contextlib import nullcontext
 from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import FutureTimestamp
+from schemas.rules import check_time
 from schemas.values import DAY, HOUR, SECOND, EventValue, IncidentValue, Micros
-from tests.property.asking import NOON, SETTINGS, WINDOW, spans
+from streams.compute import compute
+from streams.core.settings import Settings
+from tests.property.asking import LATER, NOON, SETTINGS, WINDOW, spans
 from tests.support.events import commit, opened, promoted, resolved
-from tests.support.histories import clocks, histories
+from tests.support.histories import clocks, histories, rules
 from tests.support.reference import reference
 from tests.support.reference.known import one_per_id
-from tests.support.replay import Reading, Records, Topic, said
+from tests.support.replay import Reading, Records, Topic, played, said
 
 
 def later(event: EventValue, by: Micros) -> EventValue:
@@ -63,6 +68,67 @@ class TestClock:
         topic.settle()
         due = max(waits) >= SETTINGS.failure_window + SETTINGS.lateness
         assert Records.of(topic).deployments["shop", "prod", "D1"]["verdict"] == ("succeeded" if due else "pending")
+
+
+class TestOutage:
+    """Ticks stand in the same log behind the events they follow: after an outage nothing is judged before the incidents
+    that waited in the queue with it, and a replay gives the same answers.
+    """
+
+    @given(st.integers(0, 23), st.integers(1, 4))
+    def test_what_waited_is_read_first(self, hours: int, batch: int) -> None:
+        topic = Topic(SETTINGS, ["shop"])
+        for event in (promoted("D1", NOON), opened("i1", NOON + hours * HOUR)):
+            topic.append(event, event["occurred_at"])
+        topic.append(None, NOON + 5 * DAY)
+        for _ in range(2):
+            topic.settle(batch)
+            records = Records.of(topic)
+            assert records.deployments["shop", "prod", "D1"]["verdict"] == "failed"
+            assert records.metrics["shop", "prod"]["counters"]["verdict_revisions"] == []
+            topic = played_again(topic)
+
+
+def played_again(topic: Topic) -> Topic:
+    """The same log before anything of it was read."""
+    again = Topic(SETTINGS, topic.home)
+    for event, append_time in topic.partitions[0].log:
+        again.append(event, append_time)
+    return again
+
+
+class TestWithoutABroker:
+    """In a computation without a broker the clock is the T asked for, and everything was known for ever."""
+
+    @given(st.sampled_from((-1, 0, 1)))
+    def test_the_moment_asked_for(self, beside: Micros) -> None:
+        due = NOON + SETTINGS.failure_window + SETTINGS.lateness
+        answer, _ = compute([promoted("D1", NOON)], due + beside, SETTINGS, WINDOW)
+        assert answer["services"]["shop/prod"]["judged"] == int(beside >= 0)
+
+
+class TestFuture:
+    """An event whose `occurred_at` is more than `max_future` after its append time is refused (dead letter,
+    `future_timestamp`).
+    """
+
+    @given(st.sampled_from((-1, 0, 1)))
+    def test_to_the_microsecond(self, beside: Micros) -> None:
+        event = promoted("D1", NOON + SETTINGS.max_future + beside)
+        with pytest.raises(FutureTimestamp) if beside > 0 else nullcontext():
+            check_time(event, NOON, SETTINGS.max_future)
+        assert FutureTimestamp.reason == "future_timestamp"
+
+
+class TestSettings:
+    """They are recorded in the output (`delivery_settings_info`) and in every metrics record."""
+
+    @given(histories, rules)
+    def test_in_every_record(self, history: list[EventValue], settings: Settings) -> None:
+        records = Records.of(played(history, LATER, settings))
+        for metrics in records.metrics.values():
+            assert metrics["settings"] == settings.to_value()
+            assert tuple(window["window"] for window in metrics["windows"]) == settings.windows
 
 
 class TestKnownAt:

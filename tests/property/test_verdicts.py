@@ -5,7 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.values import HOUR, EventValue, MetricsValue, Micros, VerdictName
+from schemas.values import DAY, HOUR, EventValue, MetricsValue, Micros, VerdictName
+from streams.serving.collector import WINDOWS
+from streams.serving.metrics import FREQUENCY
 from tests.property.asking import LATER, NOON, SETTINGS, WINDOW, answer, everywhere
 from tests.property.logs import END, logs, settled
 from tests.support.events import opened, promoted
@@ -72,6 +74,17 @@ class TestRatio:
         found = answer(reading, [promoted("D1", NOON + beside)], at)
         assert found["judged"] == int(beside > 0 if edge == "begin" else beside <= 0)
         assert found["ratio"] == (0.0 if found["judged"] else None)
+
+
+class TestFrequency:
+    """Frequency: judged deployments over W per day."""
+
+    @given(st.integers(0, 40))
+    def test_per_day(self, count: int) -> None:
+        facts = [promoted(f"D{number}", NOON + number) for number in range(count)] + [opened("i1", NOON)]
+        metrics = Records.of(played(facts, LATER, SETTINGS)).metrics["shop", "prod"]
+        found = [WINDOWS[FREQUENCY](window) for window in metrics["windows"]]
+        assert found == [count * DAY / window for window in SETTINGS.windows]
 
 
 class TestRework:
