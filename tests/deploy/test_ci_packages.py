@@ -14,6 +14,7 @@ import yaml
 from producers.arguments import add_arguments
 from producers.flags import EVENT_TYPES
 from producers.parser import Parser
+from tests.support import go_tools
 from tests.support.ci_packages import (
     ACTION,
     CHECKED,
@@ -30,7 +31,6 @@ from tests.support.ci_packages import (
 )
 from tests.support.groovy import groovy_command
 from tests.support.kafka_jars import cache_folder
-from tests.support.missing import not_run
 
 ACTIONLINT: Final = "v1.7.12"
 WORKFLOW: Final = CI / "github" / "example.yml"
@@ -120,16 +120,12 @@ def test_the_action_is_one_by_its_schema(tmp_path: Path) -> None:
 def actionlint() -> Path:
     folder = cache_folder() / f"actionlint-{ACTIONLINT}"
     if not (folder / "actionlint").exists():
-        go = shutil.which("go")
-        if go is None:
-            not_run("actionlint: there is no Go to build it with", "Install Go 1.21 or later.")
-        command = ["env", f"GOBIN={folder}", go, "install", f"github.com/rhysd/actionlint/cmd/actionlint@{ACTIONLINT}"]
-        done = run(*command)
-        if done.returncode != 0:
-            not_run("actionlint", f"Let Go reach its module proxy. It said: {done.stderr.splitlines()[-1]}")
+        source = f"github.com/rhysd/actionlint/cmd/actionlint@{ACTIONLINT}"
+        go_tools.build("actionlint", "install", source, GOBIN=str(folder))
     return folder / "actionlint"
 
 
+@pytest.mark.timeout(2 * go_tools.BUILD_SECONDS)  # the fixture may have to fetch Go, and builds with it
 @pytest.mark.parametrize(
     ("before", "after", "complaint"),
     [

@@ -50,7 +50,7 @@ def kafka_jars() -> Path:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"kafka-{kafka_version()}"
-    with _locked(cache / "kafka.lock"):
+    with locked(cache / "kafka.lock"):
         if not folder.exists():
             _fetch(folder)
     return folder
@@ -77,7 +77,8 @@ def _fetch(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """For several test runs at once: only one of them fetches."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +9,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from tests.support import go_tools
 from tests.support.deliveries import WEBHOOKS, body, deliver, plain
-from tests.support.missing import not_run
 
 ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = ROOT / "deploy" / "argo-rollouts"
@@ -32,6 +31,10 @@ RENDERED: Final = [
 """A rollout as the controller has it, by the fixture of what the template must make of it, and the template."""
 
 
+_BUILT: Final = pytest.mark.timeout(2 * go_tools.BUILD_SECONDS)
+"""The first test may have to fetch Go, and builds with it."""
+
+
 @pytest.fixture(scope="module")
 def data() -> dict[str, str]:
     content: dict[str, str] = yaml.safe_load(CONFIG.read_text())["data"]
@@ -41,19 +44,8 @@ def data() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program that renders as the engine does, made with Go and its module proxy."""
-    go = shutil.which("go")
-    if go is None:
-        not_run("the templates for Argo Rollouts were not rendered: there is no Go", "Install Go 1.21 or later.")
     program = tmp_path_factory.mktemp("engine") / "notifications"
-    try:
-        done = subprocess.run(
-            [go, "build", "-o", str(program), "."], cwd=ENGINE, capture_output=True, text=True, check=False, timeout=100
-        )
-    except subprocess.TimeoutExpired:
-        not_run("the templates for Argo Rollouts were not rendered: Go took too long", "Let it reach its module proxy.")
-    if done.returncode and re.search(r"dial tcp|lookup|proxy|no such host|module lookup disabled", done.stderr):
-        not_run("the templates for Argo Rollouts were not rendered: no modules", "Let Go reach its module proxy.")
-    assert done.returncode == 0, done.stderr
+    go_tools.build("the engine of Argo's templates", "build", "-o", str(program), ".", folder=ENGINE)
     return program
 
 
@@ -72,6 +64,7 @@ def render(engine: Path, variables: str, template: str) -> tuple[str, Any]:
     return method, json.loads(text)
 
 
+@_BUILT
 @pytest.mark.slow
 @pytest.mark.parametrize(("fixture", "template"), RENDERED)
 def test_the_templates_make_the_bodies_that_are_read(engine: Path, fixture: str, template: str) -> None:
@@ -82,6 +75,7 @@ def test_the_templates_make_the_bodies_that_are_read(engine: Path, fixture: str,
     assert {**rendered, "time": None} == {**body("argo_rollouts", fixture), "time": None}
 
 
+@_BUILT
 @pytest.mark.slow
 def test_no_secret_of_a_pod_and_no_status_leaves_the_cluster(engine: Path) -> None:
     _, rendered = render(engine, "analysis-failed", "rollout-aborted")
