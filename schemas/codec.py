@@ -255,5 +255,4 @@ def _refuse(data: bytes) -> None:
     split_frame(data)
 
 
-EventEncoder = Encoder[EventValue]
 EventDecoder = Decoder[EventValue]

@@ -159,12 +159,6 @@ class Review:
         lag = self.settings.failure_window + self.settings.lateness
         return self.question.pair.now.begin - lag, self.question.pair.now.end - lag
 
-    @property
-    def ended_span(self) -> tuple[Micros, Micros]:
-        """When the lead times and times to restore ended."""
-        lag = self.settings.lateness
-        return self.question.pair.now.begin - lag, self.question.pair.now.end - lag
-
 
 def review(events: Iterable[EventValue], question: Question, settings: Settings) -> Review:
     """Read the events, in the order of `told_at`, and work out what may be said."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, get_args
 
-from schemas.values import ReasonName, VerdictName
+from schemas.values import ReasonName
 
 
 class Kind(StrEnum):
@@ -44,7 +44,6 @@ class Metric:
 
 
 REASONS: Final[tuple[str, ...]] = get_args(ReasonName)
-VERDICTS: Final[tuple[str, ...]] = get_args(VerdictName)
 UNKNOWN_SEVERITY: Final = "unknown"
 
 _SERVICE: Final = ("service",)
