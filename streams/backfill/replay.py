@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from schemas.values import EventValue, IncidentRecordValue, MetricsValue, Micros
 from streams.core.settings import Settings
-from streams.core.shelf import Changes, Shelf
+from streams.core.shelf import Shelf
 
 MADE_BY_WORKERS: Final = frozenset(("clock_tick", "cause_linked"))
 """What a replay makes itself, at its own time."""
@@ -54,9 +54,8 @@ def replay(
             if foreseen:
                 counted.read(following)  # again, which changes nothing, or for the first time
             following = next(waiting)
-        changes = seen.move_to(moment)
-        metrics = merged.take(changes.metrics, counted.move_to(moment).metrics) if foreseen else changes.metrics
-        yield Moment(moment, metrics, changes.incidents)
+        found = seen.move_to(moment)
+        yield found._replace(metrics=merged.take(found.metrics, counted.move_to(moment).metrics)) if foreseen else found
 
 
 class _Run:
@@ -65,7 +64,6 @@ class _Run:
     def __init__(self, settings: Settings) -> None:
         self._shelf = Shelf(0, settings)
         self._offset = 0
-        self._links: list[EventValue] = []
 
     def read_at(self, moment: Micros, events: Iterable[EventValue]) -> bool:
         """Read events as if all were known at this moment. Whether there are any."""
@@ -76,22 +74,22 @@ class _Run:
         return found
 
     def read(self, event: EventValue) -> None:
-        """Read an event when it had happened; before the first of a moment, what the last moment made."""
-        self._take_links()
+        """Read an event when it had happened."""
         self._take(event, told_at(event))
 
-    def move_to(self, moment: Micros) -> Changes:
-        """Move the clock on, and take what has changed."""
-        self._take_links()
-        self._take(None, moment)
-        changes = self._shelf.collect()
-        self._links = changes.links
-        return changes
-
-    def _take_links(self) -> None:
-        links, self._links = self._links, []
-        for link in links:
-            self._take(link, self._shelf.clock)
+    def move_to(self, at: Micros) -> Moment:
+        """Move the clock on, and take what has changed; a link that was made is read at once, as from the log."""
+        metrics: dict[tuple[str, str], MetricsValue] = {}
+        incidents: dict[tuple[str, str], IncidentRecordValue] = {}
+        links: list[EventValue | None] = [None]
+        while links:
+            for link in links:
+                self._take(link, at)
+            changes = self._shelf.collect()
+            metrics |= {(value["service"], value["env"]): value for value in changes.metrics}
+            incidents |= {(value["service"], value["incident_id"]): value for value in changes.incidents}
+            links = list(changes.links)
+        return Moment(at, list(metrics.values()), list(incidents.values()))
 
     def _take(self, event: EventValue | None, at: Micros) -> None:
         self._shelf.read(event, at, self._offset)

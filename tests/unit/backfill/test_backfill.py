@@ -19,7 +19,7 @@ from streams.compute import Numbers, compute
 from streams.core.settings import Settings
 from streams.core.shelf import Shelf
 from tests.support.company_history import BEGIN, END, TARGET, company_events, company_grid, company_series
-from tests.support.events import opened, resolved
+from tests.support.events import cause, opened, promoted, resolved, when
 
 WINDOW = 30 * DAY
 ASKED = [BEGIN + 11 * DAY, BEGIN + 47 * DAY + 5 * HOUR, END - 3 * HOUR, END]
@@ -206,6 +206,18 @@ def test_counters_of_what_was_imported_end_where_those_of_the_workers_do() -> No
 
     assert last(events) == at_once
     assert last(()) != at_once
+
+
+def test_what_another_service_caused_is_known_at_the_same_moment() -> None:
+    """A link goes through the log, in seconds: it does not wait for the next point of the grid."""
+    events = [
+        promoted("shop-1", "10:00", service="shop"),
+        opened("i", "11:00", service="web"),
+        resolved("i", "11:30", cause=cause(service="shop", deployment="shop-1"), service="web"),
+    ]
+    moment = next(replay(events, Settings(), [when("12:00")]))
+    failing = {one["service"]: one["state"]["failing"] for one in moment.metrics if one["env"] == "prod"}
+    assert failing == {"shop": 1, "web": 0}
 
 
 def restored(value: MetricsValue) -> tuple[HistogramValue, int]:
