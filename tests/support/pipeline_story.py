@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
 from producers.drain import Aside, Drained
-from producers.parcel import DEAD_LETTERS, EVENTS
+from producers.parcel import DEAD_LETTERS, EVENTS, Parcel
 from producers.publisher import Cause, Failure
 from producers.receiver.metrics import Metrics
 from producers.receiver.slo import SloGate, SloState
-from producers.spool import Spool
+from producers.spool import Spool, SpoolLimits
 from schemas.values import DAY, HOUR, MINUTE, SECOND, Micros
 from streams.serving.collector import Health, Scrape, ScrapeCollector
 from streams.serving.pipeline import Pipeline
@@ -23,12 +23,46 @@ from streams.serving.state import Snapshot
 
 LENGTH: Final[Micros] = 4 * DAY
 FINE: Final[Micros] = 40 * MINUTE
-"""At the end there is a sample every minute, before it one every hour: burn is asked over five minutes too."""
+"""At the end there is a sample every minute, before it one every hour."""
+WATCHED: Final[Micros] = 7 * HOUR
+"""For so long the canaried application has one every minute: its errors are asked over five minutes too."""
 ERRORS, REQUESTS = 3, 100
 """Requests a second that fail, and all."""
-LAG, LOG_AGE, SPOOL_AGE = 250, 20, 45
-"""Messages that wait, and the age of the log's last message and of the sidecar's last delivery, in seconds."""
-DEAD_A_STEP: Final = 2
+LAG, LOG_AGE, KAFKA_AGE, SPOOL_AGE = 250, 20, 7, 45
+"""Messages that wait, and how long ago the log's last message, Kafka's last answer and the last delivery were."""
+SAMPLES_WAITING: Final = 3
+IN_FLIGHT: Final = 2
+OBJECTIVES_WAITING: Final = 1
+PUT, ASIDE, ROOM = 7, 2, 20
+"""Messages that were put into the spool when the story began, of which so many are in quarantine, and its limit."""
+ROOM_BYTES: Final = 1 << 16
+
+
+class Steps(NamedTuple):
+    """How much of everything there is more at each step. No two are alike, so that none is taken for another."""
+
+    received: int = 5
+    rejected: int = 3
+    no_event: int = 4
+    stands_for_none: int = 6
+    spooled: int = 8
+    delivered: int = 9
+    delivered_dead: int = 1
+    aside: int = 2
+    released: int = 10
+    gave_up: int = 11
+    unanswered: int = 12
+    read_metrics: int = 13
+    read_incidents: int = 14
+    undecodable: int = 15
+    stale: int = 16
+    dead_letters: int = 17
+    out_of_bounds: int = 18
+
+
+A_STEP: Final = Steps()
+TOOK_TO_ANSWER, TOOK_THE_DISK, TOOK_TO_KAFKA = 0.02, 0.004, 0.4
+"""Seconds."""
 
 
 @dataclass
@@ -59,60 +93,76 @@ class Pages:
 def story(folder: Path, end: Micros) -> Pages:
     """What the three exporters said; every step there is a little more of everything that can go wrong."""
     pages = Pages()
-    with Spool(str(folder)) as spool:
+    clock = end - LENGTH
+    limits = SpoolLimits(max_bytes=ROOM_BYTES, max_files=ROOM)
+    with Spool(str(folder), limits, lambda: clock / SECOND) as spool:
         sidecar = _Sidecar(spool)
-        for step, at in enumerate(_moments(end)):
+        for step, at in enumerate(moments(end)):
+            clock = at
             pages.add(sidecar.page(step, at), at)
             pages.add(_serving(step, at), at)
-            pages.add(_others(step, at - (end - LENGTH)), at)
+            pages.add(_prometheus(step), at)
+    for at in [*range(end - LENGTH, end - WATCHED, HOUR), *range(end - WATCHED, end + 1, MINUTE)]:
+        pages.add(_canaried(at - (end - LENGTH)), at)
     return pages
 
 
-def _moments(end: Micros) -> list[Micros]:
+def moments(end: Micros) -> list[Micros]:
+    """When there was a scrape."""
     return [*range(end - LENGTH, end - FINE, HOUR), *range(end - FINE, end + 1, MINUTE)]
+
+
+def parcel(number: int) -> Parcel:
+    """A message that waits in the spool."""
+    return Parcel(f"waiting-{number}", "web-shop", b"made up")
 
 
 class _Sidecar:
     def __init__(self, spool: Spool) -> None:
+        spool.put_all([parcel(number) for number in range(PUT)])
+        for entry in spool.entries()[:ASIDE]:
+            spool.quarantine(entry, "made up")
         self.metrics = Metrics(spool)
-        self.objectives = SloState(waiting=1)
+        self.objectives = SloState(waiting=OBJECTIVES_WAITING)
         self.metrics.watch(cast("SloGate", SimpleNamespace(state=self.objectives)))
 
     def page(self, step: int, at: Micros) -> str:
         metrics = self.metrics
-        metrics.received.labels("github").inc(5)
-        metrics.rejected.labels("github", "bad_signature").inc()
-        metrics.dead_letters.labels("pagerduty").inc()
-        metrics.ignored.labels("github").inc()
-        metrics.spooled.labels("github").inc(3)
-        metrics.answer_seconds.labels("github").observe(0.02)
-        metrics.spool_seconds.observe(0.004)
-        metrics.in_flight.set(2)
+        metrics.received.labels("github").inc(A_STEP.received)
+        metrics.rejected.labels("github", "bad_signature").inc(A_STEP.rejected)
+        metrics.dead_letters.labels("pagerduty").inc(A_STEP.no_event)
+        metrics.ignored.labels("github").inc(A_STEP.stands_for_none)
+        metrics.spooled.labels("github").inc(A_STEP.spooled)
+        metrics.answer_seconds.labels("github").observe(TOOK_TO_ANSWER)
+        metrics.spool_seconds.observe(TOOK_THE_DISK)
+        metrics.in_flight.set(IN_FLIGHT)
         metrics.drained(
             Drained(
-                sent=Counter({EVENTS: 2, DEAD_LETTERS: 1}),
-                waited=[0.2, 0.3, 0.4],
-                aside=[Aside("one", "invalid", "made up")],
+                sent=Counter({EVENTS: A_STEP.delivered, DEAD_LETTERS: A_STEP.delivered_dead}),
+                waited=[TOOK_TO_KAFKA],
+                aside=[Aside(str(number), "invalid", "made up") for number in range(A_STEP.aside)],
                 failure=Failure(Cause.UNREACHABLE, "made up"),
             )
         )
         metrics.last_delivery.set(at / SECOND - SPOOL_AGE)
-        self.objectives.released = self.objectives.gave_up = self.objectives.failures = step
+        self.objectives.released = A_STEP.released * step
+        self.objectives.gave_up = A_STEP.gave_up * step
+        self.objectives.failures = A_STEP.unanswered * step
         return _text(metrics.registry)
 
 
 def _serving(step: int, at: Micros) -> str:
     health = Health(
         ready=True,
-        records={"delivery_metrics": 10 * step, "incidents": step},
-        bad={("incidents", "undecodable"): step},
-        stale={"delivery_metrics": step},
-        last_read=at - LOG_AGE * SECOND,
-        pipeline=Pipeline(behind=LAG, appended_at=at - LOG_AGE * SECOND, dead_letters=DEAD_A_STEP * step),
+        records={"delivery_metrics": A_STEP.read_metrics * step, "incidents": A_STEP.read_incidents * step},
+        bad={("incidents", "undecodable"): A_STEP.undecodable * step},
+        stale={"delivery_metrics": A_STEP.stale * step},
+        last_read=at - KAFKA_AGE * SECOND,
+        pipeline=Pipeline(behind=LAG, appended_at=at - LOG_AGE * SECOND, dead_letters=A_STEP.dead_letters * step),
     )
     empty = Snapshot(MappingProxyType({}), MappingProxyType({}), 0)
     registry = CollectorRegistry()
-    registry.register(ScrapeCollector(Scrape(empty, 0, {}, 3, health)))
+    registry.register(ScrapeCollector(Scrape(empty, 0, {}, SAMPLES_WAITING, health)))
     return _text(registry)
 
 
@@ -121,13 +171,19 @@ def _text(registry: CollectorRegistry) -> str:
     return page.decode()
 
 
-def _others(step: int, since: Micros) -> str:
-    """What a canaried application and Prometheus itself expose."""
+def _prometheus(step: int) -> str:
+    """What Prometheus says of itself."""
+    return f"""\
+# TYPE prometheus_target_scrapes_sample_out_of_bounds counter
+prometheus_target_scrapes_sample_out_of_bounds_total {A_STEP.out_of_bounds * step}
+"""
+
+
+def _canaried(since: Micros) -> str:
+    """What a canaried application exposes."""
     good, bad = ((REQUESTS - ERRORS) * since // SECOND, ERRORS * since // SECOND)
     return f"""\
 # TYPE http_requests counter
 http_requests_total{{app="myapp",status="200"}} {good}
 http_requests_total{{app="myapp",status="503"}} {bad}
-# TYPE prometheus_target_scrapes_sample_out_of_bounds counter
-prometheus_target_scrapes_sample_out_of_bounds_total {step}
 """

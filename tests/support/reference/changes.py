@@ -1,7 +1,8 @@
 """Section 3: which change a commit belongs to, and when the change began."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from schemas.values import EventValue, Micros
 
@@ -9,19 +10,31 @@ ChangeKey = tuple[str, str]
 """Service and change id."""
 
 
-class Commits(NamedTuple):
+@dataclass(frozen=True)
+class Commits:
     """The `commit_created` events of one service, in event order."""
 
     service: str
     events: Sequence[EventValue]
 
-    def of(self, sha: str) -> list[EventValue]:
-        """The reports of one commit."""
-        return [event for event in self.events if event["commit_sha"] == sha]
+    @cached_property
+    def by_sha(self) -> dict[str, list[EventValue]]:
+        """The reports of each commit."""
+        found: dict[str, list[EventValue]] = {}
+        for event in self.events:
+            if event["commit_sha"] is not None:
+                found.setdefault(event["commit_sha"], []).append(event)
+        return found
 
-    def shas(self) -> set[str]:
-        """Every commit reported."""
-        return {sha for event in self.events if (sha := event["commit_sha"]) is not None}
+    @cached_property
+    def by_merge(self) -> dict[str, list[EventValue]]:
+        """The reports that a commit went into each other one."""
+        found: dict[str, list[EventValue]] = {}
+        for event in self.events:
+            merge_sha = event["commit"]["merge_sha"] if event["commit"] is not None else None
+            if merge_sha is not None:
+                found.setdefault(merge_sha, []).append(event)
+        return found
 
 
 def commits_of(service: str, events: Sequence[EventValue]) -> Commits:
@@ -34,7 +47,7 @@ def request_of(commits: Commits, sha: str) -> str | None:
     """The request a commit was itself reported under: of the earliest report that names one, then the smallest id."""
     named = [
         (event["occurred_at"], change_id)
-        for event in commits.of(sha)
+        for event in commits.by_sha.get(sha, ())
         if (change_id := event["change_id"]) is not None and change_id != sha
     ]
     return min(named)[1] if named else None
@@ -44,15 +57,10 @@ def merged_from(commits: Commits, merge_sha: str) -> str | None:
     """The commit that was reported to go into `merge_sha`: of the earliest such report, then the smallest SHA."""
     went_in = [
         (event["occurred_at"], sha)
-        for event in commits.events
-        if (sha := event["commit_sha"]) is not None and sha != merge_sha and merges_into(event) == merge_sha
+        for event in commits.by_merge.get(merge_sha, ())
+        if (sha := event["commit_sha"]) is not None and sha != merge_sha
     ]
     return min(went_in)[1] if went_in else None
-
-
-def merges_into(event: EventValue) -> str | None:
-    """The squash or merge commit that a report says its commit went into."""
-    return event["commit"]["merge_sha"] if event["commit"] is not None else None
 
 
 def change_of(commits: Commits, sha: str) -> str:
@@ -71,8 +79,8 @@ def change_of(commits: Commits, sha: str) -> str:
 def first_commits(commits: Commits) -> dict[ChangeKey, Micros]:
     """When each change began: the smallest time of the reports of its commits."""
     began: dict[ChangeKey, Micros] = {}
-    for sha in commits.shas():
+    for sha, reports in commits.by_sha.items():
         change = commits.service, change_of(commits, sha)
-        reported = min(event["occurred_at"] for event in commits.of(sha))
+        reported = min(event["occurred_at"] for event in reports)
         began[change] = min(reported, began.get(change, reported))
     return began

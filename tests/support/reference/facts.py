@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.values import EventValue, Micros
 from streams.core.settings import Settings
-from tests.support.reference.changes import commits_of, first_commits
+from tests.support.reference.changes import ChangeKey, Commits, commits_of, first_commits
 from tests.support.reference.deployments import (
     Deployment,
     DeploymentKey,
@@ -43,6 +43,8 @@ class Facts(NamedTuple):
     verdicts: dict[DeploymentKey, Verdict]
     incidents: list[tuple[Incident, Attribution]]
     promotions: list[Promotion]
+    bare: set[DeploymentKey]
+    """The promoted deployments of which no commit is known."""
 
 
 def failing(incident: Incident, settings: Settings) -> bool:
@@ -50,19 +52,31 @@ def failing(incident: Incident, settings: Settings) -> bool:
     return incident.severity in settings.failing_severities
 
 
+def brought_by(
+    deployments: Sequence[Deployment], commits: dict[str, Commits], finished_at: dict[DeploymentKey, Micros | None]
+) -> dict[DeploymentKey, set[ChangeKey]]:
+    """The changes that arrive with each promoted deployment: its own, and those handed on to it."""
+    brought: dict[DeploymentKey, set[ChangeKey]] = {
+        one.key: set() for one in deployments if one.promoted_at is not None
+    }
+    for deployment in deployments:
+        with_ = carrier(deployment, deployments, finished_at[deployment.key] is not None)
+        if with_ is not None and with_.promoted_at is not None:
+            own = own_changes(deployment, commits[deployment.service])
+            brought[with_.key] |= {(deployment.service, change_id) for change_id in own}
+    return brought
+
+
 def promotions_of(
-    events: Sequence[EventValue], deployments: Sequence[Deployment], finished_at: dict[DeploymentKey, Micros | None]
+    brought: dict[DeploymentKey, set[ChangeKey]],
+    promoted_at: dict[DeploymentKey, Micros],
+    began: dict[ChangeKey, Micros],
 ) -> list[Promotion]:
     """Section 7: the earliest promotion of every change to every env."""
     arrived: dict[tuple[str, str, str], list[Micros]] = {}
-    commits = {one.service: commits_of(one.service, events) for one in deployments}
-    for deployment in deployments:
-        with_ = carrier(deployment, deployments, finished_at[deployment.key] is not None)
-        if with_ is None or with_.promoted_at is None:
-            continue
-        for change_id in own_changes(deployment, commits[deployment.service]):
-            arrived.setdefault((deployment.service, deployment.env, change_id), []).append(with_.promoted_at)
-    began = {key: at for one in commits.values() for key, at in first_commits(one).items()}
+    for key, changes in brought.items():
+        for service, change_id in changes:
+            arrived.setdefault((service, key[1], change_id), []).append(promoted_at[key])
     return [
         Promotion(service, env, change_id, min(times), began.get((service, change_id)))
         for (service, env, change_id), times in arrived.items()
@@ -83,5 +97,10 @@ def facts(events: Iterable[EventValue], at: Micros, settings: Settings) -> Facts
         went_wrong = failures(one, rollbacks[one.key], blamed)
         verdicts[one.key] = judge(one, deployments, finished_at[one.key], went_wrong, at, settings)
     envs = {(one.service, one.env) for one in deployments} | {(one.service, one.env) for one, _ in incidents}
-    promotions = promotions_of(ours, deployments, finished_at)
-    return Facts(envs, {one.key: one for one in deployments}, verdicts, incidents, promotions)
+    commits = {service: commits_of(service, ours) for service in {one.service for one in deployments}}
+    began = {key: begun_at for each in commits.values() for key, begun_at in first_commits(each).items()}
+    brought = brought_by(deployments, commits, finished_at)
+    promoted_at = {one.key: one.promoted_at for one in deployments if one.promoted_at is not None}
+    promotions = promotions_of(brought, promoted_at, began)
+    bare = {key for key, changes in brought.items() if not changes & began.keys()}
+    return Facts(envs, {one.key: one for one in deployments}, verdicts, incidents, promotions, bare)

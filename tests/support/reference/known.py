@@ -9,9 +9,10 @@ from schemas.values import EventValue, Micros
 Fact = TypeVar("Fact")
 
 
-def event_order(event: EventValue) -> tuple[Micros, bytes]:
+def order(version: tuple[bytes, EventValue]) -> tuple[Micros, bytes]:
     """Earlier first; of one moment, by canonical bytes."""
-    return event["occurred_at"], fingerprint(event)
+    canonical, event = version
+    return event["occurred_at"], canonical
 
 
 def moments(event: EventValue) -> list[Micros]:
@@ -43,7 +44,8 @@ def conflicts(events: Iterable[EventValue]) -> int:
 
 def one_per_id(events: Iterable[EventValue]) -> list[EventValue]:
     """The content that counts of every event id, in event order."""
-    return sorted((min(contents.values(), key=event_order) for contents in versions(events).values()), key=event_order)
+    first = [min(contents.items(), key=order) for contents in versions(events).values()]
+    return [event for _, event in sorted(first, key=order)]
 
 
 def in_earnest(events: Iterable[EventValue]) -> list[EventValue]:
