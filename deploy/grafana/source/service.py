@@ -152,8 +152,8 @@ def _incidents() -> Panels:
     return [
         dots(
             "Incidents restored",
-            "A dot for each incident, at the end of its last open period and as high as it took to restore. One that is "
-            "opened anew after that keeps its dot; the exact numbers follow it.",
+            "A dot for each incident, at the end of its last open period and as high as it took to restore. One that "
+            "is opened anew after that keeps its dot; the exact numbers follow it.",
             Query(f"max {grouped} (last_over_time({_RESTORED}[$__rate_interval]))", "{{service}} {{severity}}"),
             unit=units.Seconds,
         ),
