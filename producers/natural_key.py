@@ -21,7 +21,8 @@ def natural_key(event: EventValue) -> str:
 
     The clock of the reporting job is left out, and so are its run and its attributes: running a test job again is no
     new commit. Three cases need more. A rollout of one SHA can happen again: its run and attempt count, or, when
-    neither a run nor a deployment is named, its time. An incident can be opened and resolved again: its time counts.
+    neither a run nor a deployment is named, its time; so it does for a rehearsal without a run, which is held again and
+    again with one deployment. An incident can be opened and resolved again: its time counts.
     And what is reported in the details counts, so that two jobs may each report a part.
     """
     source = event["source"]
@@ -47,7 +48,7 @@ def _occasion(event: EventValue) -> str:
     source = event["source"]
     if source and source["run_id"]:
         return f"{source['run_id']}#{source['attempt'] or 1}"
-    return "" if event["deployment_id"] else str(event["occurred_at"])
+    return "" if event["deployment_id"] and event["lane"] != "rehearsal" else str(event["occurred_at"])
 
 
 def _known(value: Any) -> Any:

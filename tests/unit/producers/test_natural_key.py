@@ -67,6 +67,14 @@ def test_without_a_run_and_a_deployment_the_time_tells_two_rollouts_apart(event_
     assert _key(event_type, "09:00", deployment_id="D1") == _key(event_type, "10:00", deployment_id="D1")
 
 
+def test_a_rollback_of_one_deployment_can_be_rehearsed_again() -> None:
+    """Each renews the freshness of rehearsals; of two reports with one id, the earlier counts."""
+    monthly = {"deployment_id": "D1", "env": "staging", "lane": "rehearsal"}
+    assert _key("rollback_triggered", "09:00", **monthly) != _key("rollback_triggered", "10:00", **monthly)
+    night = monthly | {"source": SOURCE}
+    assert _key("rollback_triggered", "09:00", **night) == _key("rollback_triggered", "10:00", **night)
+
+
 @pytest.mark.parametrize("event_type", ["incident_opened", "incident_resolved"])
 def test_an_incident_can_be_opened_and_resolved_again(event_type: EventTypeName) -> None:
     assert _key(event_type, "09:00", incident_id="I") != _key(event_type, "10:00", incident_id="I")
