@@ -1,4 +1,4 @@
-"""Compiles the core into the wheel, with mypyc, where CANDORA_COMPILED=1 asks for it.
+"""Compiles the core and the codecs into the wheel, with mypyc, where CANDORA_COMPILED=1 asks for it.
 
 The sources stay in the wheel beside what is compiled of them, and Python takes the compiled ones. Without the variable
 the wheel is pure Python, which is the reference: both must pass the same tests (`make compiled`).
@@ -6,6 +6,7 @@ the wheel is pure Python, which is the reference: both must pass the same tests 
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -13,6 +14,14 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SETTING = "CANDORA_COMPILED"
+ALSO = (
+    "schemas/avro_compiled.py",
+    "schemas/avro_reader.py",
+    "schemas/avro_writer.py",
+    "schemas/fingerprint.py",
+)
+"""What is compiled with the core: what else every event goes through."""
+CODECS = "schemas/avro_compiled.py"
 NOT_COMPILED = frozenset({"__init__.py", "settings.py"})
 """Of the core. Settings are sent from process to process, which a compiled dataclass that is frozen cannot be."""
 
@@ -22,7 +31,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """What has to be there to build."""
-        return ["mypy>=2.4", "setuptools>=65"] if _wanted() else []
+        return ["fastavro>=1.13", "mypy>=2.4", "setuptools>=65", "typing-extensions>=4.12"] if _wanted() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and tell hatchling what to put where."""
@@ -45,19 +54,24 @@ def _wanted() -> bool:
 
 
 def compile_core(root: Path, folder: Path) -> list[Path]:
-    """Compile the core of the checkout at `root` into shared libraries under `folder`, which are returned."""
+    """Compile the checkout at `root` into files under `folder`, which are returned: libraries, and the codecs' text."""
     from mypyc.build import mypycify
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
 
-    core = sorted((root / "streams/core").glob("*.py"))
-    sources = [*(each for each in core if each.name not in NOT_COMPILED), root / "schemas/fingerprint.py"]
+    (folder / "schemas").mkdir()
+    (folder / CODECS).write_text(codecs(root), "utf-8")
+    source = folder / "source"
+    for package in ("schemas", "streams"):
+        shutil.copytree(root / package, source / package)
+    shutil.copy(folder / CODECS, source / CODECS)
+    core = (f"streams/core/{each.name}" for each in (root / "streams/core").glob("*.py"))
+    names = [*(each for each in core if Path(each).name not in NOT_COMPILED), *ALSO]
     before = Path.cwd()
-    os.chdir(root)  # so that mypy knows the modules by their names
+    os.chdir(source)  # so that mypy knows the modules by their names
     try:
         options = ["--config-file=", "--ignore-missing-imports"]
-        names = [str(each.relative_to(root)) for each in sources]
-        extensions = mypycify([*options, *names], target_dir=str(folder / "c"), group_name="candora")
+        extensions = mypycify([*options, *sorted(names)], target_dir=str(folder / "c"), group_name="candora")
         command = build_ext(Distribution({"name": "candora", "ext_modules": extensions}))
         command.build_lib, command.build_temp = str(folder), str(folder / "o")
         command.parallel = os.cpu_count()
@@ -65,4 +79,36 @@ def compile_core(root: Path, folder: Path) -> list[Path]:
         command.run()
     finally:
         os.chdir(before)
-    return sorted(folder.glob("streams/**/*.so")) + sorted(folder.glob("schemas/*.so")) + sorted(folder.glob("*.so"))
+    return [folder / CODECS, *sorted(each for where in WHERE for each in folder.glob(f"{where}*.so"))]
+
+
+def codecs(root: Path) -> str:
+    """Return the text of the module that holds a reader and a writer of every schema of the contract."""
+    sys.path.insert(0, str(root))
+    from schemas.avro_reader import reader_code
+    from schemas.avro_writer import writer_code
+    from schemas.codec import Schema
+
+    text = ['"""Readers and writers of our own schemas, written when this wheel was built."""', *_CODECS_IMPORT]
+    readers, writers = [], []
+    for file in sorted((root / "schemas/avro").glob("*.avsc")):
+        name, schema = file.stem.replace(".", "_"), Schema.parse(file.stem, file.read_text("utf-8"))
+        reader, writer = reader_code(schema.parsed, f"read_{name}"), writer_code(schema.parsed, f"write_{name}")
+        if reader is not None:
+            text.append(reader)
+            readers.append(f"    {schema.raw!r}: read_{name},")
+        if writer is not None:
+            text.append(writer)
+            writers.append(f"    {schema.raw!r}: write_{name},")
+    text += ["READERS: Final[dict[str, Reader]] = {", *readers, "}"]
+    text += ["WRITERS: Final[dict[str, Writer]] = {", *writers, "}", ""]
+    return "\n".join(text)
+
+
+_CODECS_IMPORT = (
+    "from typing import Any, Final",
+    "from schemas.avro_reader import Reader, read_long, unpack_double",
+    "from schemas.avro_writer import BYTE, Unusual, Writer, pack_double, write_long",
+)
+WHERE = ("streams/core/", "schemas/", "")
+"""Folders of the wheel that get libraries."""

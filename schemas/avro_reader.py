@@ -3,6 +3,8 @@
 Most fields of an event are null, and fastavro walks the schema again for each of them. Here the walk is done once, and
 leaves straight code. It is as strict as it is fast: a length, count or index that no writer would write is an error.
 Schemas it has no code for (int, float, fixed, unions of more than null and one type) are left to fastavro.
+
+The code is typed, so that a build can compile that of our own schemas (`schemas.avro_compiled`).
 """
 
 import struct
@@ -15,6 +17,8 @@ Reader = Callable[[bytes, int], tuple[Any, int]]
 BAD_BYTES: Final = (LookupError, ValueError, struct.error)
 """What a reader raises on bytes that are not of its schema."""
 
+unpack_double: Final = struct.Struct("<d").unpack_from
+
 _PLAIN: Final = frozenset({"null", "boolean", "long", "double", "string", "bytes"})
 _ONE_BYTE: Final = 64
 """Indexes below this are written in one byte."""
@@ -22,18 +26,29 @@ _ONE_BYTE: Final = 64
 
 def compile_reader(schema: Any) -> Reader | None:
     """Return the reader of a schema (as fastavro parsed it), None if there is no code for one of its types."""
-    code = _Code()
+    code = reader_code(schema, "read")
+    if code is None:
+        return None
+    names: dict[str, Any] = {"Any": Any, "Final": Final, "read_long": read_long, "unpack_double": unpack_double}
+    exec(compile(code, "<schemas.avro_reader>", "exec"), names)  # noqa: S102 - our own text
+    reader: Reader = names["read"]
+    return reader
+
+
+def reader_code(schema: Any, name: str) -> str | None:
+    """Return the text of a reader called `name`, None if there is no code for one of the schema's types.
+
+    It wants `Any`, `Final`, `read_long` and `unpack_double` of its module; every other name in it begins with `name`.
+    """
+    code = _Code(name)
     try:
         result = code.function(schema)
     except NotImplementedError:
         return None
-    names: dict[str, Any] = {"long": _long, "unpack_double": struct.Struct("<d").unpack_from, **code.constants}
-    exec(compile("\n".join(code.lines), "<schemas.avro_reader>", "exec"), names)  # noqa: S102 - our own text
-    reader: Reader = names[result]
-    return reader
+    return "\n".join((*code.lines, f"{name} = {result}", ""))
 
 
-def _long(data: bytes, pos: int) -> tuple[int, int]:
+def read_long(data: bytes, pos: int) -> tuple[int, int]:
     """Read a number written in groups of seven bits, the sign in the lowest."""
     number = shift = 0
     while True:
@@ -53,22 +68,22 @@ def _long(data: bytes, pos: int) -> tuple[int, int]:
 class _Code:
     """The text of the functions of one schema, each behind those it calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.lines: list[str] = []
-        self.constants: dict[str, Any] = {}
+        self._name = name
         self._named: dict[str, Any] = {}
         self._functions: dict[str, str] = {}
 
     def function(self, schema: Any) -> str:
         """Write the function that reads one value of a schema; return its name."""
-        body: list[str] = []
+        body = ["value: Any"]
         self._value(schema, "value", body)
         return self._define([*body, "return value, pos"])
 
     def _define(self, body: list[str]) -> str:
-        name = f"read_{len(self._functions)}"
+        name = f"{self._name}_{len(self._functions)}"
         self._functions[name] = name
-        self.lines += [f"def {name}(data, pos):", *(f"  {line}" for line in body)]
+        self.lines += [f"def {name}(data: bytes, pos: int) -> tuple[Any, int]:", *(f"  {line}" for line in body)]
         return name
 
     def _value(self, schema: Any, to: str, out: list[str]) -> None:
@@ -109,15 +124,17 @@ class _Code:
     def _enum(self, schema: Any, to: str, out: list[str]) -> None:
         if len(schema["symbols"]) > _ONE_BYTE:
             raise NotImplementedError("enum")
-        self._named[schema["name"]] = schema
-        table = "symbols_" + schema["name"].replace(".", "_")
-        self.constants[table] = {2 * index: symbol for index, symbol in enumerate(schema["symbols"])}
+        table = f"{self._name}_symbols_" + schema["name"].replace(".", "_")
+        if schema["name"] not in self._named:
+            self._named[schema["name"]] = schema
+            symbols = {2 * index: symbol for index, symbol in enumerate(schema["symbols"])}
+            self.lines.append(f"{table}: Final = {symbols!r}")
         out += [f"{to} = {table}[data[pos]]", "pos += 1"]
 
     def _record(self, schema: Any) -> str:
         self._named[schema["name"]] = schema
         if schema["name"] not in self._functions:
-            body: list[str] = []
+            body = [f"field_{position}: Any" for position in range(len(schema["fields"]))]
             for position, field in enumerate(schema["fields"]):
                 self._value(field["type"], f"field_{position}", body)
             parts = ", ".join(f"{field['name']!r}: field_{index}" for index, field in enumerate(schema["fields"]))
@@ -126,16 +143,17 @@ class _Code:
 
     def _entries(self, schema: Any) -> str:
         is_map = schema["type"] == "map"
-        body = ["value = {}" if is_map else "value = []", "count, pos = long(data, pos)", "while count:"]
+        body = ["key: Any", "value: dict[str, Any] = {}"] if is_map else ["value: list[Any] = []"]
+        body += ["entry: Any", "count, pos = read_long(data, pos)", "while count:"]
         # A negative count is followed by the length of the block in bytes.
-        loop = ["if count < 0:", "  count = -count", "  size, pos = long(data, pos)"]
+        loop = ["if count < 0:", "  count = -count", "  size, pos = read_long(data, pos)"]
         loop += ["if count > len(data) - pos:", "  raise ValueError('more entries than bytes')"]
         entry: list[str] = []
         if is_map:
             self._by_name("string", "key", entry)
         self._value(schema["values" if is_map else "items"], "entry", entry)
         entry.append("value[key] = entry" if is_map else "value.append(entry)")
-        loop += ["for _ in range(count):", *(f"  {line}" for line in entry), "count, pos = long(data, pos)"]
+        loop += ["for _ in range(count):", *(f"  {line}" for line in entry), "count, pos = read_long(data, pos)"]
         return self._define([*body, *(f"  {line}" for line in loop), "return value, pos"])
 
 
@@ -143,7 +161,7 @@ _SIZE: Final = """\
 size = data[pos]
 pos += 1
 if size > 127:
-  size, pos = long(data, pos - 1)
+  size, pos = read_long(data, pos - 1)
   size += size
 if size & 1 or size < 0:
   raise ValueError('a negative length')
@@ -151,12 +169,12 @@ end = pos + (size >> 1)
 """
 
 _NUMBER: Final = """\
-TO = data[pos]
-pos += 1
-if TO > 127:
-  TO, pos = long(data, pos - 1)
+number = data[pos]
+if number > 127:
+  TO, pos = read_long(data, pos)
 else:
-  TO = (TO >> 1) ^ -(TO & 1)
+  TO = (number >> 1) ^ -(number & 1)
+  pos += 1
 """
 
 _LINES: Final = {

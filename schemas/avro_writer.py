@@ -1,7 +1,7 @@
 """A writer of Avro bytes, written out in Python for one schema: three times as fast as fastavro on our records.
 
-As `schemas.avro_reader`, it walks the schema once and leaves straight code. It knows only values of exactly the types
-that this program makes; whatever else it meets, it leaves to fastavro, which writes it or says what is wrong.
+As `schemas.avro_reader`, it walks the schema once and leaves straight, typed code. It knows only values of exactly the
+types that this program makes; whatever else it meets, it leaves to fastavro, which writes it or says what is wrong.
 Schemas it has no code for (int, float, fixed, unions of more than null and one type) are left to fastavro too.
 """
 
@@ -9,16 +9,19 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-Writer = Callable[[Any, bytearray], None]
-"""Appends a value to what was written before."""
+Writer = Callable[[Any, list[bytes]], None]
+"""Appends the parts of a value to what was written before."""
 
 
 class Unusual(Exception):
     """A value that is not of the schema, or is in a way that there is no code for."""
 
 
-NOT_WRITTEN: Final = (Unusual, AttributeError, LookupError, TypeError, ValueError)
+NOT_WRITTEN: Final = (Unusual, AttributeError, LookupError, OverflowError, TypeError, ValueError)
 """What a writer raises when it leaves a value to fastavro. What was appended until then is worth nothing."""
+
+BYTE: Final = [bytes((number,)) for number in range(256)]
+pack_double: Final = struct.Struct("<d").pack
 
 _MOST_SYMBOLS: Final = 64
 """An index below this is written in one byte."""
@@ -26,22 +29,33 @@ _MOST_SYMBOLS: Final = 64
 
 def compile_writer(schema: Any) -> Writer | None:
     """Return the writer of a schema (as fastavro parsed it), None if there is no code for one of its types."""
-    code = _Code()
+    code = writer_code(schema, "write")
+    if code is None:
+        return None
+    names: dict[str, Any] = {"Any": Any, "Final": Final, "BYTE": BYTE, "Unusual": Unusual}
+    names |= {"pack_double": pack_double, "write_long": write_long}
+    exec(compile(code, "<schemas.avro_writer>", "exec"), names)  # noqa: S102 - our own text
+    writer: Writer = names["write"]
+    return writer
+
+
+def writer_code(schema: Any, name: str) -> str | None:
+    """Return the text of a writer called `name`, None if there is no code for one of the schema's types.
+
+    It wants `Any`, `Final` and the public names above; every other name in it begins with `name`.
+    """
+    code = _Code(name)
     try:
         result = code.function(schema)
     except NotImplementedError:
         return None
-    names: dict[str, Any] = {"long": _long, "pack_double": struct.Struct("<d").pack, "Unusual": Unusual}
-    names |= code.constants
-    exec(compile("\n".join(code.lines), "<schemas.avro_writer>", "exec"), names)  # noqa: S102 - our own text
-    writer: Writer = names[result]
-    return writer
+    return "\n".join((*code.lines, f"{name} = {result}", ""))
 
 
-def _long(number: int, out: bytearray) -> None:
+def write_long(number: int) -> bytes:
     """Write a number, its sign already in the lowest bit, in groups of seven bits."""
     if 1 << 49 <= number < 1 << 56:  # any time of our days takes eight groups: written out, as the others are not
-        out += bytes(
+        return bytes(
             (
                 number & 127 | 128,
                 number >> 7 & 127 | 128,
@@ -53,21 +67,22 @@ def _long(number: int, out: bytearray) -> None:
                 number >> 49,
             )
         )
-        return
     if number >> 64:
         raise Unusual
+    groups = []
     while number > 127:  # noqa: PLR2004 - seven bits
-        out.append(number & 127 | 128)
+        groups.append(number & 127 | 128)
         number >>= 7
-    out.append(number)
+    groups.append(number)
+    return bytes(groups)
 
 
 class _Code:
     """The text of the functions of one schema, each behind those it calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.lines: list[str] = []
-        self.constants: dict[str, Any] = {}
+        self._name = name
         self._named: dict[str, Any] = {}
         self._functions: dict[str, str] = {}
 
@@ -78,9 +93,10 @@ class _Code:
         return self._define(body)
 
     def _define(self, body: list[str]) -> str:
-        name = f"write_{len(self._functions)}"
+        name = f"{self._name}_{len(self._functions)}"
         self._functions[name] = name
-        self.lines += [f"def {name}(value, out):", "  append = out.append", *(f"  {line}" for line in body)]
+        self.lines += [f"def {name}(value: Any, parts: list[bytes]) -> None:"]
+        self.lines += [f"  {line}" for line in (*_LOCALS, *body)]
         return name
 
     def _value(self, schema: Any, out: list[str]) -> None:
@@ -92,9 +108,9 @@ class _Code:
         elif schema["type"] == "enum":
             self._enum(schema, out)
         elif schema["type"] == "record":
-            out.append(f"{self._record(schema)}(value, out)")
+            out.append(f"{self._record(schema)}(value, parts)")
         elif schema["type"] in {"array", "map"}:
-            out.append(f"{self._entries(schema)}(value, out)")
+            out.append(f"{self._entries(schema)}(value, parts)")
         else:
             self._by_name(schema["type"], out)
 
@@ -111,15 +127,18 @@ class _Code:
             raise NotImplementedError("union")
         inner: list[str] = []
         self._value(branches[1], inner)
-        out += ["if value is None:", "  append(0)", "else:", "  append(2)", *(f"  {line}" for line in inner)]
+        out += ["if value is None:", "  parts.append(BYTE[0])", "else:", "  parts.append(BYTE[2])"]
+        out += [f"  {line}" for line in inner]
 
     def _enum(self, schema: Any, out: list[str]) -> None:
         if len(schema["symbols"]) > _MOST_SYMBOLS:
             raise NotImplementedError("enum")
-        self._named[schema["name"]] = schema
-        table = "symbols_" + schema["name"].replace(".", "_")
-        self.constants[table] = {symbol: 2 * index for index, symbol in enumerate(schema["symbols"])}
-        out.append(f"append({table}[value])")
+        table = f"{self._name}_symbols_" + schema["name"].replace(".", "_")
+        if schema["name"] not in self._named:
+            self._named[schema["name"]] = schema
+            symbols = {symbol: BYTE[2 * index] for index, symbol in enumerate(schema["symbols"])}
+            self.lines.append(f"{table}: Final = {symbols!r}")
+        out.append(f"parts.append({table}[value])")
 
     def _record(self, schema: Any) -> str:
         self._named[schema["name"]] = schema
@@ -134,38 +153,42 @@ class _Code:
     def _entries(self, schema: Any) -> str:
         is_map = schema["type"] == "map"
         body = [f"if type(value) is not {'dict' if is_map else 'list'}:", "  raise Unusual"]
-        body += ["if value:", "  long(len(value) << 1, out)"]
+        body += ["if value:", "  parts.append(write_long(len(value) << 1))"]
         entry: list[str] = []
         if is_map:
             self._by_name("string", entry)
             entry.append("value = entry")
         self._value(schema["values" if is_map else "items"], entry)
-        body.append("for value, entry in value.items():" if is_map else "for value in value:")
-        return self._define([*body, *(f"  {line}" for line in entry), "append(0)"])
+        body += ["record = value", "for value, entry in record.items():"] if is_map else ["for value in value:"]
+        return self._define([*body, *(f"  {line}" for line in entry), "parts.append(BYTE[0])"])
 
+
+_LOCALS: Final = ("record: dict[str, Any]", "number: int", "text: str", "data: bytes")
+"""The types of a function's variables."""
 
 _SIZED: Final = """\
 size = len(data)
 if size < 64:
-  append(size << 1)
+  parts.append(BYTE[size << 1])
 else:
-  long(size << 1, out)
-out += data
+  parts.append(write_long(size << 1))
+parts.append(data)
 """
 
 _LINES: Final = {
     "null": "if value is not None:\n  raise Unusual",
-    "boolean": "if value is not True and value is not False:\n  raise Unusual\nappend(value)",
+    "boolean": "if value is not True and value is not False:\n  raise Unusual\nparts.append(BYTE[1 if value else 0])",
     "long": """\
 if type(value) is not int:
   raise Unusual
-number = value << 1 if value >= 0 else ~(value << 1)
+number = value
+number = number << 1 if number >= 0 else ~(number << 1)
 if number < 128:
-  append(number)
+  parts.append(BYTE[number])
 else:
-  long(number, out)
+  parts.append(write_long(number))
 """,
-    "double": "if type(value) is not float:\n  raise Unusual\nout += pack_double(value)",
-    "string": "data = value.encode()\n" + _SIZED,
+    "double": "if type(value) is not float:\n  raise Unusual\nparts.append(pack_double(value))",
+    "string": "text = value\ndata = text.encode()\n" + _SIZED,
     "bytes": "if type(value) is not bytes:\n  raise Unusual\ndata = value\n" + _SIZED,
 }

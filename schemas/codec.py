@@ -20,6 +20,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException, UnknownType
 
+from schemas.avro_compiled import READERS, WRITERS
 from schemas.avro_faults import find_fault
 from schemas.avro_limits import unbounded_parts
 from schemas.avro_reader import BAD_BYTES, Reader, compile_reader
@@ -146,16 +147,16 @@ class Encoder(Generic[Value]):
     def __init__(self, schema: Schema, schema_id: int) -> None:
         self._schema = schema
         self._frame = _FRAME.pack(0, schema_id)
-        self._write: Writer | None = None
+        self._write: Writer | None = WRITERS.get(schema.raw)
         self._written = 0
 
     def encode(self, value: Value) -> bytes:
         """Return the framed message; InvalidEvent, with the field's path, if the value is not of the schema."""
         if self._write is not None:
-            straight = bytearray(self._frame)
+            parts = [self._frame]
             try:
-                self._write(value, straight)
-                return bytes(straight)
+                self._write(value, parts)
+                return b"".join(parts)
             except NOT_WRITTEN:
                 return self._encode(value)  # which writes it, or says what is wrong
         self._written += 1
@@ -213,7 +214,7 @@ class Decoder(Generic[Value]):
 
 @cache
 def _straight_reader(raw: str) -> Reader | None:
-    return compile_reader(Schema.parse("", raw).parsed)
+    return READERS.get(raw) or compile_reader(Schema.parse("", raw).parsed)
 
 
 @cache
@@ -241,6 +242,7 @@ def _wrong_end(size: int, end: int) -> str:
 _WHAT: Final[Mapping[type[Exception], str]] = {
     IndexError: "it is cut short",
     EOFError: "it is cut short",
+    OverflowError: "it is cut short",
     struct.error: "it is cut short",
     KeyError: "it has a symbol that its enum has not",
 }

@@ -51,12 +51,12 @@ def by_us(schema: Schema, value: Any) -> bytes | None:
     """What our writer writes, None where it leaves the value to fastavro."""
     writer = compile_writer(schema.parsed)
     assert writer is not None
-    out = bytearray()
+    parts: list[bytes] = []
     try:
-        writer(value, out)
+        writer(value, parts)
     except NOT_WRITTEN:
         return None
-    return bytes(out)
+    return b"".join(parts)
 
 
 @given(EVERY_VALUE)
