@@ -19,6 +19,8 @@ ALSO = (
     "schemas/avro_reader.py",
     "schemas/avro_writer.py",
     "schemas/fingerprint.py",
+    "schemas/rules.py",
+    "streams/worker/intake.py",
 )
 """What is compiled with the core: what else every event goes through."""
 CODECS = "schemas/avro_compiled.py"
@@ -110,5 +112,5 @@ _CODECS_IMPORT = (
     "from schemas.avro_reader import Reader, read_long, unpack_double",
     "from schemas.avro_writer import BYTE, Unusual, Writer, pack_double, write_long",
 )
-WHERE = ("streams/core/", "schemas/", "")
+WHERE = ("streams/core/", "streams/worker/", "schemas/", "")
 """Folders of the wheel that get libraries."""

@@ -89,7 +89,7 @@ def _text(match: _Match, problem: str, hint: str) -> _Check:
     return check
 
 
-def _not_negative(value: float, path: str) -> None:
+def _not_negative(value: Any, path: str) -> None:
     if not 0 <= value <= LARGEST:
         raise InvalidEvent("is not a number from 0 up", path=path, hint="leave out what is not known")
 
@@ -111,7 +111,7 @@ def _short(value: str, path: str) -> None:
     _free(value, path)
 
 
-def _finite(value: float, path: str) -> None:
+def _finite(value: Any, path: str) -> None:
     if not isfinite(value):
         raise InvalidEvent("is not a finite number", path=path, hint="leave out what is not known")
 

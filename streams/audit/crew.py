@@ -21,7 +21,8 @@ from streams.audit.cluster import open_consumer, read_messages
 from streams.audit.kinds import Place, Undecided, kinds
 from streams.audit.replay import Reading, Replay
 from streams.core.settings import Settings
-from streams.worker.intake import Intake, RawRecord, WrongTimestampsError
+from streams.worker.intake import Intake
+from streams.worker.records import RawRecord, WrongTimestampsError
 
 WORTH_A_PROCESS: Final = 20_000
 """Messages for which it pays to start another process."""

@@ -10,7 +10,8 @@ from streams.audit.kinds import Place, Recomputed, Writing
 from streams.core.settings import Settings
 from streams.core.shelf import Changes, Shelf
 from streams.worker.dead_letters import dead_letter, refused
-from streams.worker.intake import Intake, RawRecord
+from streams.worker.intake import Intake
+from streams.worker.records import RawRecord
 
 Headers = Callable[[], list[tuple[str, bytes | None]]]
 

@@ -12,7 +12,8 @@ from streams.audit.cluster import Cluster, open_consumer, read_messages
 from streams.audit.crew import Learner
 from streams.audit.kinds import Undecided
 from streams.backfill.replay import told_at
-from streams.worker.intake import Intake, RawRecord
+from streams.worker.intake import Intake
+from streams.worker.records import RawRecord
 from streams.worker.settings import WorkerSettings
 
 _LOG: Final = "deploy_events"

@@ -11,10 +11,11 @@ from schemas.errors import ContractError, UnknownSchema
 from schemas.values import DeadLetterValue, EventValue
 from streams.worker.dead_letters import dead_letter, refused
 from streams.worker.hardening import leave, settle
-from streams.worker.intake import Intake, RawRecord
+from streams.worker.intake import Intake
 from streams.worker.outputs import Outputs
 from streams.worker.publisher import Publisher
 from streams.worker.pulse import Pulse
+from streams.worker.records import RawRecord
 from streams.worker.shelves import ShelfLike, Shelves
 from streams.worker.tables import StateTable
 from streams.worker.writers import Writers

@@ -5,7 +5,7 @@ from typing import Final
 from schemas.errors import ContractError, RecordClosed, RecordFull
 from schemas.values import DeadLetterValue
 from streams.core.shelf import Refusal
-from streams.worker.intake import RawRecord
+from streams.worker.records import RawRecord
 
 LARGEST: Final = 3 * 1024 * 1024
 """Bytes of a message that a letter holds whole; its topic takes letters of 4 MiB."""

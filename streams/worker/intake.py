@@ -1,41 +1,18 @@
 """From a raw message of deploy_events to an event that the core may read, or to the reason why not."""
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from schemas.codec import EventDecoder
 from schemas.errors import Undecodable, WrongKey, WrongPartition
 from schemas.partitioner import partition_of
 from schemas.rules import check_event, check_time
 from schemas.values import EventValue, Micros
+from streams.worker.records import Record, WrongTimestampsError
 
 LOG_APPEND_TIME: Final = 1
 """Kafka's number for a timestamp that the broker gave."""
 
 _CACHED_KEYS: Final = 100_000
-
-
-class RawRecord(NamedTuple):
-    """A message as the Kafka client gives it: any object with these attributes will do."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    """Milliseconds since 1970."""
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]] = ()
-
-
-class WrongTimestampsError(RuntimeError):
-    """The topic's timestamps are the producers', so nobody's clock may be read from them. A fault of its operator."""
-
-
-class _Place(NamedTuple):
-    service: str
-    partition: int
 
 
 class Intake:
@@ -48,9 +25,9 @@ class Intake:
         self._partitions = partitions
         self._max_future = max_future
         self._trust_create_time = trust_create_time
-        self._places: dict[bytes, _Place] = {}
+        self._places: dict[bytes, tuple[str, int]] = {}
 
-    def append_time(self, record: RawRecord) -> Micros:
+    def append_time(self, record: Record) -> Micros:
         """When the broker received a message; WrongTimestampsError if the topic does not say."""
         if record.timestamp_type != LOG_APPEND_TIME and not self._trust_create_time:
             raise WrongTimestampsError(
@@ -60,7 +37,7 @@ class Intake:
             )
         return record.timestamp * 1000
 
-    def read(self, record: RawRecord) -> EventValue | None:
+    def read(self, record: Record) -> EventValue | None:
         """Return the event of a message, None if it is a tick.
 
         Raises a ContractError, with the reason of its dead letter, if the message breaks the contract.
@@ -75,10 +52,10 @@ class Intake:
         check_event(event)
         if event["event_type"] == "clock_tick":
             return None
-        key = record.key
+        key, partition = record.key, record.partition
         place = self._places.get(key) if key is not None else None
-        if place is None or place.service != event["service"] or place.partition != record.partition:
-            self._check_place(event, key, record.partition)
+        if place is None or place[0] != event["service"] or place[1] != partition:
+            self._check_place(event, key, partition)
         check_time(event, record.timestamp * 1000, self._max_future)
         return event
 
@@ -101,7 +78,7 @@ class Intake:
             )
         if len(self._places) >= _CACHED_KEYS:
             self._places.clear()
-        self._places[key] = _Place(service, partition)
+        self._places[key] = (service, partition)
 
 
 def _shown(key: bytes) -> str:

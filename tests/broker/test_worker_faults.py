@@ -17,9 +17,9 @@ from confluent_kafka.cimpl import NewPartitions
 
 from schemas.values import SECOND
 from streams.worker import app
-from streams.worker.intake import WrongTimestampsError
 from streams.worker.preflight import TopicsError
 from streams.worker.publisher import PublishError
+from streams.worker.records import WrongTimestampsError
 from streams.worker.run import WorkerThread
 from streams.worker.tables import StateError
 from tests.support import events

@@ -15,7 +15,8 @@ from schemas.rules import check_time
 from schemas.values import CountersValue, EventValue, Micros
 from streams.core.settings import Settings
 from streams.core.shelf import Changes, Shelf
-from streams.worker.intake import LOG_APPEND_TIME, Intake, RawRecord
+from streams.worker.intake import LOG_APPEND_TIME, Intake
+from streams.worker.records import RawRecord
 
 SETTINGS: Final = Settings()
 PARTITIONS: Final = 4

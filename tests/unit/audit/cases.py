@@ -14,7 +14,8 @@ from streams.audit.kinds import Place, kinds
 from streams.audit.published import DeadLetters, Published, Stored
 from streams.audit.replay import Replay
 from streams.core.settings import Settings
-from streams.worker.intake import LOG_APPEND_TIME, Intake, RawRecord
+from streams.worker.intake import LOG_APPEND_TIME, Intake
+from streams.worker.records import RawRecord
 from tests.support.events import DAY_1, cause, commit, opened, promoted, resolved, rollback, stage, started
 
 PARTITIONS: Final = 2

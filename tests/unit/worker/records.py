@@ -4,7 +4,7 @@ from typing import Any
 
 from schemas.ids import pinned_encoder
 from schemas.values import EventValue
-from streams.worker.intake import RawRecord
+from streams.worker.records import RawRecord
 from tests.support import events
 
 PARTITIONS = 4

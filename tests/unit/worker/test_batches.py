@@ -3,21 +3,21 @@
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from typing_extensions import override
 
-from schemas.errors import UnknownSchema
+from schemas.codec import load_schema
 from schemas.ids import pinned_decoder
 from schemas.registry import RegistryError
 from schemas.values import MINUTE, EventValue, Micros
 from streams.core.settings import Settings
 from streams.worker.batches import BatchReader
-from streams.worker.intake import Intake, RawRecord
+from streams.worker.intake import Intake
 from streams.worker.outputs import Outputs
 from streams.worker.publisher import Outgoing, PublishError
 from streams.worker.pulse import Pulse, StoodStillError
+from streams.worker.records import RawRecord
 from streams.worker.settings import WorkerSettings
 from streams.worker.shelves import Shelves
 from tests.support import events
@@ -40,7 +40,8 @@ class World:
         self.now = 0.0
         self.pulse = Pulse(10.0, lambda: self.now)
         self.reader = BatchReader(self.shelves, Outputs(WorkerSettings()), self, self, self, self.pulse)  # type: ignore[arg-type]  # fakes
-        self.reader.intake = Intake(pinned_decoder("deploy_event"), PARTITIONS, 5 * MINUTE)
+        self.decoder = pinned_decoder("deploy_event")
+        self.reader.intake = Intake(self.decoder, PARTITIONS, 5 * MINUTE)
 
     def step(self, name: str) -> None:
         self.at(name)
@@ -57,6 +58,8 @@ class World:
 
     async def learn(self, schema_id: int) -> bool:
         self.step(f"learn {schema_id}")
+        if schema_id in self.known:
+            self.decoder.add_writer(schema_id, load_schema("deploy_event"))
         return schema_id in self.known
 
     async def read(self, *records: RawRecord) -> None:
@@ -148,9 +151,6 @@ async def test_an_unknown_schema_is_asked_for_and_the_message_read_again(world: 
     assert world.steps[0] == "learn 7"
     assert [each.topic for each in world.sent] == ["deploy_events_dead"]
 
-    intake = world.reader.intake
-    assert intake is not None
-    intake.read = Mock(side_effect=[UnknownSchema(7), GOOD])  # type: ignore[method-assign]  # a decoder that learned
     world.known.add(7)
     world.sent.clear()
     await world.read(renamed._replace(offset=9))

@@ -7,7 +7,8 @@ from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.partitioner import partition_of
 from schemas.values import MINUTE, SECOND
 from streams.worker.dead_letters import dead_letter
-from streams.worker.intake import Intake, RawRecord, WrongTimestampsError
+from streams.worker.intake import Intake
+from streams.worker.records import RawRecord, WrongTimestampsError
 from streams.worker.ticks import tick
 from tests.support import events
 from tests.unit.worker.records import APPENDED, HOME, PARTITIONS, encoded, record
