@@ -26,7 +26,7 @@ log: Final = logging.getLogger(__name__)
 USAGE: Final = 2
 """Exit code for settings that cannot work."""
 
-GC_THRESHOLDS: Final = (100_000, 50, 100)
+GC_THRESHOLDS: Final = (1_000_000, 20, 100)
 """Look for garbage more rarely: books are many small objects that live long, and looking costs a fifth of the speed."""
 
 
