@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from producers.publisher import PublisherError
 from producers.receiver import prometheus
 from producers.receiver.app import Receiver
 from producers.receiver.auth.exposure import check_exposure
-from producers.receiver.auth.gate import open_gate
+from producers.receiver.auth.gate import Gate, open_gate
 from producers.receiver.auth.tls import ServerTls
 from producers.receiver.keeper import Keeper
 from producers.receiver.metrics import Metrics
@@ -38,8 +38,7 @@ from schemas.values import EventValue
 
 PATIENCE: Final = 65.0
 """Seconds without an acknowledgement after which a new client of Kafka is made; more than librdkafka tries."""
-_LEARN_EVERY: Final = 30.0
-_REFRESH_EVERY: Final = 60.0
+_TEND_EVERY: Final = 30.0
 _BACKLOG: Final = 128
 _FAULT: Final = 500
 _LINGER: Final = 1.0
@@ -56,6 +55,7 @@ class Parts:
     config: Config
     spool: Spool
     encoding: Encoding
+    gate: Gate
     receiver: Receiver
     pump: Pump
     tls: ServerTls | None
@@ -98,7 +98,7 @@ def assemble(settings: Settings, file: Path, environ: Mapping[str, str]) -> Part
     if settings.slo is not None:
         receiver.slo = prometheus.open_gate(settings.slo, str(folder / "waiting"), _release(receiver), environ)
         metrics.watch(receiver.slo)
-    return Parts(settings, config, spool, encoding, receiver, pump, tls, failed)
+    return Parts(settings, config, spool, encoding, gate, receiver, pump, tls, failed)
 
 
 async def serve(parts: Parts) -> bool:
@@ -197,16 +197,21 @@ async def _listen(
 
 
 async def _tend(parts: Parts) -> None:
-    """What has to be done now and then: new certificates, and schema ids that the registry did not give before."""
+    """What has to be done now and then: new certificates and secrets, and schema ids that were not known before."""
     while True:
-        await asyncio.sleep(min(_LEARN_EVERY, _REFRESH_EVERY))
+        await asyncio.sleep(_TEND_EVERY)
         await _learn(parts.encoding)
         if parts.tls is not None:
-            try:
-                if await asyncio.to_thread(parts.tls.refresh):
-                    log.info("took up a new certificate")
-            except UsageError as error:
-                log.warning("the certificate in use stays, for the new one is no good: %s", error)
+            await _refresh(parts.tls.refresh, "certificate")
+        await _refresh(parts.gate.refresh, "secret of a webhook")
+
+
+async def _refresh(refresh: Callable[[], bool], what: str) -> None:
+    try:
+        if await asyncio.to_thread(refresh):
+            log.info("took up a new %s", what)
+    except UsageError as error:
+        log.warning("the %s in use stays, for the new one is no good: %s", what, error)
 
 
 async def _learn(encoding: Encoding) -> None:

@@ -12,23 +12,12 @@ from producers.receiver.auth import signatures
 from producers.receiver.auth.certificates import certificate_names
 from producers.receiver.auth.jwks import Fetch, fetch
 from producers.receiver.auth.oidc import SESSION_PREFIX, Issuers
+from producers.receiver.auth.proofs import Proofs
 from producers.receiver.auth.replay import Deliveries
 from producers.receiver.auth.scope import Anyone, Known, Scope
-from producers.receiver.auth.secret import Secret, read_secret, read_secrets
-from producers.receiver.auth.settings import (
-    Auth,
-    Basic,
-    Bearer,
-    ClientCertificate,
-    GitLabToken,
-    GrafanaSigned,
-    Oidc,
-    SecretHeader,
-    Signed,
-    Unproven,
-    Webhook,
-)
-from producers.receiver.auth.signatures import Proof, Request, authorization
+from producers.receiver.auth.secret import Secret, read_secret
+from producers.receiver.auth.settings import Auth, Oidc
+from producers.receiver.auth.signatures import Request, authorization
 from producers.receiver.auth.tokens import known_token
 from producers.receiver.auth.used_tokens import InFolder, InMemory
 
@@ -39,13 +28,17 @@ _JWT_PARTS: Final = 3
 class Gate:
     """An `Access` as the settings have it."""
 
-    def __init__(self, auth: Auth, proofs: Mapping[str, Proof], issuers: Issuers | None) -> None:
+    def __init__(self, auth: Auth, proofs: Proofs, issuers: Issuers | None) -> None:
         self._auth: Final = auth
         self._proofs: Final = proofs
         self._issuers: Final = issuers
         self._deliveries: Final = Deliveries(signatures.WINDOW)
         # On loopback with nothing configured, or by `open`; `check_exposure` sees to the rest.
         self._anyone: Final = auth.open or not auth.configured
+
+    def refresh(self) -> bool:
+        """Take up the secrets of webhooks whose files changed, see `Proofs`."""
+        return self._proofs.refresh()
 
     async def webhook(
         self,
@@ -118,43 +111,11 @@ def open_gate(auth: Auth, environ: Mapping[str, str], *, state: Path | None = No
     Raises:
         UsageError: a secret that the settings name is not there, or is none.
     """
-    proofs = {source: _proof(source, way, environ) for source, way in auth.webhooks.items()}
     issuers = None
     if auth.oidc is not None:
         used = InMemory() if state is None else InFolder(state)
         issuers = Issuers(auth.oidc, _session_key(auth.oidc, environ), used, fetch)
-    return Gate(auth, proofs, issuers)
-
-
-def _proof(source: str, way: Webhook, environ: Mapping[str, str]) -> Proof:  # noqa: PLR0911 - one for each scheme
-    match way:
-        case Signed(scheme="pagerduty"):
-            return signatures.PagerDuty(read_secrets(way.secrets, environ))
-        case Signed(scheme="github"):
-            return signatures.GitHub(read_secrets(way.secrets, environ))
-        case Signed():
-            return signatures.StandardWebhooks(_signing_keys(source, way, environ))
-        case GrafanaSigned():
-            return signatures.Grafana(read_secrets(way.secrets, environ), way.header, way.timestamp_header)
-        case GitLabToken():
-            return signatures.HeaderSecret(read_secrets(way.secrets, environ), "X-Gitlab-Token")
-        case SecretHeader():
-            return signatures.HeaderSecret(read_secrets(way.secrets, environ), way.header)
-        case Bearer():
-            return signatures.Bearer(read_secrets(way.secrets, environ), way.word)
-        case Basic():
-            return signatures.Basic(read_secrets(way.secrets, environ), way.username)
-        case ClientCertificate():
-            return signatures.Certificate(frozenset(way.names))
-        case Unproven():
-            return signatures.Nothing()
-
-
-def _signing_keys(source: str, way: Signed, environ: Mapping[str, str]) -> tuple[Secret, ...]:
-    try:
-        return tuple(signatures.signing_key(secret) for secret in read_secrets(way.secrets, environ))
-    except ValueError as error:
-        raise UsageError(f"auth.webhooks.{source}: a secret {error}") from error
+    return Gate(auth, Proofs(auth.webhooks, environ), issuers)
 
 
 def _session_key(oidc: Oidc, environ: Mapping[str, str]) -> Secret:

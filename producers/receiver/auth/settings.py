@@ -1,6 +1,7 @@
 """The `auth` section of the sidecar's settings: who may speak, and how they prove it. No secret stands in it.
 
-A secret is named, `{env: PAGERDUTY_SECRET}` or `{file: /run/secrets/pagerduty}`, and read when the sidecar starts.
+A secret is named, `{env: PAGERDUTY_SECRET}` or `{file: /run/secrets/pagerduty}`, and read when the sidecar starts; that
+of a webhook in a file also when the file changes.
 """
 
 from abc import ABC, abstractmethod

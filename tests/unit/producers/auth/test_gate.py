@@ -1,6 +1,7 @@
 import asyncio
 import pickle
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,6 +39,21 @@ def refused(gate: Access, token: str | None = None, certificate: dict[str, Any] 
         caller(gate, token, certificate)
     assert caught.value.status == 401
     return str(caught.value.reason)
+
+
+def passes(gate: Access, secret: str) -> bool:
+    """Whether a webhook of GitHub that is signed with this secret is let in."""
+    try:
+        asyncio.run(gate.webhook("github", SENDERS["github"].send(secret, b"{}", NOW), b"{}", NOW))
+    except Refused:
+        return False
+    return True
+
+
+def swap(file: Path, text: str) -> None:
+    """Put another file in its place, as a mounted secret is changed."""
+    (file.parent / "coming").write_text(text)
+    (file.parent / "coming").replace(file)
 
 
 def token_entry(token: str, name: str = "ci", **more: Any) -> dict[str, Any]:
@@ -253,6 +269,31 @@ class TestSecrets:
         ):
             with pytest.raises(UsageError, match=problem):
                 read_secret(source, {})
+
+    def test_a_secret_in_a_file_is_rotated_without_a_restart(self, tmp_path: Path) -> None:
+        new, old = tmp_path / "github", tmp_path / "github-old"
+        for file in (new, old):
+            file.write_text("first")
+        gate = opened({"webhooks": {"github": {"secrets": [{"file": str(new)}, {"file": str(old)}]}}})
+
+        def good() -> list[str]:
+            return [secret for secret in ("first", "second", "third") if passes(gate, secret)]
+
+        assert (gate.refresh(), good()) == (False, ["first"])
+        swap(new, "second")
+        assert good() == ["first"]
+        assert (gate.refresh(), good()) == (True, ["first", "second"])
+        swap(old, "second")
+        assert (gate.refresh(), gate.refresh(), good()) == (True, False, ["second"])
+
+        for damage, problem in ((partial(swap, new, "\n"), "github is empty"), (new.unlink, "github cannot be read")):
+            damage()
+            for _ in range(2):  # and it is said again, until it is mended
+                with pytest.raises(UsageError, match=problem):
+                    gate.refresh()
+            assert good() == ["second"]
+        swap(new, "third")
+        assert (gate.refresh(), good()) == (True, ["second", "third"])
 
     def test_a_secret_is_not_shown_and_not_written(self) -> None:
         secret = Secret(PLANTED.encode())
