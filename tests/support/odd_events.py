@@ -25,6 +25,7 @@ def odd_events() -> list[EventValue]:
         *_lead_time_revised(),
         *_late_and_unfinished(),
         *_opened_anew(),
+        *_in_the_last_hours(),
     ]
 
 
@@ -94,4 +95,15 @@ def _opened_anew() -> list[EventValue]:
         resolved("odd-3", END - 7 * HOUR, service=LEFT),
         opened("odd-3", END - 3 * HOUR, severity="sev3", service=LEFT),
         resolved("odd-3", END - 2 * HOUR, service=LEFT),
+    ]
+
+
+def _in_the_last_hours() -> list[EventValue]:
+    """A verdict, a lead time and a time to restore that come due shortly before the end."""
+    return [
+        promoted("yesterday-1", END - 26 * HOUR, sha="of yesterday", service=LEFT),
+        commit("of today", END - 5 * HOUR, service=LEFT),
+        promoted("today-1", END - HOUR, sha="of today", service=LEFT),
+        opened("odd-4", END - 80 * MINUTE, severity="sev2", service=LEFT),
+        resolved("odd-4", END - 70 * MINUTE, service=LEFT),
     ]

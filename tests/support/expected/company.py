@@ -6,10 +6,10 @@ from functools import cache
 from itertools import product
 from typing import Final, NamedTuple
 
-from schemas.values import DAY, HOUR, SECOND, Micros
+from schemas.values import DAY, HOUR, SECOND, EventValue, Micros
 from streams.backfill.replay import told_at
 from streams.core.settings import Settings
-from tests.support.company_history import END
+from tests.support.company_history import END, company_grid
 from tests.support.expected.asked import COUNTED, RISEN, Between, Expectation, Values, View
 from tests.support.odd_events import all_events
 from tests.support.reference import Facts, facts, quantile
@@ -38,10 +38,27 @@ POINTS: Final = frozenset(
 
 
 # --- what is true at a moment -----------------------------------------------------------------------------------------
+Known = Callable[[Micros], Facts]
+
+
+def facts_of(events: Sequence[EventValue]) -> Known:
+    """The facts at any moment, of those events that had told everything by then."""
+
+    @cache
+    def known(at: Micros) -> Facts:
+        return facts([event for event in events if told_at(event) <= at], at, SETTINGS)
+
+    return known
+
+
 @cache
+def _facts_of_all() -> Known:
+    return facts_of(all_events())
+
+
 def facts_at(at: Micros) -> Facts:
-    """Of the events that had told everything by then."""
-    return facts([event for event in all_events() if told_at(event) <= at], at, SETTINGS)
+    """Of all events of the fixture."""
+    return _facts_of_all()(at)
 
 
 class Counted(NamedTuple):
@@ -53,15 +70,26 @@ class Counted(NamedTuple):
 
 @cache
 def counted() -> Counted:
-    """At each of `POINTS`, looked at in between whenever something of an incident was told or came due.
+    """At each of `POINTS`."""
+    return count(_facts_of_all(), looks_of(all_events(), POINTS, company_grid()))
+
+
+def count(known: Known, looks: Iterable[Micros]) -> Counted:
+    """What was counted at each of the rising moments."""
+    counting = Counting(SETTINGS, [edge / SECOND for edge in EDGES])
+    return Counted({at: counting.look(known(at), at) for at in looks}, counting.restored)
+
+
+def looks_of(events: Sequence[EventValue], points: Iterable[Micros], grid: Sequence[Micros]) -> list[Micros]:
+    """When to look: at these points, and in between whenever something of an incident was told or came due on the grid.
 
     Incidents are put on other deployments and opened anew within hours; all else changes once.
     """
-    told = {told_at(event) for event in all_events() if event["incident_id"] is not None}
-    settled = {-(-(at + SETTINGS.lateness) // HOUR) * HOUR for at in told}
-    counting = Counting(SETTINGS, [edge / SECOND for edge in EDGES])
-    looks = {at: counting.look(facts_at(at), at) for at in sorted(POINTS | told | settled) if at <= END}
-    return Counted(looks, counting.restored)
+    points = frozenset(points)
+    told = {told_at(event) for event in events if event["incident_id"] is not None}
+    places = {bisect_left(grid, at + SETTINGS.lateness) for at in told}
+    settled = {grid[place] for place in places if place < len(grid)}
+    return sorted(at for at in points | told | settled if at <= max(points))
 
 
 @cache
