@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streams.worker.security import SecurityError
 
 _CONFIG: Final[Mapping[str, Any]] = {
     "enable.idempotence": True,  # no duplicates and no reordering by retries
@@ -62,11 +64,18 @@ class Publisher:
 
     What the broker has not confirmed within `patience` seconds is given up. That must be less than a worker may be
     silent: what it had queued when it was frozen must not be sent when it wakes and its partitions are another's.
+    Raises SecurityError if librdkafka does not take the client's settings.
     """
 
     def __init__(self, client: Mapping[str, str], patience: float) -> None:
         config = {**client, **_CONFIG, "delivery.timeout.ms": int(patience * 1000)}
-        self._producer = Producer(config, logger=log)
+        try:
+            self._producer = Producer(config, logger=log)
+        except KafkaException as error:
+            reason = error.args[0].str()
+            raise SecurityError(
+                f"the Kafka client does not take its settings: {reason}; look at the KAFKA_… variables"
+            ) from error
         self._patience = patience
         self._flusher = ThreadPoolExecutor(2, thread_name_prefix="candora-flush")
         self._closed = False

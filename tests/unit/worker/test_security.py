@@ -3,6 +3,7 @@ import ssl
 import pytest
 from faust.auth import SASLCredentials, SSLCredentials
 
+from streams.worker.publisher import Publisher
 from streams.worker.security import SecurityError, credentials
 
 SERVERS = {"bootstrap.servers": "k:1"}
@@ -68,3 +69,8 @@ def test_tls_alone_checks_the_broker_unless_told_not_to() -> None:
 def test_what_the_consumer_cannot_do_is_refused_before_it_tries(client: dict[str, str], says: str) -> None:
     with pytest.raises(SecurityError, match=says):
         credentials(client)
+
+
+def test_what_the_producer_does_not_take_is_refused_too() -> None:
+    with pytest.raises(SecurityError, match="true or false; look at the KAFKA_"):
+        Publisher({"bootstrap.servers": "k:1", "enable.ssl.certificate.verification": "maybe"}, 1.0)
