@@ -96,9 +96,20 @@ def create_topics(admin: AdminClient, wanted: list[Wanted], replication: int) ->
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue
-            raise TopicsUnreachable(f"{name}: {error.args[0].str()}") from error
+            few = error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR
+            advice = "; give a --replication that the brokers can hold" if few else ""
+            raise TopicsUnreachable(f"{name}: {error.args[0].str()}{advice}") from error
         created.append(name)
     return sorted(created)
+
+
+def partitions_of(admin: AdminClient, topic: str) -> int:
+    """How many partitions a topic has; 0: there is none.
+
+    Raises:
+        TopicsUnreachable: the broker does not answer.
+    """
+    return _existing(admin).get(topic, 0)
 
 
 def check_topics(admin: AdminClient, wanted: list[Wanted]) -> list[Found]:

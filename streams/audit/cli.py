@@ -2,10 +2,7 @@
 
 import argparse
 import gc
-import sys
 import traceback
-
-from pydantic import ValidationError
 
 from streams.audit.progress import ProgressBar
 from streams.audit.report import EXIT_CODES
@@ -13,17 +10,13 @@ from streams.audit.run import Demand, audit
 from streams.worker.settings import WorkerSettings
 
 
-def run_audit(given: argparse.Namespace) -> int:
-    """0: equal, 1: different, 2: could not be decided."""
+def run_audit(given: argparse.Namespace, settings: WorkerSettings) -> int:
+    """0: equal, 1: different, 2: could not be decided. `settings` are the running workers'."""
     undecided = EXIT_CODES["undecided"]
     gc.disable()  # it holds hundreds of thousands of records until its answer, and none of them in a cycle
     try:
-        settings = WorkerSettings()
         with ProgressBar() as bar:
             report = audit(settings, Demand(given.wait, given.most, given.processes), bar)
-    except ValidationError as error:
-        print(f"candora: {error}", file=sys.stderr)
-        return undecided
     except Exception:  # noqa: BLE001 - Python's own exit code for a crash, 1, would say that something is different
         traceback.print_exc()
         return undecided

@@ -18,6 +18,7 @@ from streams.backfill.replay import replay, told_at
 from streams.backfill.series import History
 from streams.compute import read_events
 from streams.core.settings import Settings
+from streams.failures import in_words
 from streams.worker.settings import WorkerSettings
 
 USAGE: Final = 2
@@ -42,8 +43,10 @@ def run_backfill(given: argparse.Namespace, settings: WorkerSettings) -> int:
         return _fail(1, error)
     except Undecided as error:
         return _fail(UNREACHABLE, error)
-    except (ContractError, OSError) as error:
-        return _fail(USAGE, f"{given.events}: {error}" if isinstance(error, ContractError) else error)
+    except (ContractError, UnicodeDecodeError) as error:
+        return _fail(USAGE, f"{given.events}: {error}")
+    except OSError as error:
+        return _fail(USAGE, in_words(error))
     return 0
 
 

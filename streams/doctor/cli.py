@@ -66,6 +66,6 @@ def _get(url: str, path: str, query: dict[str, str] | None = None) -> Any:
     except urllib.error.HTTPError as error:
         raise NoAnswerError(f"{asked} answers {error.code} {error.reason}: is it a Prometheus?") from error
     except OSError as error:
-        raise NoAnswerError(f"{asked} does not answer: {error}") from error
+        raise NoAnswerError(f"{asked} does not answer: {getattr(error, 'reason', error)}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise NoAnswerError(f"{asked} does not answer as Prometheus does") from error

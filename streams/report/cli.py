@@ -16,6 +16,7 @@ from streams.audit.progress import ProgressBar
 from streams.backfill.log import Log
 from streams.backfill.replay import told_at
 from streams.compute import read_events
+from streams.failures import in_words
 from streams.report import periods
 from streams.report.as_json import as_json
 from streams.report.layout import document
@@ -52,8 +53,10 @@ def run_report(given: argparse.Namespace, settings: WorkerSettings, now: Micros)
         return _fail(USAGE, f"{given.events}: {error}")
     except UnicodeDecodeError as error:
         return _fail(USAGE, f"{given.events}: is not UTF-8: {error}")
-    except (Wrong, OSError) as error:
+    except Wrong as error:
         return _fail(USAGE, error)
+    except OSError as error:
+        return _fail(USAGE, in_words(error))
     return 0
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ HISTORY: Final = str(DATA / "public-delivery-history.jsonl")
 AT: Final = ("--at", "2026-01-20T00:00:00Z")
 SHA: Final = "51ce890e9eb69e9d45e1b94b5a1cf7822cc8d99c"
 USAGE: Final = 2
+COLUMNS: Final = 80
 
 
 class Ran(NamedTuple):
@@ -141,8 +143,11 @@ class TestComputing:
         monkeypatch.setattr("sys.stdin", io.StringIO(Path(HISTORY).read_text(encoding="utf-8")))
         assert candora.answer("-", *AT) == candora.answer(HISTORY, *AT)
 
-    def test_nothing_gives_nothing(self, candora: Candora, tmp_path: Path) -> None:
-        assert candora.answer(write(tmp_path), *AT) == {"at": 1768867200.0, "services": {}}
+    def test_nothing_gives_nothing_and_a_word(self, candora: Candora, tmp_path: Path) -> None:
+        file = write(tmp_path)
+        ran = candora("compute", file, *AT, "--json")
+        assert (ran.code, ran.err) == (0, f"candora: {file} holds no event\n")
+        assert json.loads(ran.out) == {"at": 1768867200.0, "services": {}}
 
     def test_what_lies_ahead_is_left_out_with_a_word(self, candora: Candora) -> None:
         """What lies ahead by no more than clocks may disagree is taken."""
@@ -279,9 +284,9 @@ class TestFaults:
         assert "utf-8" in ran.err
 
     def test_a_file_that_is_not_there_is_named(self, candora: Candora, tmp_path: Path) -> None:
-        ran = candora("compute", str(tmp_path / "none.jsonl"), *AT)
-        assert ran.code == USAGE
-        assert "none.jsonl" in ran.err
+        file = tmp_path / "none.jsonl"
+        ran = candora("compute", str(file), *AT)
+        assert (ran.code, ran.err) == (USAGE, f"candora: {file}: No such file or directory\n")
 
     @pytest.mark.parametrize(
         ("args", "said"),
@@ -293,6 +298,7 @@ class TestFaults:
             (("--window=-1d",), "is not a duration"),
             (("--failure-window", "a day"), "is not a duration"),
             (("--lateness", ""), "is not a duration"),
+            (("--window", "-1d"), "needs a value, which must not begin with -"),
             (("--failing-severities", "critical"), "write some of sev1 to sev5"),
         ],
     )
@@ -307,7 +313,33 @@ class TestFaults:
     def test_what_is_left_out_or_unknown_is_a_usage_error(self, candora: Candora, args: Sequence[str]) -> None:
         ran = candora(*args)
         assert ran.code == USAGE
-        assert "usage: candora" in ran.err
+        assert re.fullmatch(r"candora: .*; see `candora[a-z ]* --help`\n", ran.err)
+
+    @pytest.mark.parametrize(
+        ("args", "said"),
+        [
+            (("topics", "create", "--partitions", "0"), "'0' is no whole number from 1 on"),
+            (("topics", "create", "--replication", "many"), "'many' is no whole number from 1 on"),
+            (("audit", "--most", "0"), "'0' is no whole number from 1 on"),
+            (("audit", "--wa", "1s"), "unrecognized arguments: --wa 1s"),
+            (("demo", "--days=-3"), "'-3' is no whole number from 1 on"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_before_anything_is_asked(
+        self, candora: Candora, args: Sequence[str], said: str
+    ) -> None:
+        ran = candora(*args)
+        assert (ran.code, ran.out) == (USAGE, "")
+        assert said in ran.err
+        assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_an_output_that_is_full_is_told_of(tmp_path: Path) -> None:
+    command = [*script_command("streams.cli", "candora"), "compute", write(tmp_path, *GOOD), *AT]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=packages_env())
+    assert (ran.returncode, ran.stderr) == (USAGE, "candora: cannot write: No space left on device\n")
 
 
 class TestSettings:
@@ -323,6 +355,19 @@ class TestSettings:
         assert ran.code == USAGE
         assert "CANDORA_LATENESS" in ran.err
         assert "'soon' is not a duration" in ran.err
+
+    def test_one_of_several_is_named_by_its_variable(self, candora: Candora, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CANDORA_WINDOWS", "7d,30")
+        ran = candora("audit")
+        assert ran.code == USAGE
+        assert ran.err.startswith("candora: CANDORA_WINDOWS: '30' is not a duration: ")
+
+    def test_an_address_that_is_taken_is_named(self, candora: Candora, monkeypatch: pytest.MonkeyPatch) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            monkeypatch.setenv("CANDORA_METRICS_PORT", str(taken.getsockname()[1]))
+            ran = candora("serve-metrics")
+        assert ran.code == 1
+        assert "(CANDORA_METRICS_HOST, CANDORA_METRICS_PORT): Address already in use" in ran.err
 
     def test_the_serving_process_names_its_own(self, candora: Candora, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CANDORA_METRICS_PORT", "many")
@@ -353,21 +398,30 @@ class TestHelp:
         ("args", "words"),
         [
             ((), ("worker", "serve-metrics", "topics", "compute", "demo", "CANDORA_", "KAFKA_")),
-            (("worker",), ()),
-            (("serve-metrics",), ()),
+            (("worker",), ("CANDORA_DATA_DIR", "exit codes:")),
+            (("serve-metrics",), ("CANDORA_METRICS_PORT", "exit codes:")),
             (("topics",), ("create", "check")),
             (("topics", "create"), ("--partitions", "--replication")),
-            (("topics", "check"), ()),
+            (("topics", "check"), ("exit codes:",)),
+            (("audit",), ("--wait DURATION", "2  could not be decided")),
+            (("rebuild",), ("--switch-file FILE", "exit codes:")),
+            (("doctor", "prometheus"), ("--job NAME", "exit codes:")),
+            (("backfill", "metrics"), ("--step DURATION", "exit codes:")),
+            (("report",), ("--last DURATION", "exit codes:")),
             (("compute",), ("EVENTS.jsonl", "--at", "--window", "--failure-window", "--failing-severities", "30d")),
             (("demo",), ("--once", "--seed", "--days")),
         ],
     )
-    def test_every_command_explains_itself(self, candora: Candora, args: Sequence[str], words: Sequence[str]) -> None:
+    def test_every_command_explains_itself(
+        self, candora: Candora, monkeypatch: pytest.MonkeyPatch, args: Sequence[str], words: Sequence[str]
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", str(COLUMNS))
         ran = candora(*args, "--help")
         assert (ran.code, ran.err) == (0, "")
         assert ran.out.startswith(" ".join(("usage: candora", *args)))
         for word in words:
             assert word in ran.out
+        assert max(map(len, ran.out.splitlines())) <= COLUMNS
 
     def test_it_needs_neither_faust_nor_a_kafka_client_to_compute(self) -> None:
         code = (
