@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
+import yaml
 
 from tests.support.missing import not_run
 from tests.support.processes import POLL, Process, free_port, start
 
+SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
 HOW_TO_GET_IT: Final = "Install Prometheus 2.40 or newer (Debian: apt-get install prometheus)."
 
 
@@ -118,6 +120,17 @@ class PrometheusStarter:
         home = self._home()
         shutil.copytree(data, home / "data")
         return self._start(home, scrape_config((), "1m", rule_files, "/metrics"))
+
+    def as_shipped(self, data: Path, target: str, interval: str) -> Prometheus:
+        """A server over a copy of a data folder, that scrapes "host:port" as deploy/prometheus says, but more often."""
+        home = self._home()
+        shutil.copytree(data, home / "data")
+        config = yaml.safe_load((SHIPPED / "prometheus.yml").read_text(encoding="utf-8"))
+        config["global"] = {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval}
+        config["rule_files"] = [str(SHIPPED / name) for name in config["rule_files"]]
+        config["scrape_configs"] = [one for one in config["scrape_configs"] if one["job_name"] == "candora"]
+        config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
+        return self._start(home, config)
 
     def _home(self) -> Path:
         home = self.folder / f"prometheus-{len(self.running)}"
