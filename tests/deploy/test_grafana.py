@@ -17,6 +17,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from producers.receiver.metrics import Metrics
 from producers.spool import Spool
+from streams.report.bands import YEAR, band
 from streams.serving.collector import EXEMPLAR_LABEL
 from tests.support.dashboard_rules import RULES, Rule
 from tests.support.dashboards import FOLDER, Board, board, boards, panels, questions
@@ -153,6 +154,52 @@ def test_numbers_that_alerts_know_too_are_the_same() -> None:
         ("SERVICE_SILENT_SECONDS", config["serviceSilentSeconds"]),
     ):
         assert _product(stated[name]) == value, name
+
+
+COLORS: Final = {"elite": "#009E73", "high": "#56B4E9", "medium": "#E69F00", "low": "#D55E00"}
+LEVELLED: Final = (
+    ("candora-overview", "Change failure rate", None, "change_failure_rate"),
+    ("candora-overview", "Lead time, median", None, "lead_time_p50"),
+    ("candora-overview", "Time to restore, mean", None, "recovery_mean"),
+    ("candora-overview", "Services", "per day", "frequency"),
+    ("candora-overview", "Services", "Lead time p50", "lead_time_p50"),
+    ("candora-overview", "Services", "Failure rate", "change_failure_rate"),
+    ("candora-overview", "Services", "Time to restore", "recovery_mean"),
+    ("candora-service", "Times to restore in the window", "Mean", "recovery_mean"),
+)
+"""Where a level is shown: dashboard, panel, column, and the measure that `candora report` knows it by."""
+
+
+@pytest.mark.parametrize(("uid", "title", "column", "measure"), LEVELLED)
+def test_a_level_is_the_same_as_in_the_report(uid: str, title: str, column: str | None, measure: str) -> None:
+    """On both sides of each edge, and on the edge itself: one failure in ten is still high."""
+    steps = steps_of(panel_of(board(uid), title), column)
+    edges = [step["value"] for step in steps if step["value"] is not None]
+    assert len(edges) == 3
+    for value in (round(edge, 9) * by for edge in edges for by in (0.999, 1, 1.001)):
+        level = band(measure, value)
+        assert level is not None
+        assert color_of(value, steps) == COLORS[level], value
+
+
+def steps_of(panel: dict[str, Any], column: str | None) -> list[dict[str, Any]]:
+    """The colours of a panel's value, or of a column."""
+    field = panel["fieldConfig"]
+    own = [each["properties"] for each in field["overrides"] if each["matcher"]["options"] == column]
+    found = [each["value"] for properties in own for each in properties if each["id"] == "thresholds"]
+    steps: list[dict[str, Any]] = (found[0] if column else field["defaults"]["thresholds"])["steps"]
+    return steps
+
+
+def color_of(value: float, steps: list[dict[str, Any]]) -> str:
+    """Grafana's choice: the last colour that begins at the value or below."""
+    begun = [step["color"] for step in steps if step["value"] is None or step["value"] <= value]
+    return str(begun[-1])
+
+
+def test_levels_are_named_with_their_year() -> None:
+    """Every year that stands on a dashboard is that of the levels."""
+    assert set(re.findall(r"\b20[12]\d\b", json.dumps(boards()))) == {str(YEAR)}
 
 
 def _product(text: str) -> float:

@@ -1,5 +1,6 @@
 """What all dashboards share: colours, the levels of DORA's reports, and where things are."""
 
+from math import inf, nextafter
 from typing import Final
 
 from grafana_foundation_sdk.builders import common as common_builders
@@ -41,10 +42,16 @@ MONTH: Final = 30 * DAY
 Steps = tuple[tuple[float, str], ...]
 """Colours that begin at a value, rising."""
 
-# The levels of the 2023 report: elite, high, medium, low.
-FAILURE_RATE_LEVELS: Final[Steps] = ((0.05, SKY), (0.10, ORANGE), (0.15, RED))
-LEAD_TIME_LEVELS: Final[Steps] = ((DAY, SKY), (WEEK, ORANGE), (MONTH, RED))
-RECOVERY_LEVELS: Final[Steps] = ((HOUR, SKY), (DAY, ORANGE), (WEEK, RED))
+
+def _up_to(elite: float, high: float, medium: float) -> Steps:
+    """Less is better: a level has its edge too, while a colour begins at its own."""
+    return tuple((nextafter(edge, inf), color) for edge, color in ((elite, SKY), (high, ORANGE), (medium, RED)))
+
+
+# The levels of the 2023 report, as `candora report` has them: elite, high, medium, low. A test compares the two.
+FAILURE_RATE_LEVELS: Final = _up_to(0.05, 0.10, 0.15)
+LEAD_TIME_LEVELS: Final = _up_to(DAY, WEEK, MONTH)
+RECOVERY_LEVELS: Final = _up_to(HOUR, DAY, WEEK)
 FREQUENCY_LEVELS: Final[Steps] = ((1 / 30, ORANGE), (1 / 7, SKY), (1, GREEN))
 LEVELS: Final = """\
 | | Elite | High | Medium | Low |
