@@ -1,5 +1,6 @@
 """`candora-ci`: the command a pipeline calls. This module chooses the real clock and streams, and finds the command."""
 
+import errno
 import os
 import sys
 import time
@@ -26,6 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(load(given.command).run(given, os.environ, console))
     except UsageError as error:
         console.error(str(error))
+        code = ExitCode.USAGE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        console.error(f"cannot write: {error.strerror}; what was not reported as delivered may not be sent")
         code = ExitCode.USAGE
     except KeyboardInterrupt:
         console.error("interrupted; what was not reported as delivered may not be sent")

@@ -99,6 +99,8 @@ class Emitter:
             tally = f"{len(bad)} bad, {outbox.count} good"
             if bad and not self._options.skip_invalid:
                 raise UsageError(f"nothing sent, because of bad lines ({tally}); --skip-invalid sends the good ones")
+            if not (outbox.count or bad):
+                self._console.warning("the file holds no event: nothing is sent")
             code = self._send(outbox, f"{outbox.count} events") if outbox.count else ExitCode.OK
             return ExitCode.USAGE if bad else code
 

@@ -139,7 +139,7 @@ class KafkaPublisher:
                     on_delivery=on_delivery,
                 )
             except BufferError:  # the queue is full: wait for acknowledgements
-                self._producer.poll(_POLL)
+                self._poll(_POLL)
                 if self._given_up():
                     report(message, self._failure(None))
                     return
@@ -147,16 +147,23 @@ class KafkaPublisher:
                 report(message, self._failure(error.args[0]))
                 return
             else:
-                self._producer.poll(0)
+                self._poll(0)
                 return
 
     def _drain(self) -> None:
         """Wait for what is under way; at the deadline, or once the broker said no, give up on it."""
         while len(self._producer) and not self._given_up():
-            self._producer.poll(_POLL)
+            self._poll(_POLL)
         if len(self._producer):
             self._producer.purge()
             self._producer.flush(1)
+
+    def _poll(self, seconds: float) -> None:
+        try:
+            self._producer.poll(seconds)
+        except SystemError as error:
+            # A Ctrl-C that falls into one of our callbacks is lost in the client; this is what is left of it.
+            raise KeyboardInterrupt from error
 
     def _given_up(self) -> bool:
         return self._refusal is not None or self._abandoned or time.monotonic() >= self._deadline

@@ -1,8 +1,9 @@
 """The command line of `candora-ci`: one parser, and in it those of the commands."""
 
 import argparse
+import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from typing_extensions import override
 
@@ -16,12 +17,32 @@ class Parser(argparse.ArgumentParser):
     @override
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+        told = message.replace("expected one argument", "needs a value, which must not begin with -")
+        raise UsageError(f"{told}; see `{self.prog} --help`")
+
+
+class _Version(argparse.Action):
+    """Looks for the version only when it is asked: that takes longer than all else that `emit` imports."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **given: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **given)
+
+    @override
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - see above
+
+        try:
+            number = version("candora")
+        except PackageNotFoundError:  # from a checkout that is not installed
+            number = "(not installed)"
+        sys.stdout.write(f"candora-ci {number}\n")
+        parser.exit()
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of these arguments: with the command that they name alone, or with all if they name none."""
-    parser = Parser(prog="candora-ci", description="Report what a pipeline does to candora.", allow_abbrev=False)
+    parser = Parser(prog="candora-ci", description="Tell candora what a pipeline does.", allow_abbrev=False)
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     named = [name for name in arguments[:1] if name in commands.NAMES]
     for name in named or commands.NAMES:

@@ -122,8 +122,10 @@ def load_settings(path: Path) -> Settings:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: the settings cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: the settings cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: the settings are not UTF-8, at byte {error.start + 1}") from error
     return read_yaml(text, Settings, str(path))
 
 

@@ -73,7 +73,7 @@ def _place(node: yaml.Node | None, loc: Sequence[str | int]) -> tuple[list[str |
         if inner is not None:
             node, line = inner
             path.append(step)
-        elif position == len(loc) - 1 and isinstance(node, yaml.MappingNode) and step != "[key]":
+        elif position == len(loc) - 1 and isinstance(node, yaml.MappingNode | None) and step != "[key]":
             path.append(step)  # a field that is missing
     return path, line
 

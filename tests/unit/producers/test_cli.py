@@ -218,6 +218,32 @@ def test_a_file_is_sent_whole(use: Use, capsys: pytest.CaptureFixture[str], tmp_
     assert "delivered 2 events" in shown.err
 
 
+def test_a_file_without_events_is_told_of(use: Use, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    publisher = use(RecordingPublisher())
+    assert cli.main(["emit", "--file", _file(tmp_path, "", "")]) == 0
+    assert capsys.readouterr().err == "candora-ci: warning: the file holds no event: nothing is sent\n"
+    assert not publisher.messages
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("candora-ci ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_an_output_that_is_full_is_told_of(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that could not be written stays in the stream, so the stream's own end fails as well."""
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closed below, where it fails
+    monkeypatch.setattr("sys.stdout", full)
+    assert cli.main([*COMMIT, "--dry-run"]) == 2
+    monkeypatch.undo()
+    assert "candora-ci: error: cannot write: No space left on device" in capsys.readouterr().err
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
+
+
 def test_standard_input_is_a_file_too(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     publisher = use(RecordingPublisher())
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(_good("c1")).encode())))

@@ -132,3 +132,21 @@ def test_a_recording_publisher_delivers_where_a_worker_with_as_many_partitions_l
     assert isinstance(outcome, Delivered)
     assert outcome.partition < PARTITIONS
     assert publisher.messages == [message("event")]
+
+
+def test_a_ctrl_c_that_the_client_lost_is_one_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it falls into a callback, `poll` answers nothing and raises nothing, which is a SystemError to Python."""
+
+    class Interrupted:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def produce(self, *_: object, **__: object) -> None:
+            pass
+
+        def poll(self, _: float) -> int:
+            raise SystemError("returned NULL without setting an exception")
+
+    monkeypatch.setattr("producers.kafka_publisher.Producer", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        publish(KafkaPublisher("deploy_events", {}, timeout=2), [message("one")])

@@ -80,3 +80,21 @@ def test_every_series_is_there_from_the_start(tmp_path: Path) -> None:
         "delivery_sidecar_spool_oldest_seconds 0.0",
     ):
         assert line in text.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "spool: is missing"),
+        (b"spool: \xff", "the settings are not UTF-8, at byte 8"),
+        (None, "the settings cannot be read: No such file or directory"),
+    ],
+)
+def test_a_settings_file_that_is_none_is_told_with_the_reason(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    path = tmp_path / "sidecar.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    assert cli.main(["serve", "--config", str(path)]) == 2
+    assert capsys.readouterr().err.rstrip().endswith(f": {problem}")
