@@ -114,15 +114,22 @@ def _shake_hands(address: Address, connection: socket.socket, context: ssl.SSLCo
     except ssl.SSLCertVerificationError as error:
         advice = "set KAFKA_SSL_CA_LOCATION to the authority that signed it, or use the name that it is made out to"
         return problem(name, f"its certificate is not trusted: {error.verify_message}", advice, ExitCode.CREDENTIALS)
-    except (ssl.SSLEOFError, ConnectionError, TimeoutError):
-        advice = "check that this port is its TLS listener"
-        return problem(name, "hangs up, or falls silent, when TLS begins", advice, ExitCode.NOT_DELIVERED)
+    except (ConnectionError, TimeoutError):
+        return _hung_up(name)
     except ssl.SSLError as error:
+        # OpenSSL 3.0.20 with Python 3.11.2 gives an end without a word neither the class nor a reason.
+        if isinstance(error, ssl.SSLEOFError) or error.reason is None:
+            return _hung_up(name)
         if error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
             advice = "take the port of its TLS listener, or another KAFKA_SECURITY_PROTOCOL"
             return problem(name, "does not speak TLS", advice, ExitCode.NOT_DELIVERED)
         advice = "if it asks for a client's certificate, set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"
         return problem(name, f"refuses TLS: {error.reason}", advice, ExitCode.CREDENTIALS)
+
+
+def _hung_up(name: str) -> Finding:
+    advice = "check that this port is its TLS listener"
+    return problem(name, "hangs up, or falls silent, when TLS begins", advice, ExitCode.NOT_DELIVERED)
 
 
 def _await_objection(secure: ssl.SSLSocket) -> None:
