@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answer the exit code."""
     try:
-        given = build_parser().parse_args(arguments)
-        code = _RUN[given.command](given)
+        code = _run(build_parser().parse_args(arguments))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
@@ -40,6 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         return _fail(USAGE, f"cannot write: {in_words(error)}")
     return code
+
+
+def _run(given: argparse.Namespace) -> int:
+    try:
+        return _RUN[given.command](given)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in {"", "schemas", "producers", "streams"}:
+            raise
+        return _fail(USAGE, f"`candora {given.command}` needs {missing}: pip install 'candora[streams]'")
 
 
 def _drop_output() -> None:

@@ -334,6 +334,17 @@ class TestFaults:
         assert len(ran.err.splitlines()) == 1
 
 
+def test_a_command_whose_libraries_are_not_installed_names_the_extra(
+    candora: Candora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("streams.demo")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    ran = candora("demo")
+    assert (ran.code, ran.out) == (USAGE, "")
+    assert ran.err == "candora: `candora demo` needs rich: pip install 'candora[streams]'\n"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_an_output_that_is_full_is_told_of(tmp_path: Path) -> None:
     command = [*script_command("streams.cli", "candora"), "compute", write(tmp_path, *GOOD), *AT]
