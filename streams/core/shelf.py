@@ -3,10 +3,15 @@
 The clock of a partition is the largest append time of the messages read from it (semantics.md, section 1). It moves
 every book of the partition, message by message, so the state after a message is a function of the log up to it, on
 whatever worker, however the messages were fetched, and however often it was restored in between.
+
+Books do not know of each other. So a batch may be read service by service, as long as each book sees its own messages
+in order and moves with the clock that the partition had at each: a book that is read on end stays in the processor's
+cache (`begin`, `take`, `finish`; `read` does the same for one message).
 """
 
 import heapq
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from schemas.values import AsOf, ChangeValue, DeploymentValue, EventValue, IncidentRecordValue, MetricsValue, Micros
@@ -66,6 +71,9 @@ class Shelf:
         self._closed: list[str] = []
         """Rows of records that were closed: deleted with the next batch, once what closed them is stored."""
         self._closing: list[str] = []
+        self._clocks: list[Micros] = []
+        """Of the batch that is being read: the clock after each message, and the offset that was read up to."""
+        self._offsets: list[int] = []
 
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Rebuild the books from stored rows, in any order, as they stood after the last whole batch."""
@@ -77,7 +85,7 @@ class Shelf:
             by_service.setdefault(service, {})[key] = row
         for service, records in by_service.items():
             self._restore_book(service, records)
-        self._plan_sweep()
+        self._plan_sweep(self.clock)
 
     def _restore_book(self, service: str, records: dict[str, Any]) -> None:
         folds = [row for key, row in records.items() if key.startswith(_FOLD) and row[0] <= self.offset]
@@ -109,36 +117,41 @@ class Shelf:
         A message that was taken in before changes nothing. The answer says why an event was not taken in, if it was
         not: its record is older than the longest window and closed, or holds as many events as one may.
         """
-        if offset <= self.offset:
-            return None
-        self.offset = offset
-        if append_time > self.clock:
-            self.clock = append_time
-        self._moved = True
-        refusal = None
-        if event is not None and event["event_type"] != "clock_tick":
-            refusal = self._apply(event)
-        agenda = self._agenda
-        while agenda and agenda[0][0] <= self.clock:
-            due, service = heapq.heappop(agenda)
-            if self._scheduled.get(service) != due:
-                continue
-            del self._scheduled[service]
-            book = self.books[service]
-            book.advance(self.clock, offset)
-            self._open[service] = book
-            self._schedule(book)
-        if self._sweep_at is None:
-            self._plan_sweep()
-        elif self.clock >= self._sweep_at:
-            self._sweep()
+        self.begin([(append_time, offset)])
+        refusal = self.take(event, 0)
+        self.finish()
         return refusal
 
-    def _apply(self, event: EventValue) -> Refusal | None:
+    def begin(self, moments: Sequence[tuple[Micros, int]]) -> int:
+        """Begin to read messages in any order of services: given the append time and the offset of each, in log order.
+
+        Answers how many of them are read in one go. They end where books are to be closed: all must have come there.
+        """
+        clock, last = self.clock, self.offset
+        self._clocks, self._offsets = [], []
+        for append_time, offset in moments:
+            if offset > last:
+                last = offset
+                if append_time > clock:
+                    clock = append_time
+            self._clocks.append(clock)
+            self._offsets.append(last)
+            if self._sweep_at is None:
+                self._plan_sweep(clock)
+            elif clock >= self._sweep_at:
+                break
+        return len(self._clocks)
+
+    def take(self, event: EventValue | None, position: int) -> Refusal | None:
+        """Take in one of the messages, those of a service in log order. The answer is that of `read`."""
+        offset = self._offsets[position]
+        if event is None or offset <= self.offset or event["event_type"] == "clock_tick":
+            return None
         service = event["service"]
         book = self.books.get(service)
         if book is None:
             book = self.books[service] = Book(service, self.settings)
+        self._catch_up(book, position)
         key = owner_of(event)
         if key in book.closed:
             return "record_closed"
@@ -147,16 +160,46 @@ class Shelf:
             held = len(entity.facts) + len(entity.beaten)
             if held >= _MOST and held >= MOST_EVENTS.get(key[0], _MOST):
                 return "record_full"
-        book.apply(event, self.clock, self.offset, key)
+        book.apply(event, self._clocks[position], offset, key)
         self._open[service] = book
         self._schedule(book)
         return None
 
-    def _plan_sweep(self) -> None:
+    def _catch_up(self, book: Book, end: int) -> None:
+        """Settle what came due of a book before the message at `end`, each at the first message that reached it."""
+        clocks = self._clocks
+        while end > 0:
+            due = book.next_due()
+            if due is None or due > clocks[end - 1]:
+                return
+            at = bisect_left(clocks, due, 0, end)
+            book.advance(clocks[at], self._offsets[at])
+            self._open[book.service] = book
+
+    def finish(self) -> None:
+        """Bring every book to the end of what was begun, and close what is old if that is due."""
+        end = len(self._clocks)
+        if not end or self._offsets[-1] <= self.offset:
+            return
+        self.clock, self.offset = self._clocks[-1], self._offsets[-1]
+        self._moved = True
+        agenda = self._agenda
+        while agenda and agenda[0][0] <= self.clock:
+            due, service = heapq.heappop(agenda)
+            if self._scheduled.get(service) != due:
+                continue
+            del self._scheduled[service]
+            book = self.books[service]
+            self._catch_up(book, end)
+            self._schedule(book)
+        if self._sweep_at is not None and self.clock >= self._sweep_at:
+            self._sweep()
+
+    def _plan_sweep(self, clock: Micros) -> None:
         """At whole periods of the clock, so that a restored shelf sweeps when the first one would have."""
-        if self.clock > FOR_EVER:
+        if clock > FOR_EVER:
             period = self.settings.fold_period
-            self._sweep_at = (self.clock // period + 1) * period
+            self._sweep_at = (clock // period + 1) * period
 
     def _sweep(self) -> None:
         """Close what is older than the longest window, after what changed so far was put aside for the next batch."""
@@ -166,7 +209,7 @@ class Shelf:
             if keys:
                 self._closing.extend(f"{book.service} {key}" for key in keys)
                 self._open[book.service] = book
-        self._plan_sweep()
+        self._plan_sweep(self.clock)
 
     def _schedule(self, book: Book) -> None:
         due = book.next_due()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 from faust.types import EventT
@@ -76,32 +77,40 @@ class BatchReader:
         """Let a shelf read the messages of a batch; returns those that are refused."""
         if self.intake is None:
             raise RuntimeError("a batch came before the topics were looked at")
-        dead: list[DeadLetterValue] = []
-        for position, record in enumerate(records, 1):
-            append_time = self.intake.append_time(record)
-            event = None
-            try:
-                event = self.intake.read(record)
-            except UnknownSchema as unknown:
-                event = await self._learned(record, unknown, dead)
-            except ContractError as error:
-                dead.append(dead_letter(record, error))
-            refusal = shelf.read(event, append_time, record.offset)
-            if refusal is not None:
-                dead.append(dead_letter(record, refused(refusal)))
-            if position % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-        return dead
+        intake, start = self.intake, 0
+        dead: dict[int, DeadLetterValue] = {}
+        moments = [(intake.append_time(record), record.offset) for record in records]
+        while start < len(records):
+            end = start + shelf.begin(moments[start:])
+            of_key: dict[bytes | None, list[int]] = {}
+            for position in range(start, end):
+                of_key.setdefault(records[position].key, []).append(position)
+            for position in chain.from_iterable(of_key.values()):  # a service at a time, as the shelf likes it
+                record, event = records[position], None
+                try:
+                    event = intake.read(record)
+                except UnknownSchema as unknown:
+                    event = await self._learned(record, unknown, position, dead)
+                except ContractError as error:
+                    dead[position] = dead_letter(record, error)
+                refusal = shelf.take(event, position - start)
+                if refusal is not None:
+                    dead[position] = dead_letter(record, refused(refusal))
+                if position % _YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+            shelf.finish()
+            start = end
+        return [dead[position] for position in sorted(dead)]
 
     async def _learned(
-        self, record: RawRecord, unknown: UnknownSchema, dead: list[DeadLetterValue]
+        self, record: RawRecord, unknown: UnknownSchema, position: int, dead: dict[int, DeadLetterValue]
     ) -> EventValue | None:
         """Read a message again, once its schema is known; a dead letter if it stays unknown."""
         if self.intake is not None and await self._writers.learn(unknown.schema_id):
             try:
                 return self.intake.read(record)
             except ContractError as error:
-                dead.append(dead_letter(record, error))
+                dead[position] = dead_letter(record, error)
         else:
-            dead.append(dead_letter(record, unknown))
+            dead[position] = dead_letter(record, unknown)
         return None

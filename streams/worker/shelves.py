@@ -24,8 +24,14 @@ class ShelfLike(Protocol):
     def restore(self, rows: Rows, /) -> None:
         """Rebuild the books from stored rows, in any order."""
 
-    def read(self, event: EventValue | None, append_time: Micros, offset: int, /) -> Refusal | None:
-        """Take in one message, in log order; None only moves the clock. The answer says why it is refused, if it is."""
+    def begin(self, moments: Sequence[tuple[Micros, int]], /) -> int:
+        """Begin to read messages: append time and offset of each. The answer says how many of them in one go."""
+
+    def take(self, event: EventValue | None, position: int, /) -> Refusal | None:
+        """Take in one of them, those of a service in log order. The answer says why it is refused, if it is."""
+
+    def finish(self) -> None:
+        """Bring everything to the end of what was begun."""
 
     def collect(self) -> Changes:
         """Take what changed since the last time."""

@@ -18,6 +18,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BATCH: Final = WorkerSettings.model_fields["batch_records"].default
+EDGES: Final = "Shelf.begin and finish"
 GARBAGE: Final = "garbage collection (within the others)"
 
 
@@ -54,29 +55,35 @@ def spend(messages: Iterable[tuple[bytes, bytes]], partitions: int) -> Stopwatch
     watch, settings = Stopwatch(), WorkerSettings()
     decode, outputs = pinned_decoder("deploy_event").decode, Outputs(settings)
     shelves = [Shelf(each, settings.core()) for each in range(partitions)]
-    waiting: list[list[bytes]] = [[] for _ in range(partitions)]
+    waiting: list[list[tuple[bytes, bytes]]] = [[] for _ in range(partitions)]
     offsets = [0] * partitions
 
     def read(partition: int) -> None:
-        shelf, values = shelves[partition], waiting[partition]
-        for value in values:
-            event = decode(value)
-            kind = event["event_type"]
-            watch.events[kind] += 1
-            watch.time("decode", kind, decode, value)
-            watch.time("check", kind, check_event, event)
-            watch.time("Shelf.read", kind, shelf.read, event, event["occurred_at"], offsets[partition])
-            offsets[partition] += 1
+        shelf, messages, first = shelves[partition], waiting[partition], offsets[partition]
+        known = [(event["event_type"], event["occurred_at"]) for event in (decode(value) for _, value in messages)]
+        moments = [(occurred_at, first + at) for at, (_, occurred_at) in enumerate(known)]
+        start = 0
+        while start < len(messages):
+            end = start + watch.time(EDGES, "", shelf.begin, moments[start:])
+            for at in sorted(range(start, end), key=lambda at: messages[at][0]):
+                kind = known[at][0]
+                watch.events[kind] += 1
+                event = watch.time("decode", kind, decode, messages[at][1])
+                watch.time("check", kind, check_event, event)
+                watch.time("Shelf.take", kind, shelf.take, event, at - start)
+            watch.time(EDGES, "", shelf.finish)
+            start = end
+        offsets[partition] += len(messages)
         changes = watch.time("Shelf.collect", "", shelf.collect)
         watch.time("encode the outputs", "", list, outputs.messages(changes, ()))
         watch.time("encode the state", "", _encode_rows, partition, changes.rows)
-        values.clear()
+        messages.clear()
 
     gc.callbacks.append(watch.watch_garbage)
     try:
         for key, value in messages:
             partition = partition_of(key, partitions)
-            waiting[partition].append(value)
+            waiting[partition].append((key, value))
             if len(waiting[partition]) == BATCH:
                 read(partition)
         for partition in range(partitions):

@@ -90,3 +90,19 @@ class TestRereading:
         partition.collect()
         assert partition.stored == stored
         assert facts_of(seen(partition)) == shown
+
+
+class TestBatches:
+    """State after a message is a function of the log up to it, however the messages were fetched."""
+
+    @given(logs())
+    def test_service_by_service_as_message_by_message(self, lines: list[Line]) -> None:
+        topic = settled(lines)
+        at_once, singly = again(topic), again(topic)
+        at_once.read(len(at_once.log))
+        for offset, line in enumerate(singly.log):
+            singly.shelf.read(line.event, line.append_time, offset)
+        for partition in (at_once, singly):
+            partition.collect()
+        assert at_once.stored == singly.stored
+        assert everything_of(seen(at_once)) == everything_of(seen(singly))

@@ -23,6 +23,7 @@ class CountingShelf:
         self.counts: dict[str, tuple[int, int]] = {}
         self._changed: set[str] = set()
         self._moved = False
+        self._moments: Sequence[tuple[Micros, int]] = ()
 
     def restore(self, rows: Iterable[tuple[str, Sequence[Any]]]) -> None:
         for key, row in rows:
@@ -31,18 +32,25 @@ class CountingShelf:
             else:
                 self.counts[key] = (row[0], row[1])
 
-    def read(self, event: EventValue | None, append_time: Micros, offset: int) -> None:
-        if offset <= self.offset:
-            return
-        self.offset = offset
-        self.clock = max(self.clock, append_time)
-        self._moved = True
-        if event is None:
+    def begin(self, moments: Sequence[tuple[Micros, int]]) -> int:
+        self._moments = moments
+        return len(moments)
+
+    def take(self, event: EventValue | None, position: int) -> None:
+        offset = self._moments[position][1]
+        if event is None or offset <= self.offset:
             return
         count, counted_to = self.counts.get(event["service"], (0, -1))
         if offset > counted_to:
             self.counts[event["service"]] = (count + 1, offset)
             self._changed.add(event["service"])
+
+    def finish(self) -> None:
+        for append_time, offset in self._moments:
+            if offset > self.offset:
+                self.offset = offset
+                self.clock = max(self.clock, append_time)
+                self._moved = True
 
     def collect(self) -> Changes:
         changed, self._changed = sorted(self._changed), set()
@@ -70,7 +78,7 @@ class FailingShelf(CountingShelf):
     """Breaks on an event of the service `broken`, as a bug of ours would."""
 
     @override
-    def read(self, event: EventValue | None, append_time: Micros, offset: int) -> None:
+    def take(self, event: EventValue | None, position: int) -> None:
         if event is not None and event["service"] == "broken":
             raise ZeroDivisionError("a bug")
-        super().read(event, append_time, offset)
+        super().take(event, position)

@@ -40,6 +40,10 @@ class Line(NamedTuple):
     append_time: Micros
 
 
+def _service(line: Line) -> str:
+    return "" if line.event is None else line.event["service"]
+
+
 class Published:
     """What readers of the compacted topics see: the last record of every key."""
 
@@ -104,10 +108,15 @@ class Partition:
         self.shelf = Shelf(number, settings)
 
     def read(self, count: int) -> None:
-        """Read the next messages."""
-        for line in self.log[self.position : self.position + count]:
-            self.shelf.read(line.event, line.append_time, self.position)
-            self.position += 1
+        """Read the next messages as a worker does, service by service."""
+        end = min(self.position + count, len(self.log))
+        while self.position < end:
+            lines = self.log[self.position : end]
+            taken = self.shelf.begin([(line.append_time, self.position + at) for at, line in enumerate(lines)])
+            for at in sorted(range(taken), key=lambda at: _service(lines[at])):
+                self.shelf.take(lines[at].event, at)
+            self.shelf.finish()
+            self.position += taken
 
     def collect(self, rows: int | None = None) -> list[EventValue]:
         """Publish and then store what changed, or only its first `rows` rows; the events for other services."""

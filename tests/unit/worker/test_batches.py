@@ -10,7 +10,7 @@ from typing_extensions import override
 from schemas.codec import load_schema
 from schemas.ids import pinned_decoder
 from schemas.registry import RegistryError
-from schemas.values import MINUTE, EventValue, Micros
+from schemas.values import MINUTE, EventValue
 from streams.core.settings import Settings
 from streams.worker.batches import BatchReader
 from streams.worker.intake import Intake
@@ -172,7 +172,7 @@ async def test_a_registry_that_cannot_be_asked_ends_the_batch_unacknowledged(wor
 async def test_a_bug_of_ours_is_no_dead_letter(world: World) -> None:
     class Broken(CountingShelf):
         @override
-        def read(self, event: EventValue | None, append_time: Micros, offset: int) -> None:
+        def take(self, event: EventValue | None, position: int) -> None:
             raise ZeroDivisionError
 
     world.shelves._factory = Broken

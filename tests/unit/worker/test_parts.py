@@ -55,7 +55,9 @@ def test_every_partition_gets_its_tick_by_number() -> None:
 
 def test_every_output_has_its_topic_and_key() -> None:
     shelf = CountingShelf(0, SETTINGS.core())
-    shelf.read(events.commit("c", "11:00", service="team/shop"), APPENDED, 4)
+    shelf.begin([(APPENDED, 4)])
+    shelf.take(events.commit("c", "11:00", service="team/shop"), 0)
+    shelf.finish()
     link = events.event("cause_linked", "11:00", service="bank", env="prod", incident_id="i")
     changes = shelf.collect()._replace(links=[link])
     letter: Any = {"reason": "undecodable", "path": None, "problem": "p", "topic": "t", "partition": 0, "offset": 1}

@@ -30,7 +30,9 @@ async def test_a_retained_partition_gets_a_new_shelf_from_what_is_stored() -> No
     await held.load([0])
     old = held.get(0)
     assert old is not None
-    old.read(events.commit("c", "11:00"), 200, 10)
+    old.begin([(200, 10)])
+    old.take(events.commit("c", "11:00"), 0)
+    old.finish()
     await held.load([0, 1])
     new = held.get(0)
     assert new is not old
