@@ -19,8 +19,9 @@ from streams.audit.run import Demand, audit
 from streams.demo.load import load
 from streams.worker.settings import WorkerSettings
 from tests.support.events import cause, opened, promoted
-from tests.support.installation import Installation, Raw, home, published, put
+from tests.support.installation import Installation, home, published, put
 from tests.support.kafka import KafkaBroker
+from tests.support.log import Raw
 from tests.support.processes import Process, Processes
 
 pytestmark = pytest.mark.proof

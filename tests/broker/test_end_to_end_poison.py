@@ -14,8 +14,9 @@ from schemas.events import new_event_id
 from schemas.ids import pinned_encoder
 from schemas.values import DAY, HOUR, EventValue
 from streams.demo.load import load
-from tests.support.installation import PARTITIONS, Installation, Raw, assert_same, home, published, recompute
+from tests.support.installation import PARTITIONS, Installation, assert_same, home, published, recompute
 from tests.support.kafka import KafkaBroker
+from tests.support.log import Raw
 from tests.support.processes import Processes
 from tests.support.replay import Records, facts_of, played, totals
 from tests.unit.serving.scrapes import numbers

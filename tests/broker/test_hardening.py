@@ -24,7 +24,8 @@ from streams.worker.hardening.producer import HardenedProducer
 from streams.worker.hardening.recovery import HardenedTableManager
 from streams.worker.run import AppThread
 from tests.support.kafka import KafkaBroker
-from tests.support.workers import committed_offsets, eventually
+from tests.support.log import committed_offsets
+from tests.support.workers import eventually
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(90)]
 

@@ -135,9 +135,9 @@ def test_headers_that_are_no_utf8_empty_many_or_huge(installation: Installation)
     ]
     with installation.thread(store="memory") as worker:
         for headers in odd:
-            installation.write([(SERVICE.encode(), b"poison", -1)], headers=list(headers))
+            installation.produce([(SERVICE.encode(), b"poison", -1)], headers=list(headers))
             [event] = installation._counted(commits(1))
-            installation.write([(SERVICE.encode(), ENCODER.encode(event), -1)], headers=list(headers))
+            installation.produce([(SERVICE.encode(), ENCODER.encode(event), -1)], headers=list(headers))
         eventually(installation.all_committed, "all commits")
         assert worker.running
     assert installation.counts() == installation.sent

@@ -47,7 +47,7 @@ def test_a_lost_data_directory_is_restored_from_the_changelog(installation: Inst
     installation.send(commits(200))
     with installation.thread("a"):
         eventually(installation.all_committed, "all commits")
-    with installation.thread("b", instance_id=f"{installation.app_id}-a"):
+    with installation.thread("b", instance_id=f"{installation.group}-a"):
         installation.send(commits(200))
         eventually(installation.all_committed, "all commits by the one with an empty directory")
     assert installation.counts() == installation.sent
@@ -57,7 +57,7 @@ def test_a_batch_has_no_more_records_or_bytes_than_its_bounds(installation: Inst
     installation.send(commits(500))
     with installation.thread(batch_records=7, batch_bytes=600):
         eventually(installation.all_committed, "all commits of small batches")
-    rows = installation.read(installation.changelog)
+    rows = list(installation.read("worker-state-changelog"))
     partition_rows = [message for message in rows if (message.key() or b"").endswith(b"/partition")]
     assert len(partition_rows) >= 500 / 7
     assert installation.counts() == installation.sent
@@ -85,10 +85,10 @@ def test_a_thousand_malformed_messages_between_good_ones(installation: Installat
     bad = [faults[number % len(faults)] for number in range(1000)]
     mixed = [pair for each, (_, key, value) in zip(good, bad, strict=True) for pair in (each, (key, value, -1))]
     with installation.thread() as worker:
-        installation.write(mixed, headers=[("origin", b"test")])
+        installation.produce(mixed, headers=[("origin", b"test")])
         stray = encoder.encode(events.commit("stray", at, service=SERVICES[0]))
         home = partition_of(SERVICES[0].encode(), installation.partitions)
-        installation.write([(SERVICES[0].encode(), stray, (home + 1) % installation.partitions)])
+        installation.produce([(SERVICES[0].encode(), stray, (home + 1) % installation.partitions)])
         eventually(installation.all_committed, "all commits")
         assert worker.running
     assert installation.counts() == installation.sent
@@ -98,7 +98,7 @@ def test_a_thousand_malformed_messages_between_good_ones(installation: Installat
         key=repr,
     )
     assert sorted(((each["reason"], each["key"], each["value"]) for each in letters), key=repr) == wanted
-    log = {(each.partition(), each.offset()): each for each in installation.read(installation.events_topic)}
+    log = {(each.partition(), each.offset()): each for each in installation.read("deploy_events")}
     for letter in letters:
         message = log[letter["partition"], letter["offset"]]
         assert (message.key(), message.value()) == (letter["key"], letter["value"])
@@ -122,7 +122,7 @@ def test_state_of_another_version_is_refused_with_what_to_do(installation: Insta
 
 
 def test_a_missing_topic_is_named(kafka: KafkaBroker, unique: str, tmp_path: Path) -> None:
-    worker = Installation(kafka.bootstrap, unique, tmp_path).thread()
+    worker = Installation(kafka, unique, tmp_path).thread()
     worker.start()
     eventually(lambda: not worker.running, "its end")
     with pytest.raises(TopicsError, match=f"{unique}deploy_events.*candora topics create"):
@@ -132,7 +132,7 @@ def test_a_missing_topic_is_named(kafka: KafkaBroker, unique: str, tmp_path: Pat
 def test_ticks_reach_every_partition_from_one_writer(installation: Installation) -> None:
     with installation.thread("a", tick_interval=SECOND // 2), installation.thread("b", tick_interval=SECOND // 2):
         eventually(lambda: min(installation.ends().values()) >= 3, "three ticks in every partition")
-    messages = installation.read(installation.events_topic)
+    messages = list(installation.read("deploy_events"))
     ids = [message.value() for message in messages]
     assert len(ids) == len(set(ids)), "two writers wrote the tick of one interval and partition"
     assert installation.dead_letters() == []

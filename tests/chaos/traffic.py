@@ -15,7 +15,8 @@ from streams.core.settings import Settings
 from streams.demo import facts
 from streams.demo.disturb import Poison, disturb
 from streams.demo.load import load
-from tests.support.installation import PARTITIONS, Raw, home
+from tests.support.installation import PARTITIONS, home
+from tests.support.log import Raw
 
 SERVICES: Final = 10
 STEP: Final[Micros] = 3 * SECOND

@@ -3,16 +3,14 @@
 And the proof of what they publish: the log is read back, and a shelf for each partition says what should stand there.
 """
 
-import functools
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Producer, TopicPartition
 
 from schemas.duration import format_duration
 from schemas.errors import ContractError
@@ -20,11 +18,12 @@ from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.keys import record_key
 from schemas.partitioner import partition_of
 from schemas.rules import check_event, check_time
-from schemas.values import SECOND, DeadLetterValue, EventValue, Micros
+from schemas.values import SECOND, EventValue, Micros
 from streams.core.settings import Settings
 from streams.core.shelf import Shelf
 from streams.serving.metrics import PIPELINE
 from tests.support.kafka import KafkaBroker
+from tests.support.log import Log, Place, offset_in, partition_in
 from tests.support.processes import POLL, Process, Processes, free_port
 from tests.support.replay import Published, Records
 from tests.unit.serving.live import Serving
@@ -52,23 +51,8 @@ _SAYS_WHEN: Final = (
 """Series that tell the time or how the pipeline is: of an incident each scraper gets one sample, and never again."""
 
 
-class Raw(NamedTuple):
-    """A message to be sent as it is; with partition -1 it goes where its key belongs."""
-
-    key: bytes | None
-    value: bytes | None
-    partition: int = -1
-
-
-class Place(NamedTuple):
-    """Where a message lies in its topic."""
-
-    partition: int
-    offset: int
-
-
 @dataclass
-class Installation:
+class Installation(Log):
     """One installation: a topic prefix and a consumer group of its own."""
 
     kafka: KafkaBroker
@@ -77,22 +61,16 @@ class Installation:
     folder: Path
     settings: Settings = SETTINGS
     workers: dict[str, "Worker"] = field(default_factory=dict)
-
-    @property
-    def group(self) -> str:
-        return f"{self.prefix}worker"
+    partitions: int = PARTITIONS
 
     @property
     def env(self) -> dict[str, str]:
         """What every command is told."""
         return {
-            "CANDORA_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap,
+            "CANDORA_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "CANDORA_TOPIC_PREFIX": self.prefix,
             "CANDORA_APP_ID": self.group,
         }
-
-    def topic(self, base: str) -> str:
-        return self.prefix + base
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -157,76 +135,6 @@ class Installation:
             worker.process.popen.terminate()
         assert [worker.process.wait(30) for worker in self.workers.values()] == [0] * len(self.workers)
 
-    # --- messages -----------------------------------------------------------------------------------------------------
-
-    def produce(self, messages: Iterable[Raw]) -> list[Place]:
-        """Send messages as they are, whatever their size; where each of them lies once the broker has them all."""
-        config = {
-            "bootstrap.servers": self.kafka.bootstrap,
-            "partitioner": "murmur2_random",
-            "compression.type": "lz4",
-            "message.max.bytes": 64 * 1024 * 1024,
-            "linger.ms": 5,
-        }
-        producer, places, failed = Producer(config), dict[int, Place](), list[str]()
-
-        def sent(order: int, error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                places[order] = Place(_partition(message), _offset(message))
-            else:
-                failed.append(error.str())
-
-        for order, (key, value, partition) in enumerate(messages):
-            producer.produce(
-                self.topic("deploy_events"), value, key, partition, on_delivery=functools.partial(sent, order)
-            )
-            producer.poll(0)
-        assert producer.flush(60) == 0
-        assert not failed
-        return [place for _, place in sorted(places.items())]
-
-    def produce_events(self, events: Iterable[EventValue]) -> None:
-        """Send events as a producer does that makes no fault."""
-        encode = pinned_encoder("deploy_event").encode
-        self.produce(Raw(event["service"].encode(), encode(event)) for event in events)
-
-    def read(self, base: str, upto: Mapping[int, int] | None = None) -> Iterator[Message]:
-        """Every message of a topic, up to its present end or the offsets given, in the order of each partition."""
-        ends = {at: end for at, end in (self.ends(base) if upto is None else upto).items() if end}
-        wanted = set(ends)
-        deadline = time.monotonic() + 30
-        with self._consumer() as consumer:
-            consumer.assign([TopicPartition(self.topic(base), partition, 0) for partition in ends])
-            while wanted:
-                assert time.monotonic() < deadline, f"{base} is not read to the end of partitions {wanted}"
-                for message in consumer.consume(1000, 0.05):
-                    assert message.error() is None
-                    partition, position = _partition(message), _offset(message) + 1
-                    if position >= ends[partition]:
-                        wanted.discard(partition)
-                    if position <= ends[partition]:
-                        yield message
-
-    def ends(self, base: str) -> dict[int, int]:
-        """The next offset of every partition of a topic."""
-        with self._consumer() as consumer:
-            topic = self.topic(base)
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            return {
-                partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
-                for partition in partitions
-            }
-
-    def committed(self) -> dict[int, int]:
-        """The next offset of deploy_events that the workers want, by partition; 0 before they said so."""
-        with self._consumer() as consumer:
-            return {each.partition: max(0, each.offset) for each in consumer.committed(self._partitions(), timeout=10)}
-
-    def dead_letters(self) -> list[DeadLetterValue]:
-        """What deploy_events_dead holds."""
-        decoder = pinned_decoder("dead_letter")
-        return [decoder.decode(message.value() or b"") for message in self.read("deploy_events_dead")]
-
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def settle(self, timeout: float = 30.0) -> None:
@@ -235,7 +143,7 @@ class Installation:
         due: dict[int, int] = {}
 
         def ticked() -> bool:
-            with self._consumer() as consumer:
+            with self.looking() as consumer:
                 asked = self._partitions(due_at)
                 found = {each.partition: each.offset for each in consumer.offsets_for_times(asked, timeout=10)}
             due.update(found)
@@ -275,17 +183,6 @@ class Installation:
     def _partitions(self, offset: int = -1001) -> list[TopicPartition]:
         return [TopicPartition(self.topic("deploy_events"), partition, offset) for partition in range(PARTITIONS)]
 
-    @contextmanager
-    def _consumer(self) -> Iterator[Consumer]:
-        """A client that looks at the group's offsets and never joins it."""
-        config: dict[str, Any] = {"enable.auto.commit": False, "auto.offset.reset": "error", "log_level": 0}
-        config["fetch.wait.max.ms"] = 20
-        consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": self.group, **config})
-        try:
-            yield consumer
-        finally:
-            consumer.close()
-
 
 def home(service: str) -> int:
     """The partition of a service."""
@@ -324,7 +221,7 @@ def recompute(installation: Installation, upto: Mapping[int, int] | None = None)
     shelves = [Shelf(partition, installation.settings) for partition in range(PARTITIONS)]
     refused: dict[Place, str] = {}
     for message in installation.read("deploy_events", installation.committed() if upto is None else upto):
-        partition, offset, append_time = _partition(message), _offset(message), message.timestamp()[1] * 1000
+        partition, offset, append_time = partition_in(message), offset_in(message), message.timestamp()[1] * 1000
         event: EventValue | None = None
         try:
             event = decoder.decode(message.value() or b"")
@@ -400,15 +297,3 @@ def assert_same(found: Records, expected: Records) -> None:
 def lasting(text: str) -> list[str]:
     """The lines of /metrics that say something lasting: without the time, health, and exemplars."""
     return [line.partition(" # ")[0] for line in text.splitlines() if not line.startswith(("#", *_SAYS_WHEN))]
-
-
-def _offset(message: Message) -> int:
-    offset = message.offset()
-    assert offset is not None
-    return offset
-
-
-def _partition(message: Message) -> int:
-    partition = message.partition()
-    assert partition is not None
-    return partition
