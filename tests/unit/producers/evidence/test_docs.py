@@ -1,4 +1,4 @@
-"""The commands of docs/evidence.md run as they stand there, beside the reports of these tests."""
+"""The commands of docs/evidence.md and docs/pipeline.md run as they stand there, beside the reports of these tests."""
 
 import json
 import re
@@ -12,10 +12,12 @@ from producers.evidence.flags import REPORT_FLAGS
 from tests.support.events import sha
 from tests.unit.producers.evidence.shown import FOLDER
 
-PAGE = (Path(__file__).parents[4] / "docs" / "evidence.md").read_text("utf-8")
+DOCS = Path(__file__).parents[4] / "docs"
+PAGE = (DOCS / "evidence.md").read_text("utf-8")
 COMMANDS = [
     command
-    for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    for page in (PAGE, (DOCS / "pipeline.md").read_text("utf-8"))
+    for block in re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     for command in block.replace("\\\n", " ").strip().splitlines()
 ]
 
