@@ -7,26 +7,17 @@ with the product.
 
 import copy
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
 
-from streams.backfill.blocks import COMMAND, write_blocks
-from streams.backfill.cli import history_of
-from streams.backfill.replay import told_at
-from streams.core.settings import Settings
-from tests.deploy.test_prometheus import names_in, promtool
-from tests.support.company_history import END, TARGET, company_grid
+from tests.deploy.test_prometheus import names_in
 from tests.support.dashboards import Question, board, boards, questions, substituted
 from tests.support.expected.company import services_of
 from tests.support.expected.tables import TABLES
-from tests.support.odd_events import odd_events
 from tests.support.panels import differences, is_of_something
-from tests.support.pipeline_story import story
-from tests.support.prometheus import Prometheus, PrometheusStarter
+from tests.support.prometheus import Prometheus
 
 pytestmark = pytest.mark.prometheus
 
@@ -34,23 +25,6 @@ SERVICES: Final = (
     "back-office", "identity", "ledger-legacy", "notifications", "payments", "search", "side-door", "web-shop",
 )  # fmt: skip
 TEMPLATED: Final = [(uid, (service,)) for uid in boards() if uid != "candora-pipeline" for service in SERVICES]
-
-
-@pytest.fixture(scope="module")
-def whole(company_blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus that scraped the company, the odd services, the pipeline and a canaried application."""
-    home = tmp_path_factory.mktemp("grafana")
-    data, text = home / "data", home / "story.txt"
-    shutil.copytree(company_blocks, data)
-    grid = company_grid()
-    write_blocks(data, history_of(sorted(odd_events(), key=told_at), Settings(), grid), grid, TARGET)
-    text.write_text("".join(story(home / "spool", END).lines()), encoding="utf-8")
-    done = promtool(*COMMAND, str(text), str(data))
-    assert done.returncode == 0, done.stderr
-    starter = PrometheusStarter(home)
-    yield starter.over(data)
-    for server in starter.running:
-        server.process.kill()
 
 
 def wrong(server: Prometheus, uid: str, services: tuple[str, ...]) -> list[str]:

@@ -95,10 +95,11 @@ def substituted(expr: str, rate_interval: int = 4 * 3600, chosen: Mapping[str, s
 
 
 def written_out(expr: str) -> str:
-    """With the expressions of recording rules in the place of their names."""
+    """With the expressions of recording rules in the place of their names, also of those that other rules read."""
+    written = expr
     for record, rule in recorded().items():
-        expr = re.sub(rf"(?<![\w:]){re.escape(record)}(?:{{[^}}]*}})?", f"({rule})".replace("\\", r"\\"), expr)
-    return expr
+        written = re.sub(rf"(?<![\w:]){re.escape(record)}(?:{{[^}}]*}})?", f"({rule})".replace("\\", r"\\"), written)
+    return written if written == expr else written_out(written)
 
 
 @cache

@@ -54,11 +54,14 @@ def differences(
     sampling, points = SAMPLED[question.board], points_of(board, question)
     chosen = {**CHOSEN, "service": "|".join(services)}
     expr = rewrite(substituted(question.expr, (sampling.over + SCRAPES) // SECOND, chosen))
-    answers = _at_once(server, expr, expected) if points == 1 else _over_time(server, expr, expected, sampling, points)
+    if points == 1:
+        answers = {END: answer(server, expr, expected.by)}
+    else:
+        answers = _over_time(server, expr, expected.by, sampling, points)
     for number in reversed(range(points)):
         at = END - number * sampling.step
         wanted = expected.read(View(at, sampling.over, services))
-        for problem in _compared(answers.get(at, {}), wanted, expected.near):
+        for problem in compared(answers.get(at, {}), wanted, expected.near):
             yield f"{question.place} of {chosen['service']}, {number} points before the last: {problem}"
 
 
@@ -74,21 +77,20 @@ def is_of_something(board: Board, question: Question, expected: Expectation, ser
     return any(value not in {None, 0, Between(0, 0)} for view in views for value in expected.read(view).values())
 
 
-def _at_once(server: Prometheus, expr: str, expected: Expectation) -> dict[Micros, Found]:
+def answer(server: Prometheus, expr: str, by: Line) -> Found:
+    """What Prometheus says at the end, by the labels that its lines are told by."""
     found: Found = {}
     for sample in server.query(expr, at=END / SECOND):
-        _add(found, sample.labels, sample.value, expected.by)
-    return {END: found}
+        _add(found, sample.labels, sample.value, by)
+    return found
 
 
-def _over_time(
-    server: Prometheus, expr: str, expected: Expectation, sampling: Sampling, points: int
-) -> dict[Micros, Found]:
+def _over_time(server: Prometheus, expr: str, by: Line, sampling: Sampling, points: int) -> dict[Micros, Found]:
     found: dict[Micros, Found] = {}
     begin = END - (points - 1) * sampling.step
     for series in server.query_range(expr, begin / SECOND, END / SECOND, sampling.step / SECOND):
         for at, value in series.points:
-            _add(found.setdefault(round(at * SECOND), {}), series.labels, value, expected.by)
+            _add(found.setdefault(round(at * SECOND), {}), series.labels, value, by)
     return found
 
 
@@ -106,7 +108,8 @@ def _bound(text: str) -> str:
     return f"{float(text):g}"
 
 
-def _compared(found: Found, wanted: Values, near: float) -> Iterator[str]:
+def compared(found: Found, wanted: Values, near: float) -> Iterator[str]:
+    """Every line that is not what is wanted, missing or too many."""
     values = {line: value for line, value in wanted.items() if value is not None}
     for line in sorted(found.keys() | values.keys()):
         if line not in values:

@@ -12,10 +12,10 @@ from streams.core.settings import Settings
 from tests.support.company_history import END, company_grid
 from tests.support.expected.asked import COUNTED, RISEN, Between, Expectation, Values, View
 from tests.support.odd_events import all_events
-from tests.support.reference import Facts, facts, quantile
+from tests.support.reference import Facts, derived, quantile
 from tests.support.reference.counted import Counting, Counts
 from tests.support.reference.figures import Figures, Restored, figures
-from tests.support.reference.known import conflicts
+from tests.support.reference.known import conflicts, known
 
 ENV: Final = "prod"
 MONTH: Final[Micros] = 30 * DAY
@@ -42,13 +42,17 @@ Known = Callable[[Micros], Facts]
 
 
 def facts_of(events: Sequence[EventValue]) -> Known:
-    """The facts at any moment, of those events that had told everything by then."""
+    """The facts at any moment, of those events that had told everything by then.
+
+    Which of two contents of one id counts is asked once: here they are told at one time.
+    """
+    counting = [(told_at(event), event) for event in known(events, max(map(told_at, events)))]
 
     @cache
-    def known(at: Micros) -> Facts:
-        return facts([event for event in events if told_at(event) <= at], at, SETTINGS)
+    def at_moment(at: Micros) -> Facts:
+        return derived([event for told, event in counting if told <= at], at, SETTINGS)
 
-    return known
+    return at_moment
 
 
 @cache
@@ -93,9 +97,9 @@ def looks_of(events: Sequence[EventValue], points: Iterable[Micros], grid: Seque
 
 
 @cache
-def figures_at(at: Micros, services: tuple[str, ...], window: Micros = MONTH) -> Figures:
+def figures_at(at: Micros, services: tuple[str, ...], window: Micros = MONTH, env: str = ENV) -> Figures:
     """The numbers of these services together."""
-    return figures(facts_at(at), services, ENV, at, SETTINGS, window)
+    return figures(facts_at(at), services, env, at, SETTINGS, window)
 
 
 @cache
@@ -196,6 +200,16 @@ def risen(view: View, over: Micros, what: str, label: str = "", env: str | None 
     )
 
 
+def count_of(at: Micros, what: str, label: str, service: str | None, env: str) -> int:
+    """What was counted in all up to a moment, of a service or of all."""
+    found = counted().at[at]
+    return sum(
+        number
+        for key, number in found.items()
+        if service in {None, key.service} and (key.env, key.what, key.label) == (env, what, label)
+    )
+
+
 def rise(what: str, over: Micros | None = None, env: str | None = ENV) -> Expectation:
     """By how much it has risen since the point before, or over a longer time."""
     return Expectation(
@@ -266,7 +280,7 @@ def conflicting(over: Micros | None = None, *, by_service: bool = False) -> Expe
 
     def found(view: View) -> Values:
         rises = {
-            service: _conflicts(service, view.at) - _conflicts(service, view.at - (over or view.over))
+            service: conflicts_of(service, view.at) - conflicts_of(service, view.at - (over or view.over))
             for service in view.services
         }
         return {(service,): rise for service, rise in rises.items()} if by_service else {(): sum(rises.values())}
@@ -274,7 +288,8 @@ def conflicting(over: Micros | None = None, *, by_service: bool = False) -> Expe
     return Expectation(found, ("service",) if by_service else (), COUNTED if over else RISEN)
 
 
-def _conflicts(service: str, at: Micros) -> int:
+def conflicts_of(service: str, at: Micros) -> int:
+    """Contents of a service's events that had lost by then."""
     return conflicts(event for event in all_events() if event["service"] == service and told_at(event) <= at)
 
 
@@ -340,6 +355,14 @@ def rehearsed(view: View) -> dict[tuple[str, ...], Micros]:
     return last
 
 
+def last_events(services: Iterable[str]) -> dict[str, Micros]:
+    """When the last event of each was."""
+    last: dict[str, Micros] = {}
+    for event in all_events():
+        last[event["service"]] = max(event["occurred_at"], last.get(event["service"], 0))
+    return {service: last[service] for service in services}
+
+
 def since_rehearsal() -> Expectation:
     """How long ago that was, in seconds."""
     return Expectation(
@@ -359,14 +382,9 @@ def never_rehearsed() -> Expectation:
 
 def silent_for() -> Expectation:
     """Seconds since the last event of each service."""
-
-    def found(view: View) -> Values:
-        last: dict[str, Micros] = {}
-        for event in all_events():
-            last[event["service"]] = max(event["occurred_at"], last.get(event["service"], 0))
-        return {(service,): (view.at - last[service]) / SECOND for service in view.services}
-
-    return Expectation(found, ("service",))
+    return Expectation(
+        lambda view: {(one,): (view.at - at) / SECOND for one, at in last_events(view.services).items()}, ("service",)
+    )
 
 
 def numbers_of() -> Expectation:
@@ -380,10 +398,14 @@ def numbers_of() -> Expectation:
 
 
 # --- what the variables offer -----------------------------------------------------------------------------------------
+def environments_of(at: Micros) -> list[str]:
+    """Every environment that was heard of by then."""
+    return sorted({env for _, env in facts_at(at).envs})
+
+
 def environments() -> Expectation:
     """Every environment, with its services."""
-    envs = {env for _, env in facts_at(END).envs}
-    return Expectation(lambda _: {(env,): len(services_of(env)) for env in envs}, ("env",))
+    return Expectation(lambda _: {(env,): len(services_of(env)) for env in environments_of(END)}, ("env",))
 
 
 def services(env: str | None) -> Expectation:

@@ -28,6 +28,11 @@ def _scrapes() -> tuple[Micros, ...]:
     return tuple(moments(END))
 
 
+def scrapes() -> int:
+    """How often the pipeline was scraped."""
+    return len(_scrapes())
+
+
 def steps(view: View, over: Micros | None = None) -> int:
     """How many there were since the point before, or in a longer time."""
     since = view.at - (over or view.over)

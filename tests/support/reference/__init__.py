@@ -9,9 +9,9 @@ from typing import TypedDict
 
 from schemas.values import SECOND, EventValue, Micros
 from streams.core.settings import Settings
-from tests.support.reference.facts import Facts, facts
+from tests.support.reference.facts import Facts, derived, facts
 
-__all__ = ["EnvSummary", "Facts", "facts", "quantile", "reference", "summary"]
+__all__ = ["EnvSummary", "Facts", "derived", "facts", "quantile", "reference", "summary"]
 
 
 class EnvSummary(TypedDict):

@@ -85,7 +85,11 @@ def promotions_of(
 
 def facts(events: Iterable[EventValue], at: Micros, settings: Settings) -> Facts:
     """What is true at a moment: nothing is remembered, everything is derived."""
-    ours = known(events, at + settings.max_future)
+    return derived(known(events, at + settings.max_future), at, settings)
+
+
+def derived(ours: Sequence[EventValue], at: Micros, settings: Settings) -> Facts:
+    """The same of the events that count, in event order."""
     deployments = deployments_of(ours)
     rollbacks = rollbacks_of(ours, deployments)
     finished_at = {one.key: finish(one, rollbacks[one.key]) for one in deployments}

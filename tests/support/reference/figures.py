@@ -99,6 +99,7 @@ def figures(known: Facts, services: Iterable[str], env: str, at: Micros, setting
     standing: Counter[str] = Counter(one.name for _, one in verdicts)
     standing["failing"] = sum(one.name == "pending" and one.failure is not None for _, one in verdicts)
     standing["open"] = sum(one.ended_at is None for one, _ in incidents)
+    standing["unattributed"] = sum(put.rule == "none" for _, put in incidents)
     return Figures(
         window,
         [

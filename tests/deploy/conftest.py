@@ -1,0 +1,34 @@
+"""The Prometheus that most tests here ask."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.backfill.blocks import COMMAND, write_blocks
+from streams.backfill.cli import history_of
+from streams.backfill.replay import told_at
+from streams.core.settings import Settings
+from tests.deploy.test_prometheus import promtool
+from tests.support.company_history import END, TARGET, company_grid
+from tests.support.odd_events import odd_events
+from tests.support.pipeline_story import story
+from tests.support.prometheus import Prometheus, PrometheusStarter
+
+
+@pytest.fixture(scope="session")
+def whole(company_blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that scraped the company, the odd services, the pipeline and a canaried application."""
+    home = tmp_path_factory.mktemp("whole")
+    data, text = home / "data", home / "story.txt"
+    shutil.copytree(company_blocks, data)
+    grid = company_grid()
+    write_blocks(data, history_of(sorted(odd_events(), key=told_at), Settings(), grid), grid, TARGET)
+    text.write_text("".join(story(home / "spool", END).lines()), encoding="utf-8")
+    done = promtool(*COMMAND, str(text), str(data))
+    assert done.returncode == 0, done.stderr
+    starter = PrometheusStarter(home)
+    yield starter.over(data)
+    for server in starter.running:
+        server.process.kill()
