@@ -251,6 +251,10 @@ _PROBLEMS: Final = {
 """What pydantic says of its own types, as the contract says it."""
 
 
+_NOT_REPORTED: Final = frozenset({EventType.UNKNOWN, EventType.CLOCK_TICK, EventType.CAUSE_LINKED})
+"""What nobody outside says of themselves."""
+
+
 def _fault(detail: ErrorDetails) -> InvalidEvent:
     found = detail.get("ctx", {}).get("error")
     if isinstance(found, InvalidEvent):
@@ -263,6 +267,9 @@ def _fault(detail: ErrorDetails) -> InvalidEvent:
             return InvalidEvent("is not a field of the contract", path=path, hint=_known_fields(detail["loc"]))
         case "json_invalid":
             return InvalidEvent(detail["msg"], hint="give one JSON object per event")
+        case "enum" if path == "event_type":
+            names = [name for name in EventType if name not in _NOT_REPORTED]
+            return InvalidEvent(f"should be one of {', '.join(names)}", path=path)
         case kind:
             problem = _PROBLEMS.get(kind) or detail["msg"].replace("Input should be", "should be")
             return InvalidEvent(problem, path=path)

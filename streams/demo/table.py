@@ -32,10 +32,15 @@ _READING: Final = (
 def render(
     board: Board, dead_letters: Mapping[str, int], metrics_url: str, news: Sequence[str] = (), *, live: bool = False
 ) -> RenderableType:
-    """Everything the demo shows at one moment; `news` are the last events, the newest last."""
+    """Everything the demo shows at one moment; `news` are the last events, the newest last.
+
+    `live`: it goes on, so that the metrics can be looked at.
+    """
     parts: list[RenderableType] = [_title(), _table(board), _refused(dead_letters)]
     parts += [Text(line, _DIM, no_wrap=True, overflow="ellipsis") for line in news]
-    parts += [Text(_READING, _DIM), _address(metrics_url, live=live)]
+    parts.append(Text(_READING, _DIM))
+    if live:
+        parts.append(_address(metrics_url))
     return Group(*parts)
 
 
@@ -83,5 +88,5 @@ def _refused(dead_letters: Mapping[str, int]) -> Text:
     return Text.assemble(("Refused messages ", "bold"), f"{total}", (f" ({reasons})" if reasons else "", _DIM))
 
 
-def _address(url: str, *, live: bool) -> Text:
-    return Text.assemble(("Metrics ", "bold"), (url, "underline"), ("   Ctrl-C ends the demo" if live else "", _DIM))
+def _address(url: str) -> Text:
+    return Text.assemble(("Metrics ", "bold"), (url, "underline"), ("   Ctrl-C ends the demo", _DIM))

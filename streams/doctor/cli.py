@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from streams.doctor.prometheus import Said, examine
+from streams.failures import in_words
 
 PROBLEM: Final = 1
 USAGE: Final = 2
@@ -66,6 +67,8 @@ def _get(url: str, path: str, query: dict[str, str] | None = None) -> Any:
     except urllib.error.HTTPError as error:
         raise NoAnswerError(f"{asked} answers {error.code} {error.reason}: is it a Prometheus?") from error
     except OSError as error:
-        raise NoAnswerError(f"{asked} does not answer: {getattr(error, 'reason', error)}") from error
+        cause = getattr(error, "reason", error)
+        reason = in_words(cause) if isinstance(cause, OSError) else cause
+        raise NoAnswerError(f"{asked} does not answer: {reason}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise NoAnswerError(f"{asked} does not answer as Prometheus does") from error

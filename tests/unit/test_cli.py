@@ -276,6 +276,12 @@ class TestFaults:
         assert (ran.code, ran.out) == (USAGE, "")
         assert ": line 2: " in ran.err
 
+    def test_an_unknown_event_is_told_which_ten_there_are(self, candora: Candora, tmp_path: Path) -> None:
+        ran = candora("compute", write(tmp_path, line("canary_starte", "2026-01-05T12:00:00Z")), *AT)
+        assert ran.code == USAGE
+        assert "event_type: should be one of commit_created, " in ran.err
+        assert not re.search("UNKNOWN|clock_tick|cause_linked", ran.err)
+
     def test_bytes_that_are_no_text_are_refused(self, candora: Candora, tmp_path: Path) -> None:
         path = tmp_path / "events.jsonl"
         path.write_bytes(b"\xff\xfe\n")
