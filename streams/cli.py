@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -65,6 +65,8 @@ def _settings(kind: "type[Settings]") -> "Settings":
     """The settings of a process, from the environment; one line for each that is wrong ends the command."""
     from pydantic import ValidationError
 
+    for name, meant in _misspelt(kind):
+        print(f"candora: warning: {name} is set and is no setting; did you mean {meant}?", file=sys.stderr)
     try:
         return kind()
     except ValidationError as error:
@@ -73,6 +75,17 @@ def _settings(kind: "type[Settings]") -> "Settings":
             name = f"{prefix}{fault['loc'][0]}".upper()
             _fail(USAGE, f"{name}: {fault['msg'].removeprefix('Value error, ')} (given: {fault['input']!r})")
         raise SystemExit(USAGE) from error
+
+
+def _misspelt(kind: "type[BaseSettings]") -> Iterator[tuple[str, str]]:
+    """Variables that nobody reads and that are almost a setting: without a word, the number would be the default's."""
+    from difflib import get_close_matches
+
+    prefix = str(kind.model_config.get("env_prefix", ""))
+    known = {f"{prefix}{field}".upper() for field in kind.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(prefix) and name not in known:
+            yield from ((name, meant) for meant in get_close_matches(name, known, 1, _ALMOST))
 
 
 def _worker(_: argparse.Namespace) -> int:
@@ -252,6 +265,8 @@ def _demo(given: argparse.Namespace) -> int:
     return run_demo(once=given.once, seed=given.seed, days=given.days)
 
 
+_ALMOST: Final = 0.95
+"""How alike two names are that differ by a letter. No setting of candora-ci is so near to one of these."""
 _RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "worker": _worker,
     "serve-metrics": _serve_metrics,

@@ -14,6 +14,8 @@ import pytest
 
 from streams import cli
 from streams.core import shelf
+from streams.serving.settings import ServingSettings
+from streams.worker.settings import WorkerSettings
 from tests.support.processes import packages_env, script_command
 
 DATA: Final = Path(__file__).parent.parent / "support" / "data"
@@ -378,6 +380,26 @@ class TestSettings:
         ran = candora("audit")
         assert ran.code == USAGE
         assert ran.err.startswith("candora: CANDORA_WINDOWS: '30' is not a duration: ")
+
+    def test_one_that_is_misspelt_is_told_of(self, candora: Candora, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CANDORA_FAILURE_WINDOWS", "4h")
+        monkeypatch.setenv("CANDORA_LATENESS", "soon")
+        ran = candora("audit")
+        meant = "CANDORA_FAILURE_WINDOWS is set and is no setting; did you mean CANDORA_FAILURE_WINDOW?"
+        assert ran.err.splitlines()[0] == f"candora: warning: {meant}"
+
+    @pytest.mark.parametrize("kind", [WorkerSettings, ServingSettings])
+    def test_no_setting_of_another_process_is_taken_for_a_misspelt_one(
+        self, monkeypatch: pytest.MonkeyPatch, kind: type[WorkerSettings | ServingSettings]
+    ) -> None:
+        """All that the pages and the help texts name."""
+        root = Path(__file__).parents[2]
+        texts = [*(root / "docs").rglob("*.md"), *(root / "producers").rglob("*.py"), *(root / "streams").rglob("*.py")]
+        named = {name for text in texts for name in re.findall(r"\bCANDORA_[A-Z_]+[A-Z]\b", text.read_text("utf-8"))}
+        assert "CANDORA_SPOOL" in named
+        for name in named:
+            monkeypatch.setenv(name, "")
+        assert list(cli._misspelt(kind)) == []
 
     def test_an_address_that_is_taken_is_named(self, candora: Candora, monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
