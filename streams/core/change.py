@@ -81,21 +81,23 @@ class Commits:
 
     def add(self, fact: Fact[Commit]) -> dict[str, str | None]:
         """Learn a report; answer the commits that moved, each with the change it left (None: it is new)."""
+        before = self._steps_of(fact)
         self._reports.setdefault(fact.body.sha, []).append(fact)
         if fact.body.merge_sha is not None:
             self._merged_from.setdefault(fact.body.merge_sha, []).append(fact)
-        moved = self._move(fact)
+        moved = self._move([sha for sha, step in self._steps_of(fact).items() if step != before[sha]])
         if fact.body.sha not in moved:
             self._summarize(self._change_of[fact.body.sha], [fact])
         return moved
 
     def remove(self, fact: Fact[Commit]) -> dict[str, str | None]:
         """Forget a report; answer the commits that moved, each with the change it left."""
+        before = self._steps_of(fact)
         _drop(self._reports, fact.body.sha, fact)
         if fact.body.merge_sha is not None:
             _drop(self._merged_from, fact.body.merge_sha, fact)
         self._summaries.pop(self._change_of[fact.body.sha], None)
-        return self._move(fact)
+        return self._move([sha for sha, step in self._steps_of(fact).items() if step != before[sha]])
 
     def change_of(self, sha: str) -> str | None:
         """The change this commit belongs to; None if nobody reported it."""
@@ -141,42 +143,66 @@ class Commits:
                 names.update(change for one in joined if one and (change := self._change_of.get(one)))
         return names
 
-    def _move(self, fact: Fact[Commit]) -> dict[str, str | None]:
+    def _move(self, level: list[str]) -> dict[str, str | None]:
+        """Look again at commits whose step is another now, and at all that are followed to them.
+
+        Also behind one that stays where it is: the way through it may have become shorter or longer.
+        """
         moved: dict[str, str | None] = {}
-        todo = [sha for sha in (fact.body.sha, fact.body.merge_sha) if sha is not None]
-        while todo:
-            sha = todo.pop()
-            old, new = self._change_of.get(sha), self._resolve(sha)
-            if new == old:
-                continue
-            moved.setdefault(sha, old)
-            reports = self._reports.get(sha, [])
-            if old is not None:
-                self._summaries.pop(old, None)
-                self._members[old].discard(sha)
-                if not self._members[old]:
-                    del self._members[old]
-                del self._change_of[sha]
-            if new is not None:
-                self._members.setdefault(new, set()).add(sha)
-                self._change_of[sha] = new
-                self._summarize(new, reports)
-            todo.extend(report.body.merge_sha for report in reports if report.body.merge_sha)
+        seen: set[str] = set()
+        for _ in range(MERGES + 1):
+            following: list[str] = []
+            for sha in level:
+                if sha in seen:
+                    continue
+                seen.add(sha)
+                reports = self._reports.get(sha, [])
+                following.extend(report.body.merge_sha for report in reports if report.body.merge_sha)
+                old, new = self._change_of.get(sha), self._resolve(sha)
+                if new == old:
+                    continue
+                moved[sha] = old
+                if old is not None:
+                    self._summaries.pop(old, None)
+                    self._members[old].discard(sha)
+                    if not self._members[old]:
+                        del self._members[old]
+                    del self._change_of[sha]
+                if new is not None:
+                    self._members.setdefault(new, set()).add(sha)
+                    self._change_of[sha] = new
+                    self._summarize(new, reports)
+            if not following:
+                break
+            level = following
         return moved
 
     def _resolve(self, sha: str) -> str | None:
         trail: list[str] = []
         while sha not in trail:
-            named = ((f.at, f.body.change_id) for f in self._reports.get(sha, ()))
-            requests = [(at, name) for at, name in named if name and name != sha]
-            if requests:
-                return min(requests)[1]
             trail.append(sha)
-            sources = [(f.at, f.body.sha) for f in self._merged_from.get(sha, ()) if f.body.sha != sha]
-            if not sources or len(trail) > MERGES:
+            found, followed = self._step(sha)
+            if found is None or not followed:
+                return found
+            if len(trail) > MERGES:
                 return sha if self._reports.get(sha) else None
-            sha = min(sources)[1]
+            sha = found
         return min(trail[trail.index(sha) :])  # they name each other in a circle: one of them stands for all
+
+    def _steps_of(self, fact: Fact[Commit]) -> dict[str, tuple[str | None, bool]]:
+        return {sha: self._step(sha) for sha in (fact.body.sha, fact.body.merge_sha) if sha is not None}
+
+    def _step(self, sha: str) -> tuple[str | None, bool]:
+        """The change that a commit is in by its own reports, or else the commit that is followed to find it."""
+        reports = self._reports.get(sha, ())
+        named = ((f.at, f.body.change_id) for f in reports)
+        requests = [(at, name) for at, name in named if name and name != sha]
+        if requests:
+            return min(requests)[1], False
+        sources = [(f.at, f.body.sha) for f in self._merged_from.get(sha, ()) if f.body.sha != sha]
+        if sources:
+            return min(sources)[1], True
+        return (sha if reports else None), False
 
 
 def _drop(reports: dict[str, list[Fact[Commit]]], sha: str, fact: Fact[Commit]) -> None:

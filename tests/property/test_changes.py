@@ -11,7 +11,7 @@ from tests.property.asking import LATER, NOON, SETTINGS, WINDOW, answer
 from tests.support.events import commit, promoted, rollback, sha, started
 from tests.support.histories import clocks, histories
 from tests.support.reference import quantile
-from tests.support.replay import Reading, Records, played
+from tests.support.replay import Reading, Records, facts_of, played
 
 times = st.integers(NOON - 12 * HOUR, NOON)
 
@@ -72,6 +72,17 @@ class TestMergeCommits:
         found = answer(reading, facts)
         assert found["lead_count"] == 1
         assert found["lead_p50"] == (NOON - (min(at, merged_at) if reported else at)) / SECOND
+
+    @given(st.permutations(range(10)))
+    def test_a_long_chain_in_any_order(self, order: list[int]) -> None:
+        """It is followed so far and no farther. A short cut may bring its end within reach, or out of it."""
+        chain = [commit(f"c{number}", NOON - HOUR - number, merge=f"c{number + 1}") for number in range(9)]
+        reports = [*chain, commit("c0", NOON - DAY, merge="c2")]
+        told, shuffled = (
+            facts_of(Records.of(played([*events, promoted("D1", NOON, sha="c9")], LATER, SETTINGS)))
+            for events in (reports, [reports[number] for number in order])
+        )
+        assert shuffled == told
 
 
 class TestLeadTime:
