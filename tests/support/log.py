@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.values import DeadLetterValue, EventValue
 from tests.support.kafka import KafkaBroker
+from tests.support.processes import POLL
 
 
 class Raw(NamedTuple):
@@ -87,10 +88,7 @@ class Log:
         with self.looking() as consumer:
             topic = self.topic(base)
             partitions = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-            return {
-                partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
-                for partition in partitions
-            }
+            return {partition: _end(consumer, TopicPartition(topic, partition)) for partition in partitions}
 
     def committed(self) -> dict[int, int]:
         """The next offset of deploy_events that the workers want, by partition; 0 before they said so."""
@@ -143,6 +141,19 @@ def looking(bootstrap: str, group: str) -> Iterator[Consumer]:
         yield consumer
     finally:
         consumer.close()
+
+
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    """The next offset of a partition. A broker that has just come back does not know at once that it leads it."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            end: int = consumer.get_watermark_offsets(place, timeout=10)[1]
+            return end
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > deadline:
+                raise
+            time.sleep(POLL)
 
 
 def offset_in(message: Message) -> int:
