@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,7 +131,7 @@ def test_delivered(job: Job, broker: str, tmp_path: Path) -> None:
 
 
 def test_a_sidecar_that_is_an_input_has_it(job: Job, tmp_path: Path) -> None:
-    with sidecar_at(lambda: Sidecar(tmp_path / "sidecar")) as (url, sidecar):
+    with sidecar_at(lambda: Sidecar(tmp_path / "sidecar", now=lambda: datetime.now(UTC))) as (url, sidecar):
         ended = job(with_kafka(tmp_path, "", CANDORA_SIDECAR_TOKEN="good"), ROLLOUT | {"sidecar": url, "strict": True})
         assert ended.code == 0, ended.said
         assert "accepted" in ended.results.values()

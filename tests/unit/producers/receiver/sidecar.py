@@ -1,7 +1,7 @@
 """A sidecar without Kafka: its receiver behind aiohttp's test client, and its spool in a folder of the test."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +93,12 @@ class Sidecar:
     """What a test talks to."""
 
     def __init__(
-        self, folder: Path, limits: Limits | None = None, spool: SpoolLimits | None = None, access: Access | None = None
+        self,
+        folder: Path,
+        limits: Limits | None = None,
+        spool: SpoolLimits | None = None,
+        access: Access | None = None,
+        now: Callable[[], datetime] = lambda: NOW,
     ) -> None:
         self.spool = Spool(str(folder), spool)
         self.encoding = Encoding(Config(None))
@@ -106,7 +111,7 @@ class Sidecar:
             Keeper(self.spool, 2.0, self._heard, self.metrics.spool_seconds.observe),
             self.metrics,
             limits or Limits(),
-            now=lambda: NOW,
+            now=now,
         )
         self.client: TestClient[web.Request, web.Application] = TestClient(TestServer(self.receiver.app()))
 
