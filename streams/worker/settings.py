@@ -79,7 +79,7 @@ class WorkerSettings(BaseSettings):
     """How often the leader writes a clock_tick into every partition; 0: never, something else does."""
     send_links: bool = True
     """Whether causes in other services are told in deploy_events. Not beside workers that do: see `streams.rebuild`."""
-    batch_records: PositiveInt = 8_000
+    batch_records: PositiveInt = 16_000
     batch_bytes: PositiveInt = 8 * 1024 * 1024
     fetch_bytes: PositiveInt = 2 * 1024 * 1024
     """Per partition and fetch."""

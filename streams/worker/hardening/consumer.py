@@ -29,7 +29,7 @@ IN_HAND: Final = 2
 class Bounds:
     """The largest batch, so that one takes far less than the session timeout."""
 
-    records: int = 8_000
+    records: int = 16_000
     size: int = 8 * 1024 * 1024
     """Bytes of keys and values; one larger message is a batch of its own."""
 
