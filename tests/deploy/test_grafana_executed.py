@@ -16,14 +16,14 @@ from tests.deploy.test_prometheus import names_in
 from tests.support.dashboards import Question, board, boards, questions, substituted
 from tests.support.expected.company import services_of
 from tests.support.expected.tables import TABLES
+from tests.support.odd_events import LEFT, ODD
 from tests.support.panels import differences, is_of_something
 from tests.support.prometheus import Prometheus
 
 pytestmark = pytest.mark.prometheus
 
-SERVICES: Final = (
-    "back-office", "identity", "ledger-legacy", "notifications", "payments", "search", "side-door", "web-shop",
-)  # fmt: skip
+COMPANY: Final = ("identity", "ledger-legacy", "notifications", "payments", "search", "web-shop")
+SERVICES: Final = tuple(sorted((*COMPANY, *ODD, *LEFT)))
 TEMPLATED: Final = [(uid, (service,)) for uid in boards() if uid != "candora-pipeline" for service in SERVICES]
 
 

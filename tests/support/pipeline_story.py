@@ -38,6 +38,10 @@ PUT, ASIDE, ROOM = 7, 2, 20
 ROOM_BYTES: Final = 1 << 16
 
 
+INSTANCES: Final = ("one", "two")
+"""There are two sidecars and two processes of the application, each with the same numbers."""
+
+
 class Steps(NamedTuple):
     """How much of everything there is more at each step. No two are alike, so that none is taken for another."""
 
@@ -62,7 +66,8 @@ class Steps(NamedTuple):
 
 A_STEP: Final = Steps()
 TOOK_TO_ANSWER, TOOK_THE_DISK, TOOK_TO_KAFKA = 0.02, 0.004, 0.4
-"""Seconds."""
+TOOK_LESS, MOST = 0.0005, 9
+"""Seconds that one in ten takes, and those that nine in ten take."""
 
 
 @dataclass
@@ -71,14 +76,15 @@ class Pages:
 
     families: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
-    def add(self, page: str, at: Micros) -> None:
-        """One answer of an exporter."""
+    def add(self, page: str, at: Micros, instance: str = "") -> None:
+        """One answer of an exporter, or of one of several."""
         head = ""
         for line in page.splitlines():
             if line.startswith("# TYPE "):
                 head = line
             elif not line.startswith("#"):
                 series, _, value = line.rpartition(" ")
+                series = _of_instance(series, instance) if instance else series
                 self.families.setdefault(head, {}).setdefault(series, []).append(f"{value} {at / SECOND:.3f}")
 
     def lines(self) -> Iterator[str]:
@@ -99,12 +105,20 @@ def story(folder: Path, end: Micros) -> Pages:
         sidecar = _Sidecar(spool)
         for step, at in enumerate(moments(end)):
             clock = at
-            pages.add(sidecar.page(step, at), at)
+            page = sidecar.page(step, at)
+            for instance in INSTANCES:
+                pages.add(page, at, instance)
             pages.add(_serving(step, at), at)
             pages.add(_prometheus(step), at)
     for at in [*range(end - LENGTH, end - WATCHED, HOUR), *range(end - WATCHED, end + 1, MINUTE)]:
-        pages.add(_canaried(at - (end - LENGTH)), at)
+        for instance in INSTANCES:
+            pages.add(_canaried(at - (end - LENGTH)), at, instance)
     return pages
+
+
+def _of_instance(series: str, instance: str) -> str:
+    name, _, labels = series.partition("{")
+    return f'{name}{{instance="{instance}"{"," if labels else ""}{labels or "}"}'
 
 
 def moments(end: Micros) -> list[Micros]:
@@ -133,13 +147,16 @@ class _Sidecar:
         metrics.dead_letters.labels("pagerduty").inc(A_STEP.no_event)
         metrics.ignored.labels("github").inc(A_STEP.stands_for_none)
         metrics.spooled.labels("github").inc(A_STEP.spooled)
+        for _ in range(MOST):
+            metrics.answer_seconds.labels("pagerduty").observe(TOOK_LESS)
+            metrics.spool_seconds.observe(TOOK_LESS)
         metrics.answer_seconds.labels("github").observe(TOOK_TO_ANSWER)
         metrics.spool_seconds.observe(TOOK_THE_DISK)
         metrics.in_flight.set(IN_FLIGHT)
         metrics.drained(
             Drained(
                 sent=Counter({EVENTS: A_STEP.delivered, DEAD_LETTERS: A_STEP.delivered_dead}),
-                waited=[TOOK_TO_KAFKA],
+                waited=[*[TOOK_LESS] * MOST, TOOK_TO_KAFKA],
                 aside=[Aside(str(number), "invalid", "made up") for number in range(A_STEP.aside)],
                 failure=Failure(Cause.UNREACHABLE, "made up"),
             )

@@ -10,6 +10,7 @@ from tests.support.expected.asked import COUNTED, RISEN, Expectation, View, fixe
 from tests.support.pipeline_story import (
     ASIDE,
     ERRORS,
+    INSTANCES,
     LENGTH,
     PUT,
     REQUESTS,
@@ -19,6 +20,8 @@ from tests.support.pipeline_story import (
     parcel,
 )
 
+BOTH: Final = len(INSTANCES)
+"""Sums are of so many sidecars, or processes of the application."""
 BUDGET: Final = 0.001
 """What the objective of 99.9 % allows to fail."""
 
@@ -61,7 +64,7 @@ def rate(*amounts: tuple[tuple[str, ...], int], by: tuple[str, ...] = ()) -> Exp
 
 def requests() -> Expectation:
     """Requests a second, by status."""
-    return Expectation(lambda _: {("200",): REQUESTS - ERRORS, ("503",): ERRORS}, ("status",), RISEN)
+    return Expectation(lambda _: {("200",): BOTH * (REQUESTS - ERRORS), ("503",): BOTH * ERRORS}, ("status",), RISEN)
 
 
 def error_ratio() -> Expectation:
@@ -81,7 +84,7 @@ def applications() -> Expectation:
 
 def files() -> Expectation:
     """Messages that wait on the disk."""
-    return fixed(PUT - ASIDE)
+    return fixed(BOTH * (PUT - ASIDE))
 
 
 def files_share() -> Expectation:

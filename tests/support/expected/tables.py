@@ -7,7 +7,7 @@ from schemas.values import DAY
 from tests.support.expected import company, pipeline
 from tests.support.expected.asked import Between, Table, fixed, panel
 from tests.support.expected.company import MONTH, Number, each, heat, median, now, of_a_week, rise, rise_each
-from tests.support.expected.pipeline import burn, error_ratio, rate
+from tests.support.expected.pipeline import BOTH, burn, error_ratio, rate
 from tests.support.pipeline_story import (
     A_STEP,
     ASIDE,
@@ -187,7 +187,11 @@ GATES: Final[Table] = {
         each(_of("abandoned")),
     ),
     **panel("Why deployments failed", company.by_reason()),
-    **panel("Refused", pipeline.rise(A_STEP.dead_letters), pipeline.rise(A_STEP.no_event, "pagerduty", by=("source",))),
+    **panel(
+        "Refused",
+        pipeline.rise(A_STEP.dead_letters),
+        pipeline.rise(BOTH * A_STEP.no_event, "pagerduty", by=("source",)),
+    ),
 }
 
 PIPELINE: Final[Table] = {
@@ -229,27 +233,27 @@ PIPELINE: Final[Table] = {
     **panel("Spool, by number", pipeline.files_share()),
     **panel("Spool, by bytes", pipeline.bytes_share()),
     **panel("Oldest in the spool", pipeline.waiting_for()),
-    **panel("Put aside", fixed(ASIDE)),
-    **panel("Waiting for an objective", fixed(OBJECTIVES_WAITING)),
+    **panel("Put aside", fixed(BOTH * ASIDE)),
+    **panel("Waiting for an objective", fixed(BOTH * OBJECTIVES_WAITING)),
     **panel("Last delivery", fixed(SPOOL_AGE)),
-    **panel("Requests by source", rate((("github",), A_STEP.received), by=("source",))),
+    **panel("Requests by source", rate((("github",), BOTH * A_STEP.received), by=("source",))),
     **panel(
         "Not taken",
-        pipeline.rise(A_STEP.rejected, "bad_signature", by=("reason",)),
-        pipeline.rise(A_STEP.no_event),
-        pipeline.rise(A_STEP.stands_for_none),
+        pipeline.rise(BOTH * A_STEP.rejected, "bad_signature", by=("reason",)),
+        pipeline.rise(BOTH * A_STEP.no_event),
+        pipeline.rise(BOTH * A_STEP.stands_for_none),
     ),
     **panel(
         "Promised and delivered",
-        rate(((), A_STEP.spooled)),
-        rate(((), A_STEP.delivered + A_STEP.delivered_dead)),
-        rate(((), A_STEP.aside)),
+        rate(((), BOTH * A_STEP.spooled)),
+        rate(((), BOTH * (A_STEP.delivered + A_STEP.delivered_dead))),
+        rate(((), BOTH * A_STEP.aside)),
     ),
-    **panel("Spool", pipeline.files(), fixed(IN_FLIGHT)),
+    **panel("Spool", pipeline.files(), fixed(BOTH * IN_FLIGHT)),
     **panel(
         "Failures to deliver",
-        pipeline.rise(1, "unreachable", by=("cause",)),
-        pipeline.rise(A_STEP.unanswered),
+        pipeline.rise(BOTH, "unreachable", by=("cause",)),
+        pipeline.rise(BOTH * A_STEP.unanswered),
     ),
     **panel(
         "How long it takes, 99th percentile",
@@ -257,7 +261,7 @@ PIPELINE: Final[Table] = {
         fixed(Between(0.0025, 0.005)),
         fixed(Between(0.25, 0.5)),
     ),
-    **panel("Resolutions that waited", pipeline.rise(A_STEP.released), pipeline.rise(A_STEP.gave_up)),
+    **panel("Resolutions that waited", pipeline.rise(BOTH * A_STEP.released), pipeline.rise(BOTH * A_STEP.gave_up)),
 }
 
 TABLES: Final[Mapping[str, Table]] = {
