@@ -23,7 +23,7 @@ from streams.serving.metrics import METRICS, PIPELINE, Kind
 from streams.serving.records import IncidentRecord, MetricsRecord
 from streams.serving.samples import SampleQueue
 from tests.support.company_history import END, TARGET
-from tests.support.expected.company import Counted, count, facts_of, looks_of, read_off
+from tests.support.expected.company import Counted, count, facts_of, read_off
 from tests.support.odd_events import LEFT, ODD, all_events
 from tests.support.prometheus import Prometheus, PrometheusStarter
 from tests.support.reference.figures import figures
@@ -99,8 +99,8 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Joined]:
         server = starter.as_shipped(home / "data", address, SCRAPE)
         server.wait_until("delivery_serving_incident_samples_waiting == 0")
         server.wait_until("count_over_time(delivery_serving_ready[10s]) > 3")
-        looks = looks_of(events, {grid[0], end - MONTH, grid[-3], end}, [*grid, end])
-        yield Joined(server, time.time(), end, grid[-3], count(facts_of(events), looks))
+        points = {grid[0], end - MONTH, grid[-3], end}
+        yield Joined(server, time.time(), end, grid[-3], count(events, points, [*grid, end]))
     for one in starter.running:
         one.process.kill()
 

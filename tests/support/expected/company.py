@@ -1,6 +1,7 @@
 """What the company's events say, read by tests/support/reference, which shares no code with the product."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import product
@@ -75,13 +76,33 @@ class Counted(NamedTuple):
 @cache
 def counted() -> Counted:
     """At each of `POINTS`."""
-    return count(_facts_of_all(), looks_of(all_events(), POINTS, company_grid()))
+    return count(all_events(), POINTS, company_grid())
 
 
-def count(known: Known, looks: Iterable[Micros]) -> Counted:
-    """What was counted at each of the rising moments."""
-    counting = Counting(SETTINGS, [edge / SECOND for edge in EDGES])
-    return Counted({at: counting.look(known(at), at) for at in looks}, counting.restored)
+def count(events: Sequence[EventValue], points: Iterable[Micros], grid: Sequence[Micros]) -> Counted:
+    """What was counted at each of the points; each part of the events is looked at in between on its own."""
+    at: dict[Micros, Counts] = {point: Counter() for point in points}
+    observed: list[tuple[str, Restored]] = []
+    for part in apart(events):
+        known, counting = facts_of(part), Counting(SETTINGS, [edge / SECOND for edge in EDGES])
+        for look in looks_of(part, at, grid):
+            counts = counting.look(known(look), look)
+            if look in at:
+                at[look] += counts
+        observed += counting.restored
+    return Counted(at, observed)
+
+
+def apart(events: Sequence[EventValue]) -> list[list[EventValue]]:
+    """The events of services that have nothing to do with each other: none is blamed for another's incident."""
+    joined = {event["service"]: {event["service"]} for event in events}
+    for event in events:
+        cause = event["incident"]["cause"] if event["incident"] is not None else None
+        if cause is not None and cause["service"] is not None:
+            both = joined[event["service"]] | joined[cause["service"]]
+            joined |= dict.fromkeys(both, both)
+    parts = {frozenset(part) for part in joined.values()}
+    return [[event for event in events if event["service"] in part] for part in parts]
 
 
 def looks_of(events: Sequence[EventValue], points: Iterable[Micros], grid: Sequence[Micros]) -> list[Micros]:
