@@ -76,7 +76,13 @@ def start_position(tp: TP, committed: int | None, known: int, first: int, end: i
         )
     position = known + 1 if committed is None else min(committed, known + 1)
     if committed is not None and position < committed:
-        log.warning("%s: offset %d is committed, but the state ends at %d: reading it again", tp, committed, known)
+        log.warning(
+            "%s: offset %d is committed, but the last message in the state is %d: reading again from there (what lies "
+            "between was lost with the state, or is only markers of transactions)",
+            tp,
+            committed,
+            known,
+        )
     return max(position, first)
 
 

@@ -199,6 +199,35 @@ def test_transactions_and_their_markers(installation: Installation) -> None:
     assert installation.counts() == installation.sent
 
 
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_log_that_ends_with_a_transaction(installation: Installation, taken_back: bool) -> None:
+    """Markers are read past and committed, or whoever compares the group with the log would wait for ever."""
+    producer = Producer({"bootstrap.servers": installation.bootstrap, "transactional.id": installation.prefix})
+    producer.init_transactions(10)
+
+    def transaction() -> None:
+        producer.begin_transaction()
+        for event in commits(40) if taken_back else installation._counted(commits(40)):
+            key = event["service"].encode()
+            home = partition_of(key, installation.partitions)
+            producer.produce(installation.events_topic, ENCODER.encode(event), key, home)
+        producer.flush(10)
+        if taken_back:
+            producer.abort_transaction(10)
+        else:
+            producer.commit_transaction(10)
+
+    with installation.thread(store="memory"):
+        transaction()
+        eventually(lambda: all(installation.ends().values()) and installation.all_committed(), "the first transaction")
+        transaction()
+        eventually(installation.all_committed, "the end of the second transaction")
+    with installation.thread(store="memory"):
+        installation.send(commits(40))
+        eventually(installation.all_committed, "what came after the transactions")
+    assert installation.counts() == installation.sent
+
+
 def long_texts() -> Iterator[EventValue]:
     """Valid events of one incident and one deployment that fit, each for itself, and whose records do not."""
     at, chance = now() - 3600 * SECOND, random.Random(6)

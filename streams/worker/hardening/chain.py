@@ -39,6 +39,14 @@ class Chain:
             raise RuntimeError(f"offsets {link.start} to {link.end - 1} are not the newest ones that were given out")
         self.next = link.start
 
+    def pass_over(self, end: int) -> None:
+        """Go on at `end`: nothing in between is to be read, so it is done when what was given out before it is."""
+        if self.links:
+            self.links[-1].end = end
+            self.next = end
+        else:
+            self.add(end).done = True
+
     def committable(self) -> int | None:
         """The offset that may be committed; None if the head of the chain is not done."""
         end = None

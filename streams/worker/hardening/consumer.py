@@ -82,6 +82,20 @@ class CarefulThread(driver.AIOKafkaConsumerThread):
     """
 
     @override
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.reached: Mapping[TP, int] = {}
+        """Where the last fetch ended: behind its messages, markers of transactions and what these took back."""
+        super().__init__(*args, **kwargs)
+
+    @override
+    async def _fetch_records(self, consumer: Any, active_partitions: set[TP], *args: Any, **kwargs: Any) -> Any:
+        records = await super()._fetch_records(consumer, active_partitions, *args, **kwargs)
+        held = consumer._subscription  # noqa: SLF001 - its own `position` waits for one, and what it has is enough
+        states = {tp: held.subscription.assignment.state_value(tp) for tp in active_partitions if held.is_assigned(tp)}
+        self.reached = {tp: state.position for tp, state in states.items() if state.has_valid_position}
+        return records
+
+    @override
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         read_headers_with_care()
         consumer = super()._create_worker_consumer(transport)
@@ -189,6 +203,7 @@ class BatchConsumer(driver.Consumer):
                 await asyncio.sleep(0)
             else:
                 await self._give_each(tp, records)
+        self._pass_over(cast("CarefulThread", self._thread).reached, before)
 
     def _readable(self) -> set[TP]:
         chains = self._chains
@@ -218,6 +233,16 @@ class BatchConsumer(driver.Consumer):
                 chain.take_back(batch.link)
                 self._rewind.add(tp)
                 return
+
+    def _pass_over(self, reached: Mapping[TP, int], before: Mapping[TP, Chain]) -> None:
+        """Let the markers of transactions be committed, and what they took back, without waiting for what follows.
+
+        Else a partition that ends with them is behind for ever, for all who compare the group's offset with its end.
+        """
+        for tp, end in reached.items():
+            chain = self._chains.get(tp)
+            if chain is not None and chain is before.get(tp) and tp not in self._rewind and end > chain.next:
+                chain.pass_over(end)
 
     def _chunks(self, records: Sequence[Any], tp: TP) -> Iterator[Sequence[Any]]:
         bounds = self.bounds if tp.topic in self.batch_topics else Bounds(records=1)

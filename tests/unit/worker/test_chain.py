@@ -71,3 +71,19 @@ def test_an_offset_is_never_committed_before_all_below_it_are_done(sizes: list[i
             committed = offset
     assert committed == 100 + sum(sizes)
     assert not chain.links
+
+
+def test_what_is_passed_over_is_done_with_what_was_given_out_before_it() -> None:
+    chain = Chain(10)
+    chain.pass_over(12)
+    assert (chain.next, chain.committable()) == (12, 12)
+    chain.committed(12)
+    link = chain.add(20)
+    chain.pass_over(21)
+    assert (chain.next, chain.committable()) == (21, None)
+    link.done = True
+    assert chain.committable() == 21
+    chain.committed(20)  # what was committable a moment ago
+    assert chain.committable() == 21
+    chain.committed(21)
+    assert (chain.committable(), list(chain.links)) == (None, [])
