@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from aiohttp import web
@@ -27,11 +28,16 @@ from streams.serving.settings import ServingSettings
 log = logging.getLogger(__name__)
 
 
+class WatchFailed(RuntimeError):
+    """No answer of Kafka's is expected to lead to this: a fault of the program, whose cause is in the traceback."""
+
+
 def serve_metrics(settings: ServingSettings) -> None:
     """Serve until SIGTERM or SIGINT. Kafka client settings come from `KAFKA_…` variables.
 
     Raises:
         ReadingFailed: what was read is not what is in the topics any more; start again.
+        WatchFailed: the numbers about the pipeline cannot be had.
         OSError: the address cannot be listened on.
     """
     asyncio.run(_serve_until_signal(settings, kafka_settings(os.environ)))
@@ -62,24 +68,53 @@ async def serve(
         log.info("listening on %s", url)
         if listening is not None:
             listening(url)
-        # A question that Kafka does not answer holds nothing up: the thread ends with the process.
-        threading.Thread(target=watch.run, name="pipeline", daemon=True).start()
-        await _read_until(stop, reader)
+        await _read_until(stop, reader, _watching(watch))
     finally:
         watch.stop()
         await runner.cleanup()
 
 
-async def _read_until(stop: asyncio.Event, reader: Reader) -> None:
+async def _read_until(stop: asyncio.Event, reader: Reader, watching: asyncio.Future[None]) -> None:
+    """Read until `stop`, or until reading or watching has failed: raises what it failed with."""
     reading = asyncio.create_task(asyncio.to_thread(reader.run))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((reading, stopping, watching), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
     finally:
         stopping.cancel()
         reader.stop()
         await reading
+    if watching.done():
+        watching.result()
+
+
+def _watching(watch: Watch) -> asyncio.Future[None]:
+    """Watch in a thread, and tell how it ends.
+
+    It is no thread that asyncio waits for at the end: a question that Kafka does not answer holds nothing up.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: Exception | None) -> None:
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+
+    def run() -> None:
+        failed: Exception | None = None
+        try:
+            watch.run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process, which would show old numbers
+            failed = WatchFailed(f"looking at the pipeline has failed, and its numbers would stand still: {error!r}")
+            failed.__cause__ = error
+        with suppress(RuntimeError):  # the loop is closed: the process is ending, and nobody asks
+            loop.call_soon_threadsafe(tell, failed)
+
+    threading.Thread(target=run, name="pipeline", daemon=True).start()
+    return ended
 
 
 def _reader(settings: ServingSettings, client: Mapping[str, str], board: Board) -> Reader:
