@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
@@ -118,10 +118,11 @@ class Log:
 
 
 def committed_offsets(bootstrap: str, group: str, topic: str, partitions: int) -> dict[int, int]:
-    """What a group has committed, by partition; 0 for nothing."""
+    """What a group has committed, by partition; 0 for nothing. A group's first coordinator is not there at once."""
+    places = [TopicPartition(topic, number) for number in range(partitions)]
     with looking(bootstrap, group) as consumer:
-        places = [TopicPartition(topic, number) for number in range(partitions)]
-        return {place.partition: max(0, place.offset) for place in consumer.committed(places, timeout=10)}
+        found = _asked_again(lambda: consumer.committed(places, timeout=10), KafkaError.NOT_COORDINATOR)
+    return {place.partition: max(0, place.offset) for place in found}
 
 
 @contextmanager
@@ -145,13 +146,20 @@ def looking(bootstrap: str, group: str) -> Iterator[Consumer]:
 
 def _end(consumer: Consumer, place: TopicPartition) -> int:
     """The next offset of a partition. A broker that has just come back does not know at once that it leads it."""
+    marks: tuple[int, int] = _asked_again(
+        lambda: consumer.get_watermark_offsets(place, timeout=10), KafkaError.NOT_LEADER_FOR_PARTITION
+    )
+    return marks[1]
+
+
+def _asked_again(ask: Callable[[], Any], not_yet: int) -> Any:
+    """The answer; asks again for up to 10 s while the broker answers `not_yet`."""
     deadline = time.monotonic() + 10
     while True:
         try:
-            end: int = consumer.get_watermark_offsets(place, timeout=10)[1]
-            return end
+            return ask()
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > deadline:
+            if error.args[0].code() != not_yet or time.monotonic() > deadline:
                 raise
             time.sleep(POLL)
 
