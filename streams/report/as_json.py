@@ -27,6 +27,7 @@ def as_json(review: Review, refused: int | None = None) -> dict[str, Any]:
         "deployments_finished_after": iso(review.judged_span[0]),
         "deployments_finished_until": iso(review.judged_span[1]),
         "log_begins": None if review.log_begins is None else iso(review.log_begins),
+        "log_covers_period": review.whole,
         "compared": review.covered,
         "levels": {"range": LEVEL, "change": LEVEL, "services": STRICT, "dora_report": YEAR},
         "measures": {one.measure.key: _comparison(one, LEVEL) for one in review.headline},
@@ -123,4 +124,6 @@ def _trouble(one: Trouble) -> dict[str, Any]:
         "time_to_restore": None if one.length is None else one.length / SECOND,
         "rule": one.rule,
         "put_on": one.blamed,
+        "regression_test": one.regression_test,
+        "escaped_gates": list(one.escaped_gates),
     }

@@ -79,18 +79,18 @@ class Chart(NamedTuple):
 
 
 def trend(weeks: Sequence[Week]) -> list[Chart]:
-    """The four keys by week, each with its range where there is enough data."""
+    """The four keys by week, each with its range where there is enough data; without those that no week has."""
     if not weeks:
         return []
-    return [
+    drawn = [
         _rates(weeks),
         _times("lead", "Lead time, median", LEAD_TIME, weeks),
         _times("restore", "Time to restore, mean", RESTORE, weeks),
-        _frequency(weeks),
     ]
+    return [*(one for one in drawn if one is not None), _frequency(weeks)]
 
 
-def _rates(weeks: Sequence[Week]) -> Chart:
+def _rates(weeks: Sequence[Week]) -> Chart | None:
     figures = [week.figure(CHANGE_FAILURE_RATE) for week in weeks]
 
     def draw(axes: Axes) -> None:
@@ -103,7 +103,7 @@ def _rates(weeks: Sequence[Week]) -> Chart:
     return _chart("rate", "Change failure rate", says, figures, CHANGE_FAILURE_RATE, draw)
 
 
-def _times(key: str, title: str, measure: Measure, weeks: Sequence[Week]) -> Chart:
+def _times(key: str, title: str, measure: Measure, weeks: Sequence[Week]) -> Chart | None:
     figures = [week.figure(measure) for week in weeks]
 
     def draw(axes: Axes) -> None:
@@ -233,11 +233,11 @@ def _dates(axes: Axes, weeks: Sequence[Week], *, few: bool = False) -> None:
 
 def _chart(
     key: str, title: str, says: str, figures: Sequence[Figure], measure: Measure, draw: Callable[[Axes], None]
-) -> Chart:
+) -> Chart | None:
     held = [one.value for one in figures if one.value is not None]
-    told = (
-        f" Between {number(measure.unit, min(held))} and {number(measure.unit, max(held))}." if held else " No value."
-    )
+    if not held:
+        return None
+    told = f" Between {number(measure.unit, min(held))} and {number(measure.unit, max(held))}."
     return Chart(key, title, says, _svg(key, title, says + told, draw))
 
 

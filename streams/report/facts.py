@@ -102,6 +102,10 @@ class Trouble(NamedTuple):
     """`none`: it is put on no deployment, and nobody said that none did it."""
     blamed: str | None
     """The deployment that it is put on, with its service if that is another one; or `infra`, `external`."""
+    regression_test: str | None
+    """What was written against its return."""
+    escaped_gates: tuple[str, ...]
+    """What let it by."""
 
     @property
     def unattributed(self) -> bool:
@@ -121,7 +125,7 @@ class Oddities(NamedTuple):
 
 
 class Look(NamedTuple):
-    """The books at one moment, and when the earliest event in them happened."""
+    """The books at one moment, and when the earliest event of the log happened, which may be later."""
 
     at: Micros
     books: Books
@@ -150,6 +154,8 @@ def looks(events: Iterable[EventValue], moments: Sequence[Micros], settings: Set
             first = following["occurred_at"] if first is None else min(first, following["occurred_at"])
             apply(following)
             following = next(waiting, None)
+        if first is None and following is not None:
+            first = following["occurred_at"]
         for book in list(books.values()):
             links, book.joins.links = book.joins.links, []
             for link in links:
@@ -196,6 +202,16 @@ def present(books: Books, wanted: Callable[[Place], bool]) -> dict[Place, Presen
     }
 
 
+def deployed(books: Books) -> dict[Place, Micros]:
+    """When each place was last deployed to, of what is not closed."""
+    found: dict[Place, Micros] = {}
+    for book, one in _all(books, Deployment):
+        if one.begun_at is not None and one.verdict != "excluded":
+            place = Place(book.service, one.env)
+            found[place] = max(one.begun_at, found.get(place, one.begun_at))
+    return found
+
+
 def last_event_at(book: Book) -> Micros | None:
     """When the latest event of the service happened, in whatever environment."""
     return max((one.last_event_at for one in book.environments.values() if one.last_event_at is not None), default=None)
@@ -238,7 +254,7 @@ def incidents(books: Books, wanted: Callable[[Place], bool]) -> list[Trouble]:
     for book, one in _all(books, Incident):
         place = Place(book.service, one.env or "")
         if one.opened and place.env and wanted(place):
-            said = attribution_of(one)
+            said, reports = attribution_of(one), sorted(one.facts, key=lambda fact: (fact.at, fact.mark))
             blamed = said["deployment_id"]
             if said["service"] is not None:
                 blamed = f"{blamed or 'what was in force'} of {said['service']}"
@@ -255,6 +271,10 @@ def incidents(books: Books, wanted: Callable[[Place], bool]) -> list[Trouble]:
                     length=one.time_to_restore,
                     rule=said["rule"],
                     blamed=blamed,
+                    regression_test=next(
+                        (fact.body.regression_test for fact in reports if fact.body.regression_test), None
+                    ),
+                    escaped_gates=tuple(sorted({gate for fact in reports for gate in fact.body.escaped})),
                 )
             )
     return sorted(found, key=lambda trouble: (-trouble.opened_at, trouble.place, trouble.incident_id))

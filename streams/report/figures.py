@@ -74,7 +74,7 @@ class Share:
 
 @dataclass(frozen=True)
 class PerDay:
-    """A count over some days."""
+    """A count over some days; no days: the log does not reach over them, so nothing is said a day."""
 
     n: int
     days: float
@@ -82,10 +82,12 @@ class PerDay:
     @property
     def value(self) -> float | None:
         """How many a day."""
-        return self.n / self.days
+        return self.n / self.days if self.days else None
 
     def interval(self, level: float = LEVEL) -> Interval | None:
         """The score interval of a Poisson count."""
+        if not self.days:
+            return None
         z = _z(level)
         middle, reach = self.n + z * z / 2, z * sqrt(self.n + z * z / 4)
         return Interval(max(0.0, middle - reach) / self.days, (middle + reach) / self.days)

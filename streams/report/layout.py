@@ -1,5 +1,6 @@
 """What stands in a review and in which order, for every way of showing it: sections of sentences and tables."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -8,7 +9,7 @@ from streams.core.incident import NOBODYS
 from streams.lengths import NO_VALUE
 from streams.report.bands import YEAR
 from streams.report.facts import Failed, Trouble
-from streams.report.figures import LEVEL, STRICT, Figure
+from streams.report.figures import LEVEL, STRICT, Figure, Share
 from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, LONG_LEAD_TIME, RESTORE, Measure, Verdict, enough
 from streams.report.review import Comparison, Line, Review
 from streams.report.summary import sentences
@@ -85,19 +86,23 @@ def document(review: Review, refused: int | None = None) -> Document:
     question = review.question
     now, before = question.pair
     which = f" of {', '.join(map(plain, question.services))}" if question.services else ""
+    short = Section("short", "In short", sentences(review), listed=True)
+    told = (
+        Section("numbers", "The numbers", (), (_numbers(review),)),
+        _trend(review),
+        _services(review),
+        _failures(review),
+        _incidents(review),
+    )
     return Document(
         title=f"Delivery review{which}: {', '.join(map(plain, question.envs))}, {now.name}",
         subtitle=f"{stretch(now.begin, now.end)}." + f" Compared with {before.name}." * review.covered,
         sections=(
-            Section("short", "In short", sentences(review), listed=True),
-            Section("numbers", "The numbers", (), (_numbers(review),)),
-            _trend(review),
-            _services(review),
-            _failures(review),
-            _incidents(review),
+            short,
+            *(told if review.lines else ()),
             _unknown(review, refused),
         ),
-        reading=_reading(review),
+        reading=_reading(review) if review.lines else (),
     )
 
 
@@ -115,24 +120,32 @@ def _numbers(review: Review) -> Table:
 def comparison(one: Comparison) -> tuple[Cell, ...]:
     """A measure with its level, its value, its range, the value before, and the change."""
     measure = one.measure
-    said = Cell(number(measure.unit, one.now.value), size(one.now))
-    earlier = Cell(number(measure.unit, one.before.value), size(one.before))
+    said, earlier = value(measure, one.now), value(measure, one.before)
     if one.verdict is Verdict.UNCOVERED:
         earlier = Cell(NO_VALUE)
     level = f"DORA {YEAR}: {one.band}" if one.band else ""
     return Cell(measure.name, level), said, _range(measure, one.now), earlier, change(one)
 
 
+def value(measure: Measure, figure: Figure) -> Cell:
+    """A value and what it was made from; of a few, a share is only that: "1 of 3"."""
+    if isinstance(figure, Share) and figure.n and not enough(measure, figure):
+        return Cell(size(figure))
+    return Cell(number(measure.unit, figure.value), size(figure))
+
+
 def _range(measure: Measure, figure: Figure) -> Cell:
+    if measure.unit == "rate" and figure.value is None and figure.n:
+        return Cell("not enough data", "log too short")
     if not enough(measure, figure):
-        return Cell("not enough data", f"fewer than {measure.least}")
+        return Cell("not enough data", f"fewer than {measure.least}" if figure.n else "")
     return Cell(span(measure.unit, figure.interval()))
 
 
 def change(one: Comparison) -> Cell:
     """The verdict in words, with its direction."""
     if one.verdict is Verdict.UNCOVERED:
-        return Cell("not compared", "log began later")
+        return Cell("not compared", "log too short")
     if one.verdict is Verdict.FEW:
         return Cell("not enough data" if enough(one.measure, one.now) else NO_VALUE)
     if one.verdict is Verdict.SAME:
@@ -151,13 +164,17 @@ def _trend(review: Review) -> Section:
         Column("restore mean", 17, right=True),
     )
     rows = []
-    for week in review.weeks:
+    for week in review.weeks if review.eventful else ():
         rate, lead, restore = (week.figure(one) for one in (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE))
         numbers = (number("length", one.value) + f" (n {one.n})" for one in (lead, restore))
-        cells = (last_day(week.end), str(week.total.judged), str(week.total.failed), number("share", rate.value))
+        share = number("share", rate.value) if enough(CHANGE_FAILURE_RATE, rate) or not rate.n else "few"
+        cells = (last_day(week.end), str(week.total.judged), str(week.total.failed), share)
         rows.append(tuple(Cell(text) for text in (*cells, *numbers)))
-    title = f"The last {count(len(review.weeks), 'week')}" if review.weeks else "The trend"
-    said = () if rows else ("The log holds less than a whole week.",)
+    length = len(review.weeks)
+    title = "The trend" if not rows else "The last week" if length == 1 else f"The last {length} weeks"
+    said = () if rows else ("Not enough data: the log holds less than a whole week.",)
+    if review.weeks and not rows:
+        said = (f"Not enough data: nothing was deployed and no incident opened in {count(length, 'week')}.",)
     return Section("trend", title, said, (Table("By week", columns, tuple(rows)),) if rows else ())
 
 
@@ -201,17 +218,16 @@ def _services(review: Review) -> Section:
 
 
 def _said_of_services(review: Review) -> tuple[str, ...]:
-    if not review.lines:
-        return ("No service was heard of here.",)
     said = []
     if not review.apart:
-        compared = f"{count(review.apart_of, 'comparison')} had enough data" if review.apart_of else "not enough data"
-        said.append(f"Worst and best: no service stands clearly apart from the others ({compared}).")
+        compared = f"{count(review.apart_of, 'comparison')} had enough data"
+        clearly = f"no service stands clearly apart from the others ({compared})"
+        said.append(f"Worst and best: {clearly if review.apart_of else 'not enough data'}.")
     if not review.covered:
         said.append(f"What changed: not compared, for {_began(review)}.")
     elif not review.moved:
-        compared = f"{count(review.moved_of, 'comparison')} had enough data" if review.moved_of else "not enough data"
-        said.append(f"What changed: no service clearly ({compared}).")
+        clearly = f"no service clearly ({count(review.moved_of, 'comparison')} had enough data)"
+        said.append(f"What changed: {clearly if review.moved_of else 'not enough data'}.")
     return tuple(said)
 
 
@@ -222,8 +238,8 @@ def _began(review: Review) -> str:
 def _line(one: Line, name: str) -> tuple[Cell, ...]:
     state = Cell(str(one.present.pending), f"{one.present.failing} failing" if one.present.failing else "")
     return (
-        Cell(name, f"{one.present.open} open incident{'s' * (one.present.open > 1)}" if one.present.open else ""),
-        Cell(number("share", one.rate.value), size(one.rate)),
+        Cell(name, _note(one)),
+        value(CHANGE_FAILURE_RATE, one.rate),
         _range(CHANGE_FAILURE_RATE, one.rate),
         Cell(number("length", one.lead.value), size(one.lead)),
         Cell(number("length", one.restore.value), size(one.restore)),
@@ -232,9 +248,19 @@ def _line(one: Line, name: str) -> tuple[Cell, ...]:
     )
 
 
+def _note(one: Line) -> str:
+    """What a row of numbers would hide: open incidents, and that there was nothing to count."""
+    notes = [count(one.present.open, "open incident")] if one.present.open else []
+    if not one.cohort.judged and not one.present.pending:
+        known = one.deployed_at is not None
+        notes.append(f"last deployed {short_day(one.deployed_at or 0)}" if known else "no deployment known")
+    return ", ".join(notes)
+
+
 def _failures(review: Review) -> Section:
     if not review.failures:
-        return Section("failures", "Deployments that failed", ("None of those that were judged.",))
+        said = "No judged deployment failed." if review.total.judged else "No deployment was judged."
+        return Section("failures", "Deployments that failed", (said,))
     shown = review.failures[:_MOST]
     columns = (Column("finished", 12), Column("service", 13), Column("deployment", 18), Column("why"))
     rows = tuple(_failed(one, name_of(one.place, review.question.envs)) for one in shown)
@@ -276,7 +302,24 @@ def _incidents(review: Review) -> Section:
     restored = len(review.restored)
     opened = count(review.total.incidents, "incident")
     said = f"{opened} opened, {restored} {'was' if restored == 1 else 'were'} restored."
-    return Section("incidents", "Incidents", (said,), held)
+    if not review.total.incidents and not restored:
+        said = "No incident was opened or restored."
+    return Section("incidents", "Incidents", (said, *_learned(review)), held)
+
+
+def _learned(review: Review) -> tuple[str, ...]:
+    """Whether what was restored cannot come back unseen."""
+    if not review.restored:
+        return ()
+    tested = sum(one.regression_test is not None for one in review.restored)
+    said = f"{tested} of {len(review.restored)} restored named a regression test."
+    gates = Counter(gate for one in review.restored for gate in one.escaped_gates)
+    if not gates:
+        return (said,)
+    named = ", ".join(
+        f"{plain(gate)} {number}" for gate, number in sorted(gates.items(), key=lambda one: (-one[1], one[0]))
+    )
+    return (f"{said} Gates they escaped: {named}.",)
 
 
 def _troubles(name: str, troubles: Sequence[Trouble], envs: tuple[str, ...]) -> Table:
@@ -286,7 +329,9 @@ def _troubles(name: str, troubles: Sequence[Trouble], envs: tuple[str, ...]) -> 
             Cell(clock(one.opened_at)),
             Cell(name_of(one.place, envs)),
             Cell("open" if one.length is None else number("length", one.length / SECOND)),
-            Cell(f"{plain(one.severity or 'no severity')} {plain(one.title or 'no title')}", _blamed(one)),
+            Cell(
+                f"{plain(one.severity or 'no severity')} {plain(one.title or 'no title')}", _blamed(one) + _after(one)
+            ),
         )
         for one in troubles[:_MOST_INCIDENTS]
     )
@@ -301,10 +346,20 @@ def _blamed(one: Trouble) -> str:
     return plain(f"{one.incident_id}; put on {one.blamed} ({_RULES[one.rule]})")
 
 
+def _after(one: Trouble) -> str:
+    """What was done so that it does not come back."""
+    gates = f"; escaped {plain(', '.join(one.escaped_gates))}" if one.escaped_gates else ""
+    return f"; regression test {plain(one.regression_test)}{gates}" if one.regression_test else gates
+
+
 def _unknown(review: Review, refused: int | None) -> Section:
     odd, state, total = review.oddities, review.present, review.total
     listed = [
-        ("Deployments that wait for their verdict", state.pending, f"{state.failing} of them fail already"),
+        (
+            "Deployments that wait for their verdict",
+            state.pending,
+            f"{state.failing} of them fail already" if state.failing else "in no rate yet",
+        ),
         ("Open incidents", state.open, "no time to restore yet"),
         ("Incidents on no deployment", total.unattributed, f"of {total.incidents}; some may be failures"),
         ("Promotions without a known commit", odd.without_commits, "they gave no lead time"),
@@ -319,6 +374,8 @@ def _unknown(review: Review, refused: int | None) -> Section:
     said = [f"{what}: {how_many} ({meaning})." for what, how_many, meaning in listed if how_many]
     if not review.covered:
         said.append(f"Nothing is compared with {review.question.pair.before.name}: {_began(review)}.")
+    if not said and not review.total.judged and not review.total.incidents:
+        said.append("Whether anything was deployed: no deployment and no incident was reported.")
     nothing = "Nothing: all deployments are judged, all incidents are attributed, and no event was odd."
     return Section("unknown", "What is not known", tuple(said) or (nothing,), listed=True)
 
@@ -347,7 +404,8 @@ def _reading(review: Review) -> tuple[str, ...]:
     )
     levels = (
         f"DORA's levels are those of its {YEAR} report, from a survey about single applications: for orientation only. "
-        "Deployments a day have the level of the middle service. n is how many deployments, changes or incidents a "
-        "number was made from; p50 is the median; what is pending waits for its verdict."
+        "Deployments a day have the level of the middle one of the services deployed in this period or the one before. "
+        "n is how many deployments, changes or incidents a number was made from; p50 is the median; few means fewer "
+        f"than {CHANGE_FAILURE_RATE.least}; what is pending waits for its verdict."
     )
     return f"{rates} {ranges}", levels

@@ -20,8 +20,9 @@ def _lines(document: Document) -> Iterator[str]:
     yield escaped(document.subtitle)
     for section in document.sections:
         yield from _section(section)
-    yield ""
-    yield "## How to read this"
+    if document.reading:
+        yield ""
+        yield "## How to read this"
     for sentence in document.reading:
         yield ""
         yield escaped(sentence)

@@ -76,13 +76,16 @@ CLEAR: Final = frozenset((Verdict.BETTER, Verdict.WORSE))
 
 
 def enough(measure: Measure, figure: Figure) -> bool:
-    """Whether anything is said of it. A count a day stands for itself: few are few."""
-    return measure.unit == "rate" or figure.n >= measure.least
+    """Whether anything is said of it. A count a day stands for itself, where there are days: few are few."""
+    return figure.value is not None if measure.unit == "rate" else figure.n >= measure.least
 
 
 def verdict(measure: Measure, one: Figure, other: Figure, level: float) -> Verdict:
     """How `one` compares with `other`."""
-    few = one.n + other.n < measure.least if measure.unit == "rate" else min(one.n, other.n) < measure.least
+    if measure.unit == "rate":  # that there was nothing before may be that nothing was reported yet
+        few = one.n + other.n < measure.least or not other.n
+    else:
+        few = min(one.n, other.n) < measure.least
     if few:
         return Verdict.FEW
     if not differs(one, other, level):

@@ -11,7 +11,7 @@ from streams.report import charts
 from streams.report.charts import BUCKETS, Chart, bucketed
 from streams.report.facts import Cohort
 from streams.report.layout import Cell, Column, Document, Section, Table, comparison
-from streams.report.measures import CHANGE_FAILURE_RATE, FREQUENCY, LEAD_TIME, RESTORE
+from streams.report.measures import CHANGE_FAILURE_RATE, FREQUENCY, LEAD_TIME, RESTORE, enough
 from streams.report.review import Review
 from streams.report.words import last_day, name_of, number
 
@@ -38,11 +38,13 @@ class Part(NamedTuple):
 
 def page(review: Review, document: Document) -> str:
     """The whole page."""
+    keys = [one for one in review.headline if one.measure in _KEYS] if review.lines else []
     template = _environment().from_string((files("streams.report") / "page.html").read_text("utf-8"))
     return template.render(
         document=document,
-        keys=[comparison(one) for one in review.headline if one.measure in _KEYS],
-        verdicts=[one.verdict.name.lower() for one in review.headline if one.measure in _KEYS],
+        keys=[comparison(one) for one in keys],
+        verdicts=[one.verdict.name.lower() for one in keys],
+        few=[not enough(one.measure, one.now) for one in keys],
         parts=[Part(one, _figures(one, review), one.key == "numbers") for one in document.sections],
     )
 
@@ -61,7 +63,7 @@ def _drawing(chart: Chart) -> Markup:
 def _figures(section: Section, review: Review) -> tuple[Figure, ...]:
     match section.key:
         case "trend":
-            return _figure(charts.trend(review.weeks), None)  # its table follows
+            return _figure(charts.trend(review.weeks) if review.eventful else [], None)  # its table follows
         case "numbers":
             drawn = charts.distribution(review.total, _compared(review))
             return _figure([drawn] if drawn else [], _spread(review))
@@ -104,9 +106,11 @@ def _reasons(review: Review) -> Table:
 
 def _services(review: Review) -> tuple[Figure, ...]:
     weeks, envs = review.weeks, review.question.envs
-    if not weeks:
+    if not weeks or not review.eventful:
         return ()
-    busiest = sorted(review.lines, key=lambda one: (-one.cohort.judged, one.place))[:_MOST_SERVICES]
+    seen = {place for week in weeks for place, held in week.places.items() if held.judged}
+    drawable = (one for one in review.lines if one.place in seen)
+    busiest = sorted(drawable, key=lambda one: (-one.cohort.judged, one.place))[:_MOST_SERVICES]
     places = sorted(one.place for one in busiest)
     drawn = charts.services(weeks, places, lambda place: name_of(place, envs))
     heads = (Column("week to"), *(Column(name_of(place, envs), right=True) for place in places))

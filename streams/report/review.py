@@ -19,6 +19,7 @@ from streams.report.facts import (
     Present,
     Trouble,
     cohorts,
+    deployed,
     failures,
     incidents,
     last_event_at,
@@ -39,7 +40,6 @@ from streams.report.measures import (
     RESTORE,
     Measure,
     Verdict,
-    enough,
     verdict,
 )
 from streams.report.periods import WEEK, Pair, Period
@@ -48,6 +48,10 @@ _FEWEST_WEEKS: Final = 13
 _MOST_WEEKS: Final = 53
 _SILENT: Final = 14 * DAY
 """No event for so long, or for the whole of a shorter period, is worth a question."""
+_NEARLY: Final = 10
+"""A log that begins within this part of the period reaches over it: who deploys seldom has no event at its begin."""
+_LONG: Final = 30 * DAY
+"""DORA's lowest level is less than once a month: who is not deployed for less than that may have any."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,11 @@ class Question:
 
     def wanted(self, place: Place) -> bool:
         """Whether the review is about this service in this environment."""
-        named = not self.services or any(fnmatchcase(place.service, pattern) for pattern in self.services)
-        return named and place.env in self.envs
+        return self.named(place.service) and place.env in self.envs
+
+    def named(self, service: str) -> bool:
+        """Whether the review is about this service somewhere."""
+        return not self.services or any(fnmatchcase(service, pattern) for pattern in self.services)
 
 
 class Comparison(NamedTuple):
@@ -85,6 +92,8 @@ class Line(NamedTuple):
     lead: Figure
     restore: Figure
     frequency: Figure
+    deployed_at: Micros | None
+    """The last deployment that is known."""
 
 
 class Apart(NamedTuple):
@@ -130,9 +139,13 @@ class Review:
     question: Question
     settings: Settings
     log_begins: Micros | None
-    """When the earliest event happened; None if there is none."""
+    """When the earliest event happened; None if there is none. It may be after the period."""
     covered: bool
     """Whether the log reaches back to the begin of the period before."""
+    whole: bool
+    """Whether the log reaches over all of the period, or nearly."""
+    elsewhere: tuple[str, ...]
+    """Other environments that services asked for were heard of in."""
     total: Cohort
     before: Cohort
     headline: tuple[Comparison, ...]
@@ -152,6 +165,11 @@ class Review:
     open: tuple[Trouble, ...]
     oddities: Oddities
     silent: tuple[Silent, ...]
+
+    @property
+    def eventful(self) -> bool:
+        """Whether anything is in any week of the trend."""
+        return any(week.total != Cohort() for week in self.weeks)
 
     @property
     def judged_span(self) -> tuple[Micros, Micros]:
@@ -197,7 +215,9 @@ class _Telling:
         self._earlier = earlier
         self._made: dict[str, Figure] = {}
         self._held = cohorts(last.books, self._pair.now.length, settings, question.wanted)
-        self._covered = last.first_event_at is not None and last.first_event_at <= self._pair.before.begin
+        now, first = self._pair.now, last.first_event_at
+        self._covered = first is not None and first <= self._pair.before.begin
+        self._whole = first is not None and first <= now.begin + now.length // _NEARLY
 
     def tell(self, weeks: Sequence[Week]) -> Review:
         first, now, wanted, books = self._last.first_event_at, self._pair.now, self._question.wanted, self._last.books
@@ -206,6 +226,7 @@ class _Telling:
         states, troubles = present(books, wanted), incidents(books, wanted)
         restored = (one for one in troubles if one.length is not None and begin < (one.ended_at or 0) <= end)
         total, before = pooled(self._held.values()), pooled(self._earlier.values())
+        deployed_at = deployed(books)
         apart, apart_of = self._apart()
         moved, moved_of = self._moved()
         return Review(
@@ -213,10 +234,12 @@ class _Telling:
             settings=self._settings,
             log_begins=first,
             covered=self._covered,
+            whole=self._whole,
+            elsewhere=self._elsewhere(),
             total=total,
             before=before,
             headline=tuple(self._headline(one, total, before) for one in HEADLINE),
-            lines=tuple(self._line(place, states[place]) for place in self._held),
+            lines=tuple(self._line(place, states[place], deployed_at.get(place)) for place in self._held),
             apart=apart,
             apart_of=apart_of,
             moved=moved,
@@ -238,7 +261,8 @@ class _Telling:
         """Made once: a bootstrap takes its time, and a service is compared more than once."""
         name = f"{measure.key} of {who} to {period.end}"
         if name not in self._made:
-            self._made[name] = measure.figure(cohort, period.length, name)
+            length = period.length if self._whole else 0
+            self._made[name] = measure.figure(cohort, length, name)
         return self._made[name]
 
     def _compare(self, measure: Measure, figures: tuple[Figure, Figure], level: float) -> Comparison:
@@ -248,15 +272,29 @@ class _Telling:
     def _headline(self, measure: Measure, now: Cohort, before: Cohort) -> Comparison:
         """With its level, of the middle service where it is about how often one is deployed."""
         found = self._compare(measure, self._figures(measure, now, before, "all"), LEVEL)
-        value = found.now.value if enough(measure, found.now) else None
-        if measure is FREQUENCY and self._held:
-            value = median(one.judged for one in self._held.values()) / (self._pair.now.length / DAY)
+        value = found.now.value if found.now.n >= measure.least else None
+        if measure is FREQUENCY and value is not None:
+            value = self._middle()
         return found._replace(band=band(measure.key, value))
 
-    def _line(self, place: Place, state: Present) -> Line:
+    def _middle(self) -> float | None:
+        """How many deployments a day the middle service has, of those deployed in this period or the one before.
+
+        None: the period is too short to tell by it how seldom that one is deployed.
+        """
+        nothing = Cohort()
+        both = ((cohort.judged, self._earlier.get(place, nothing).judged) for place, cohort in self._held.items())
+        middle = median(now for now, before in both if now or before)
+        if not middle and self._pair.now.length < _LONG:
+            return None
+        return middle / (self._pair.now.length / DAY)
+
+    def _line(self, place: Place, state: Present, deployed_at: Micros | None) -> Line:
         cohort = self._held[place]
         own = {one: self._figure(one, cohort, self._pair.now, str(place)) for one in BY_SERVICE}
-        return Line(place, cohort, state, own[CHANGE_FAILURE_RATE], own[LEAD_TIME], own[RESTORE], own[FREQUENCY])
+        return Line(
+            place, cohort, state, own[CHANGE_FAILURE_RATE], own[LEAD_TIME], own[RESTORE], own[FREQUENCY], deployed_at
+        )
 
     def _apart(self) -> tuple[tuple[Apart, ...], int]:
         """Each service beside all others together."""
@@ -285,6 +323,11 @@ class _Telling:
                 if comparison.verdict in CLEAR:
                     found.append(Moved(place, comparison))
         return tuple(found), compared
+
+    def _elsewhere(self) -> tuple[str, ...]:
+        asked = self._question
+        named = ((service, env) for service, book in self._last.books.items() for env in book.environments if env)
+        return tuple(sorted({env for service, env in named if asked.named(service) and env not in asked.envs}))
 
     def _silent(self) -> Iterator[Silent]:
         silence = min(_SILENT, self._pair.now.length)

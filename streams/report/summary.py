@@ -16,7 +16,7 @@ from streams.report.measures import (
     enough,
 )
 from streams.report.review import Apart, Comparison, Review
-from streams.report.words import count, name_of, number, size, span
+from streams.report.words import count, day, name_of, number, plain, size, span
 
 _MOST_NAMED: Final = 4
 _APART: Final = {
@@ -31,15 +31,32 @@ _APART: Final = {
 
 def sentences(review: Review) -> tuple[str, ...]:
     """Each says one thing, with its numbers."""
+    if not review.lines or review.log_begins is None:
+        return (f"{_nothing(review)}: not enough data for any number.",)
     by_measure = {one.measure: one for one in review.headline}
     found = [
         _failures(by_measure[CHANGE_FAILURE_RATE]),
         _lead_times(by_measure[LEAD_TIME], by_measure[LONG_LEAD_TIME]),
         _restores(by_measure[RESTORE]),
     ]
+    if not review.whole:
+        found.insert(0, f"The log began on {day(review.log_begins)}: all numbers are of the time since.")
     found += _changes(review)
     found += _standing_apart(review)
     return tuple(found)
+
+
+def _nothing(review: Review) -> str:
+    """Why no service is in the review."""
+    asked = review.question
+    if review.log_begins is None:
+        return "The log is empty"
+    if review.log_begins >= asked.pair.now.end:
+        return f"The log began on {day(review.log_begins)}, after this period"
+    where = plain(" or ".join(asked.envs))
+    if review.elsewhere:
+        return f"Nothing was heard of in {where}, only in {plain(', '.join(review.elsewhere))} (see --env)"
+    return f"Nothing was heard of in {where}"
 
 
 def _failures(one: Comparison) -> str:
@@ -52,6 +69,8 @@ def _failures(one: Comparison) -> str:
 
 
 def _lead_times(middle: Comparison, long: Comparison) -> str:
+    if not middle.now.n:
+        return "No change reached 100 % of production, so there is no lead time."
     if not enough(middle.measure, middle.now):
         return f"{count(middle.now.n, 'change')} reached 100 % of production: not enough data for a lead time."
     half = number("length", middle.now.value)
@@ -64,7 +83,10 @@ def _lead_times(middle: Comparison, long: Comparison) -> str:
 def _restores(one: Comparison) -> str:
     if not one.now.n:
         return "No incident was restored."
-    said = f"{count(one.now.n, 'incident')} took {number('length', one.now.value)} to restore on average"
+    took = f"took {number('length', one.now.value)} to restore"
+    if one.now.n == 1:
+        return f"1 incident {took}: not enough data to say more."
+    said = f"{one.now.n} incidents {took} on average"
     return f"{said}." if enough(one.measure, one.now) else f"{said}: not enough data to say more."
 
 
@@ -74,7 +96,9 @@ def _changes(review: Review) -> Iterator[str]:
         yield f"Nothing is compared with {before}: the log does not reach back that far."
         return
     clear = [one for one in review.headline if one.verdict in CLEAR]
-    if not clear:
+    if all(one.verdict is Verdict.FEW for one in review.headline):
+        yield f"There is not enough data to compare any number with {before}."
+    elif not clear:
         yield f"No number differs from {before} by more than chance explains."
     for verdict in (Verdict.WORSE, Verdict.BETTER):
         named = [f"{_lower(one.measure)} ({_from_to(one)})" for one in clear if one.verdict is verdict]
@@ -94,7 +118,9 @@ def _from_to(one: Comparison) -> str:
 def _standing_apart(review: Review) -> Iterator[str]:
     if len(review.lines) < 2:  # noqa: PLR2004 - one has no others
         return
-    if not review.apart:
+    if not review.apart_of:
+        yield "There is not enough data to say whether a service stands apart from the others."
+    elif not review.apart:
         yield "No service stands clearly apart from the others."
     for one in review.apart[:_MOST_NAMED]:
         yield _apart(one, review)

@@ -32,7 +32,8 @@ def show(document: Document, file: IO[str], *, colour: bool = False) -> None:
     console.print(Text(document.subtitle))
     for section in document.sections:
         _section(console, section)
-    console.print(Text("\nHow to read this", "bold"))
+    if document.reading:
+        console.print(Text("\nHow to read this", "bold"))
     for sentence in document.reading:
         console.print(Text(sentence, _DIM))
     file.writelines(f"{line.rstrip()}\n" for line in wide.getvalue().splitlines())

@@ -13,7 +13,7 @@ from streams.compute import Numbers, compute
 from streams.core.settings import Settings
 from streams.report.facts import Cohort, Place, Present, cohorts, looks, pooled, present
 from streams.report.figures import quantile
-from streams.report.measures import Verdict
+from streams.report.measures import FREQUENCY, Verdict
 from streams.report.periods import Pair, between, last, quarter, week
 from streams.report.review import Question, Review, review
 from tests.support.company_history import END, company_events
@@ -182,3 +182,56 @@ def test_the_week_is_the_clear_change_that_was_put_into_it() -> None:
     assert (rate.before.value or 0) < 0.1
     assert rate.verdict is Verdict.WORSE
     assert Verdict.WORSE in {one.comparison.verdict for one in told.moved}
+
+
+def _daily(service: str, begin: Micros, count: int, step: Micros = DAY) -> list[EventValue]:
+    """So many deployments, one `step` apart."""
+    return [
+        promoted(f"{service}{number}", begin + number * step, sha=f"{service}{number}", service=service)
+        for number in range(count)
+    ]
+
+
+REHEARSED = rollback(LAST, env="prod", lane="rehearsal", service="drill")
+BEFORE = commit("c0", LAST - 200 * DAY)
+LEVELS = {
+    "nothing was judged": ([BEFORE, REHEARSED], 30, 0.0, None),
+    "one deployment": ([BEFORE, *_daily("shop", LAST, 1)], 30, 1 / 30, None),
+    "twelve of one service": ([BEFORE, *_daily("shop", LAST - 12 * DAY, 12)], 30, 12 / 30, "high"),
+    "a service that stopped before": (
+        [BEFORE, *_daily("gone", LAST - 90 * DAY, 9), *_daily("shop", LAST - 12 * DAY, 12)], 30, 12 / 30, "high",
+    ),
+    "a service that only rehearsed": ([BEFORE, REHEARSED, *_daily("shop", LAST - 12 * DAY, 12)], 30, 12 / 30, "high"),
+    "a log that is younger": (_daily("shop", LAST - 12 * DAY, 12), 30, None, None),
+    "a week, and a middle service without a deployment": (
+        [BEFORE, *_daily("a", LAST - 9 * DAY, 1), *_daily("b", LAST - 9 * DAY, 1), *_daily("shop", LAST, 12, HOUR)],
+        7, 12 / 7, None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "days", "a_day", "level"), LEVELS.values(), ids=list(LEVELS))
+def test_deployments_a_day_have_a_level_only_where_there_is_enough_to_tell_it(
+    events: list[EventValue], days: int, a_day: float | None, level: str | None
+) -> None:
+    one = next(one for one in _asked(events, days, LAST + 3 * DAY).headline if one.measure is FREQUENCY)
+    assert one.now.value == (None if a_day is None else pytest.approx(a_day))
+    assert one.band == level
+    assert (one.now.interval() is None) == (a_day is None)
+
+
+def test_nothing_before_may_be_that_nothing_was_reported_then() -> None:
+    told = _asked([BEFORE, *_daily("shop", LAST - 15 * DAY, 20, 12 * HOUR)], 30)
+    assert {one.verdict for one in told.headline} == {Verdict.FEW}
+    stopped = _asked([BEFORE, *_daily("shop", LAST - 45 * DAY, 20, 12 * HOUR)], 30)
+    assert [one.measure.key for one in stopped.headline if one.verdict is Verdict.WORSE] == ["frequency"]
+
+
+def test_an_incident_keeps_its_regression_test_and_the_gates_it_escaped() -> None:
+    first, second = resolved("i1", "10:00"), resolved("i1", "11:00")
+    if first["incident"] is not None and second["incident"] is not None:
+        first["incident"]["escaped_gates"] = ["tests", "canary_analysis"]
+        second["incident"]["escaped_gates"] = ["tests"]
+        second["incident"]["regression_test"] = "tests/test_total.py"
+    (one,) = _asked([BEFORE, opened("i1", "09:00"), first, second], 30).restored
+    assert (one.regression_test, one.escaped_gates) == ("tests/test_total.py", ("canary_analysis", "tests"))
