@@ -49,10 +49,27 @@
           alert(
             'CandoraRollbackNotRehearsed',
             'info',
-            'time() - delivery_rollback_rehearsed_timestamp_seconds{%(production)s} > %(rehearseSeconds)d' % config,
+            |||
+              time() - max by (service) (delivery_rollback_rehearsed_timestamp_seconds{%(rehearsed)s}) > %(rehearseSeconds)d
+              and on (service)
+              sum by (service) (delivery_deployments_judged{window="30d", %(production)s}) > 0
+            ||| % config,
             '1h',
             'Nobody has rehearsed a rollback of {{ $labels.service }} for long.',
-            'The last rehearsed rollback of {{ $labels.service }} in {{ $labels.env }} is {{ $value | humanizeDuration }} old.',
+            'The last rehearsed rollback of {{ $labels.service }} is {{ $value | humanizeDuration }} old, and it is deployed.',
+            'candora-gates',
+          ),
+          alert(
+            'CandoraRollbackNeverRehearsed',
+            'info',
+            |||
+              sum by (service) (delivery_deployments_judged{window="30d", %(production)s}) > 0
+              unless on (service)
+              delivery_rollback_rehearsed_timestamp_seconds{%(rehearsed)s}
+            ||| % config,
+            '1h',
+            'Nobody has ever rehearsed a rollback of {{ $labels.service }}.',
+            '{{ $labels.service }} was deployed {{ $value }} times in the last 30 days, and no rehearsed rollback of it is known.',
             'candora-gates',
           ),
           alert(

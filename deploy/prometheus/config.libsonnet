@@ -15,7 +15,9 @@
     leastDeployments: 10,
     unattributedShare: 0.5,
     leastIncidents: 4,
-    rehearseSeconds: 90 * 86400,
+    // How old the last rehearsed rollback of a service may be, and where one counts: in any environment, or 'env="staging"'.
+    rehearseSeconds: 30 * 86400,
+    rehearsed: 'env!=""',
 
     // Alerts on the pipeline. Lengths in seconds where PromQL compares them.
     lagMessages: 1000,

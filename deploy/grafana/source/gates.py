@@ -26,7 +26,7 @@ def _rehearsals() -> Panels:
     return [
         rows(
             "Since the last rehearsed rollback",
-            "In any environment: rehearsals are mostly done in staging. Red after 90 days.",
+            "In any environment: rehearsals are mostly done in staging. Red after 30 days.",
             {"service": "Service", "env": "Environment"},
             Column("Age", age, units.Seconds, _AGE, style.GREEN, 1),
         ).span(12),
@@ -38,7 +38,7 @@ def _rehearsals() -> Panels:
         ).span(12),
         trend(
             "Age of the last rehearsal",
-            "It falls to zero with each rehearsal. The dashed line is at 90 days.",
+            "It falls to zero with each rehearsal. The dashed line is at 30 days.",
             Query(age, "{{service}} {{env}}"),
             unit=units.Seconds,
             steps=_AGE,
