@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compute(commands)
     _add_backfill(commands)
     _add_report(commands)
+    _add_trace(commands)
     _add_demo(commands)
     return parser
 
@@ -274,6 +275,26 @@ def _add_report(commands: "Commands[Any]") -> None:
     formats = ("terminal", "markdown", "html", "json")
     report.add_argument("--format", choices=formats, default="terminal", help="default: terminal (80 columns)")
     report.add_argument("--output", type=Path, metavar="FILE", help="write there, not to standard output")
+
+
+def _add_trace(commands: "Commands[Any]") -> None:
+    exits = {
+        0: "shown",
+        1: "nothing goes by this name",
+        2: "wrong usage, a name that is short for several, or a line that is no event",
+        UNREACHABLE: "Kafka does not answer",
+    }
+    says = "from a commit to its deployments and incidents, and back"
+    trace = _add(commands, "trace", says, exits, _BROKERS)
+    trace.add_argument(
+        "what",
+        metavar="WHAT",
+        help="a commit (7 characters or more), a request such as acme/shop#12 or #12, a deployment, an incident",
+    )
+    trace.add_argument("--at", type=_time, metavar="TIME", help="the moment to look from (default: now)")
+    trace.add_argument("--service", action="append", metavar="GLOB", help="look only for what is of these; repeatable")
+    trace.add_argument("--events", metavar="FILE", help=_LOG)
+    trace.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_demo(commands: "Commands[Any]") -> None:

@@ -214,6 +214,13 @@ def _report(given: argparse.Namespace) -> int:
     return run_report(given, _settings(WorkerSettings), time.time_ns() // 1000)
 
 
+def _trace(given: argparse.Namespace) -> int:
+    from streams.trace.cli import run_trace
+    from streams.worker.settings import WorkerSettings
+
+    return run_trace(given, _settings(WorkerSettings), time.time_ns() // 1000)
+
+
 def _compute(given: argparse.Namespace) -> int:
     from streams.compute import compute, read_events
     from streams.core.settings import Settings
@@ -278,6 +285,7 @@ _RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "compute": _compute,
     "backfill metrics": _backfill,
     "report": _report,
+    "trace": _trace,
     "demo": _demo,
 }
 

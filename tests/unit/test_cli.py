@@ -447,6 +447,7 @@ class TestHelp:
             (("doctor", "prometheus"), ("--job NAME", "exit codes:")),
             (("backfill", "metrics"), ("--step DURATION", "exit codes:")),
             (("report",), ("--last DURATION", "exit codes:")),
+            (("trace",), ("WHAT", "--service GLOB", "1  nothing goes by this name")),
             (("compute",), ("EVENTS.jsonl", "--at", "--window", "--failure-window", "--failing-severities", "30d")),
             (("demo",), ("--once", "--seed", "--days")),
         ],

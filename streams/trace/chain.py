@@ -1,0 +1,158 @@
+"""The records that hang together with what was asked for, joined by the workers' core. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, TypeVar
+
+from schemas.values import AsOf, EventValue, Micros
+from streams.core.book import Book
+from streams.core.change import Change
+from streams.core.claims import Claimant, LinkedIncident
+from streams.core.deployment import Deployment
+from streams.core.incident import Incident
+from streams.core.joins import Counted
+from streams.core.records import deployment_value
+from streams.trace.find import Named
+
+Books = Mapping[str, Book]
+"""By service."""
+
+NOWHERE: Final[AsOf] = {"partition": 0, "offset": 0}
+"""For records that are made here, not published."""
+
+_Kind = TypeVar("_Kind", Change, Deployment, Incident)
+
+
+class Notes:
+    """What events say of a commit that no record keeps; `listen` hears them while they pass by."""
+
+    def __init__(self) -> None:
+        self.commits: dict[tuple[str, str], tuple[Micros, str | None]] = {}
+        """By service and SHA: when it was made, and by whom."""
+        self.digests: dict[tuple[str, str], str] = {}
+        """By service and SHA: what was built of it."""
+
+    def listen(self, events: Iterable[EventValue]) -> Iterator[EventValue]:
+        """The same events. Of several that say something of one commit, the first counts."""
+        for event in events:
+            key = (event["service"], event["commit_sha"] or "")
+            if event["event_type"] == "commit_created":
+                commit = event["commit"]
+                at, author = self.commits.get(key, (event["occurred_at"], None))
+                self.commits[key] = (at, author or (commit["author"] if commit else None))
+            elif event["event_type"] == "artifact_built" and event["artifact_digest"]:
+                self.digests.setdefault(key, event["artifact_digest"])
+            yield event
+
+
+class Chain(NamedTuple):
+    """What was found, and the records that hang together with it: each with its book, in the order of time."""
+
+    found: tuple[Named, ...]
+    changes: list[tuple[Book, Change]]
+    deployments: list[tuple[Book, Deployment]]
+    incidents: list[tuple[Book, Incident]]
+
+
+def chain(books: Books, found: tuple[Named, ...]) -> Chain:
+    """From a commit or change to its deployments and their incidents; from an incident to its deployment's changes."""
+    kept = _Kept(books)
+    for kind, name, service in found:
+        book = books[service]
+        match kind:
+            case "commit":
+                kept.commit(book, name)
+            case "change":
+                kept.change(book, name)
+            case "deployment":
+                kept.deployment_named(book, name)
+            case "incident":
+                kept.incident(book, name)
+    return Chain(found, kept.of(Change), kept.of(Deployment), kept.of(Incident))
+
+
+def blamed(books: Books, book: Book, incident: Incident) -> tuple[Book, Deployment] | None:
+    """The deployment that an incident is put on, and its book: that of another service where a cause was followed."""
+    claimant: object = incident
+    if incident.link is not None:
+        origin, book = book.service, books[incident.link[0]]
+        claimant = book.joins.entities.get(f"l/{origin} {incident.name}")
+    target = claimant.target if isinstance(claimant, Claimant) else None
+    return None if target is None else (book, target)
+
+
+class _Kept:
+    """Records, as they are found; the methods are named by what one starts from."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._kept: dict[tuple[str, str], tuple[Book, Counted]] = {}
+
+    def of(self, kind: type[_Kind]) -> list[tuple[Book, _Kind]]:
+        """The records of one kind, by when they began, then by name."""
+        kept = [(book, one) for book, one in self._kept.values() if isinstance(one, kind)]
+        return sorted(kept, key=lambda held: (_began(*held), held[0].service, held[1].key))
+
+    def commit(self, book: Book, sha: str) -> None:
+        self.change(book, book.joins.commits.change_of(sha) or sha)
+        self._naming(book, sha)
+
+    def change(self, book: Book, name: str) -> None:
+        self._keep(book, f"c/{name}")
+        shas = {name, *book.joins.commits.members(name)}
+        for one in _deployments(book):
+            if name in one.carried or not shas.isdisjoint(one.shas):
+                self._deployment(book, one)
+
+    def deployment_named(self, book: Book, name: str) -> None:
+        for one in _deployments(book):
+            if one.name == name:
+                self._deployment(book, one)
+                self._changes(book, one)
+        self._naming(book, name)
+
+    def incident(self, book: Book, name: str) -> None:
+        incident = self._keep(book, f"i/{name}")
+        found = blamed(self._books, book, incident) if isinstance(incident, Incident) else None
+        if found is not None:
+            self._keep(found[0], found[1].key)
+            self._changes(*found)
+
+    def _deployment(self, book: Book, deployment: Deployment) -> None:
+        self._keep(book, deployment.key)
+        for claimant in deployment.incidents:
+            self._claimant(book, claimant)
+
+    def _changes(self, book: Book, deployment: Deployment) -> None:
+        for name in deployment_value(book, deployment, NOWHERE)["changes"]:
+            self._keep(book, f"c/{name}")
+
+    def _naming(self, book: Book, name: str) -> None:
+        """Incidents that name it, also where that puts them on nothing."""
+        for one in book.joins.entities.values():
+            if isinstance(one, Claimant) and one.claim and name in (one.claim.deployment_id, one.claim.sha):
+                self._claimant(book, one)
+
+    def _claimant(self, book: Book, claimant: Claimant) -> None:
+        if isinstance(claimant, LinkedIncident):
+            link = claimant.facts[0].body
+            self._keep(self._books[link.origin], f"i/{link.incident_id}")
+        else:
+            self._keep(book, claimant.key)
+
+    def _keep(self, book: Book, key: str) -> Counted | None:
+        entity = book.joins.entities.get(key)
+        if not isinstance(entity, (Change, Deployment, Incident)):
+            return None
+        self._kept[book.service, key] = (book, entity)
+        return entity
+
+
+def _deployments(book: Book) -> Iterator[Deployment]:
+    return (one for one in book.joins.entities.values() if isinstance(one, Deployment))
+
+
+def _began(book: Book, one: Counted) -> Micros:
+    if isinstance(one, Change):
+        first = book.joins.commits.first_of(one.name)
+        return first.at if first else 0
+    return one.at if isinstance(one, Incident) else one.begun_at or 0

@@ -1,0 +1,84 @@
+"""`candora trace`: from a commit, change, deployment or incident to all that hangs together with it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import ContractError
+from schemas.values import EventValue, Micros
+from streams.audit.kinds import Undecided
+from streams.audit.progress import ProgressBar
+from streams.backfill.log import Log
+from streams.backfill.replay import told_at
+from streams.compute import read_events
+from streams.core.settings import Settings
+from streams.failures import in_words
+from streams.report.facts import Books, looks
+from streams.report.words import count
+from streams.trace.as_json import as_json
+from streams.trace.chain import Notes, chain
+from streams.trace.find import Ambiguous, NotFound, find
+from streams.worker.settings import WorkerSettings
+
+NOTHING: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+
+
+def run_trace(given: argparse.Namespace, settings: WorkerSettings, now: Micros) -> int:
+    """0: shown; 1: nothing goes by this name; 2: short for several, wrong usage or a bad event; 3: no Kafka."""
+    at = now if given.at is None else given.at
+    notes = Notes()
+    try:
+        books = _books(given.events, at, settings, notes)
+        asked = [
+            book
+            for service, book in sorted(books.items())
+            if not given.service or any(fnmatchcase(service, one) for one in given.service)
+        ]
+        found = chain(books, find(asked, given.what))
+    except NotFound as error:
+        return _fail(NOTHING, error)
+    except Ambiguous as error:
+        return _fail(USAGE, error)
+    except Undecided as error:
+        return _fail(UNREACHABLE, error)
+    except (ContractError, UnicodeDecodeError) as error:
+        return _fail(USAGE, f"{given.events}: {error}")
+    except OSError as error:
+        return _fail(USAGE, in_words(error))
+    if given.json:
+        print(json.dumps(as_json(given.what, at, books, found, notes), indent=1, sort_keys=True))
+    else:
+        from streams.trace.terminal import render
+
+        sys.stdout.write(render(at, books, found, notes, colour=sys.stdout.isatty()))
+    return 0
+
+
+def _books(name: str | None, at: Micros, settings: WorkerSettings, notes: Notes) -> Books:
+    """The books as they are when all that had happened by then is known."""
+    if name is None:
+        with ProgressBar("reading") as bar:
+            log = Log(settings, bar)
+            books = _look(log.events(), at, settings.core(), notes)
+        if log.refused:
+            print(f"candora: left out {count(log.refused, 'message')} that the workers refused", file=sys.stderr)
+        return books
+    if name == "-":
+        return _look(sorted(read_events(sys.stdin), key=told_at), at, settings.core(), notes)
+    with Path(name).open(encoding="utf-8-sig") as lines:
+        return _look(sorted(read_events(lines), key=told_at), at, settings.core(), notes)
+
+
+def _look(events: Iterable[EventValue], at: Micros, settings: Settings, notes: Notes) -> Books:
+    return next(looks(notes.listen(events), [at], settings)).books
+
+
+def _fail(code: int, message: object) -> int:
+    print(f"candora: {message}", file=sys.stderr)
+    return code

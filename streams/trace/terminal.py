@@ -1,0 +1,195 @@
+"""The chain in eighty columns: a part for each record, a line for each thing that happened. A file reads the same."""
+
+from collections.abc import Iterator
+from io import StringIO
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.values import SECOND, Micros
+from streams.core.book import Book
+from streams.core.change import Change
+from streams.core.deployment import Deployment
+from streams.core.incident import Incident
+from streams.core.records import change_value, deployment_value, incident_value
+from streams.lengths import length
+from streams.report.words import count, moment, plain, short
+from streams.trace.chain import NOWHERE, Books, Chain, Notes
+from streams.trace.reasons import why_put, why_verdict
+
+WIDTH: Final = 80
+_SHOWN: Final = 10
+_GATES: Final = {
+    "artifact_built": "artifact",
+    "tests_passed": "tests",
+    "security_scanned": "security",
+    "policy_passed": "policy",
+}
+_COLOURS: Final = {"failed": "red", "succeeded": "green", "open": "red"}
+
+
+class Row(NamedTuple):
+    """Something that happened; what is no event has no time."""
+
+    at: Micros | None
+    name: str
+    text: str
+
+
+class Part(NamedTuple):
+    """A record: what it is, what became of it, and its rows."""
+
+    title: str
+    state: str
+    rows: list[Row]
+
+
+def render(at: Micros, books: Books, chain: Chain, notes: Notes, *, colour: bool = False) -> str:
+    """Forwards from a commit, a change or a deployment; backwards from an incident."""
+    file = StringIO()
+    console = Console(
+        file=file,
+        width=WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+    )
+    for kind, name, service in chain.found:
+        console.print(Text(plain(f"{kind} {name} of {service}")))
+    console.print(Text(f"as of {moment(at)}, all times in UTC"))
+    for part in _parts(books, chain, notes):
+        console.print()
+        _print(console, part)
+    for sentence in _missing(chain):
+        console.print(Text(f"\n{sentence}"))
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def _parts(books: Books, chain: Chain, notes: Notes) -> list[Part]:
+    asked = {named.name for named in chain.found} | {one.sha for _, one in chain.deployments if one.sha}
+    changes = [_change(book, one, notes, asked) for book, one in chain.changes[:_SHOWN]]
+    if len(chain.changes) > _SHOWN:
+        changes.append(Part(f"and {count(len(chain.changes) - _SHOWN, 'more change')}; --json has all", "", []))
+    deployments = [_deployment(book, one) for book, one in chain.deployments]
+    incidents = [_incident(books, book, one) for book, one in chain.incidents]
+    if all(named.kind == "incident" for named in chain.found):
+        return [*incidents, *deployments, *changes]
+    return [*changes, *deployments, *incidents]
+
+
+def _missing(chain: Chain) -> Iterator[str]:
+    """Where the chain ends early."""
+    if not (chain.changes or chain.deployments or chain.incidents):
+        yield "Only a rollback or a merge names it: no event tells of it."
+    elif not chain.deployments and chain.changes:
+        yield "No deployment carries it."
+    elif not chain.changes and chain.deployments:
+        yield "No commit of it was reported: its lead time is not known."
+
+
+def _print(console: Console, part: Part) -> None:
+    state = (f": {part.state}", _COLOURS.get(part.state.split()[0], "")) if part.state else ""
+    console.print(Text.assemble((plain(part.title), "bold"), state))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for width in (16, 9):
+        grid.add_column(width=width)
+    grid.add_column(overflow="fold")
+    for row in part.rows:
+        grid.add_row(Text("" if row.at is None else moment(row.at)), Text(row.name), Text(plain(row.text)))
+    console.print(grid)
+
+
+def _change(book: Book, one: Change, notes: Notes, asked: set[str]) -> Part:
+    value = change_value(book, one, NOWHERE)
+    rows = list(_commits(book.service, value["commits"], value["first_commit_sha"], notes))
+    silent = []
+    for gate, name in _GATES.items():
+        reports = [stage for stage in value["stages"] if stage["stage"] == gate]
+        passed = sorted((one["commit_sha"] not in asked, one["occurred_at"], one["commit_sha"]) for one in reports)
+        if not passed:
+            silent.append(name)
+            continue
+        _, at, sha = passed[0]
+        digest = notes.digests.get((book.service, sha)) if gate == "artifact_built" else None
+        more = f" and {count(len(passed) - 1, 'more commit')}" if len(passed) > 1 else ""
+        rows.append(
+            Row(at, name, f"{digest or ('built' if gate == 'artifact_built' else 'passed')}, of {short(sha)}{more}")
+        )
+    if silent:
+        rows.append(Row(None, "no report", f"of {', '.join(silent)}"))
+    for promotion in sorted(value["promotions"], key=itemgetter("promoted_at")):
+        lead = promotion["lead_time"]
+        taken = f"lead time {length(lead / SECOND)}" if lead >= 0 else "before its first commit: clocks are skewed"
+        text = f"of {promotion['env']} by {promotion['deployment_id']}; {taken}"
+        rows.append(Row(promotion["promoted_at"], "100 %", text))
+    kind = "commit" if one.name in value["commits"] else "change"
+    return Part(f"{kind} {one.name} of {book.service}", "", rows)
+
+
+def _commits(service: str, shas: list[str], first: str | None, notes: Notes) -> Iterator[Row]:
+    """The first commit, then the others by time; a squash or merge commit may have no report of its own."""
+    told = {sha: notes.commits.get((service, sha)) for sha in shas}
+    reported = sorted((said[0], sha, said[1]) for sha, said in told.items() if said)
+    for at, sha, author in sorted(reported, key=lambda one: one[1] != first)[:_SHOWN]:
+        by = f" by {author}" if author else ""
+        yield Row(at, "commit", f"{short(sha)}{by}{', the first' if sha == first and len(told) > 1 else ''}")
+    if len(reported) > _SHOWN:
+        yield Row(None, "", f"and {count(len(reported) - _SHOWN, 'more commit')}; --json has all")
+    for sha, said in told.items():
+        if not said:
+            yield Row(None, "commit", f"{short(sha)}, squashed or merged from these")
+    if not told:
+        yield Row(None, "commit", "none of it was reported")
+
+
+def _deployment(book: Book, one: Deployment) -> Part:
+    value = deployment_value(book, one, NOWHERE)
+    rows = []
+    if one.sha is not None:
+        carried = f", carries {count(len(value['changes']), 'change')}" if value["changes"] else ""
+        more = f" and {len(one.included)} included" if one.included else ""
+        rows.append(Row(None, "commit", f"{one.sha}{more}{carried or '; none of its commits was reported'}"))
+    if value["artifact_digest"] is not None:
+        rows.append(Row(None, "artifact", value["artifact_digest"]))
+    if value["url"] is not None:
+        rows.append(Row(None, "run", value["url"]))
+    if one.started_at is not None:
+        rows.append(Row(one.started_at, "began", "first traffic"))
+    happened = [Row(one.promoted_at, "100 %", "promoted")] if one.promoted_at is not None else []
+    for back in value["rollbacks"]:
+        to = f", to {short(back['to_sha'])}" if back["to_sha"] else ""
+        reason = f": {back['reason']}" if back["reason"] else ""
+        happened.append(Row(back["occurred_at"], "rollback", f"{back['trigger']}{reason}{to}"))
+    for trouble in value["incidents"]:
+        where = f" of {trouble['service']}" if trouble["service"] != book.service else ""
+        text = f"{trouble['incident_id']}{where}, {trouble['severity'] or 'no severity'}"
+        happened.append(Row(trouble["opened_at"], "incident", text))
+    rows += sorted(happened, key=lambda row: row.at or 0)
+    rows.append(Row(None, "why", why_verdict(book, one)))
+    state = f"{one.verdict}, {one.lane}" if one.lane != "normal" else one.verdict
+    return Part(f"deployment {one.name} of {book.service} to {one.env}", state, rows)
+
+
+def _incident(books: Books, book: Book, one: Incident) -> Part:
+    value = incident_value(book, one, NOWHERE)
+    rows = []
+    for number, period in enumerate(one.periods):
+        text = ", ".join(said for said in (one.severity, one.title) if said) if not number else "again"
+        rows.append(Row(period.opened_at, "opened", text))
+        if period.ended_at is not None:
+            rows.append(Row(period.ended_at, "restored", ""))
+    rows.append(Row(None, "why", why_put(books, book, one)))
+    if value["escaped_gates"]:
+        rows.append(Row(None, "escaped", ", ".join(value["escaped_gates"])))
+    if value["regression_test"] is not None:
+        rows.append(Row(None, "test", value["regression_test"]))
+    state = "open" if one.open else ""
+    if one.time_to_restore is not None:
+        state = f"restored after {length(one.time_to_restore / SECOND)}"
+    return Part(f"incident {one.name} of {book.service}" + (f" in {one.env}" if one.env else ""), state, rows)
