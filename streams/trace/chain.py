@@ -93,12 +93,19 @@ class _Kept:
         return sorted(kept, key=lambda held: (_began(*held), held[0].service, held[1].key))
 
     def commit(self, book: Book, sha: str) -> None:
-        self.change(book, book.joins.commits.change_of(sha) or sha)
+        change = book.joins.commits.change_of(sha)
+        # A commit that does not count, or that only its gates tell of, is in no change: show where it was reported.
+        held = (one for one in book.joins.entities.values() if isinstance(one, Change))
+        for name in [change] if change else [one.name for one in held if sha in one.shas()]:
+            self.change(book, name)
+        self._holding(book, sha, {sha})
         self._naming(book, sha)
 
     def change(self, book: Book, name: str) -> None:
         self._keep(book, f"c/{name}")
-        shas = {name, *book.joins.commits.members(name)}
+        self._holding(book, name, book.joins.commits.members(name))
+
+    def _holding(self, book: Book, name: str, shas: set[str]) -> None:
         for one in _deployments(book):
             if name in one.carried or not shas.isdisjoint(one.shas):
                 self._deployment(book, one)

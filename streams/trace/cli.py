@@ -15,10 +15,11 @@ from streams.audit.progress import ProgressBar
 from streams.backfill.log import Log
 from streams.backfill.replay import told_at
 from streams.compute import read_events
+from streams.core.book import Book
 from streams.core.settings import Settings
 from streams.failures import in_words
 from streams.report.facts import Books, looks
-from streams.report.words import count
+from streams.report.words import count, plain
 from streams.trace.as_json import as_json
 from streams.trace.chain import Notes, chain
 from streams.trace.find import Ambiguous, NotFound, find
@@ -35,12 +36,7 @@ def run_trace(given: argparse.Namespace, settings: WorkerSettings, now: Micros) 
     notes = Notes()
     try:
         books = _books(given.events, at, settings, notes)
-        asked = [
-            book
-            for service, book in sorted(books.items())
-            if not given.service or any(fnmatchcase(service, one) for one in given.service)
-        ]
-        found = chain(books, find(asked, given.what))
+        found = chain(books, find(_of_services(books, given.service), given.what))
     except NotFound as error:
         return _fail(NOTHING, error)
     except Ambiguous as error:
@@ -79,6 +75,14 @@ def _look(events: Iterable[EventValue], at: Micros, settings: Settings, notes: N
     return next(looks(notes.listen(events), [at], settings)).books
 
 
+def _of_services(books: Books, globs: list[str] | None) -> list[Book]:
+    """Those of the services that were asked for. Raises NotFound if events are of others only."""
+    asked = [book for name, book in books.items() if not globs or any(fnmatchcase(name, glob) for glob in globs)]
+    if books and not asked:
+        raise NotFound(f"no event is of a service called {' or '.join(globs or ())}")
+    return asked
+
+
 def _fail(code: int, message: object) -> int:
-    print(f"candora: {message}", file=sys.stderr)
+    print(f"candora: {plain(str(message))}", file=sys.stderr)
     return code

@@ -61,7 +61,7 @@ def _failure(book: Book, one: Deployment) -> str:
         for each in incidents
         if each["opened_at"] == failure.at and each["severity"] in book.settings.failing_severities
     ]
-    return f"incident {' and '.join(names)} opened {_after(one, failure.at)}"
+    return f"incident {' and '.join(names) or 'of many'} opened {_after(one, failure.at)}"
 
 
 def _after(one: Deployment, at: Micros) -> str:

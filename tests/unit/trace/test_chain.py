@@ -191,6 +191,8 @@ def test_a_change_shows_its_commits_their_authors_and_the_gates_of_the_one_that_
         ([D1], "D1", "No commit of it was reported: its lead time is not known."),
         ([D1, rollback("13:00", deployment="D9")], "D9", "Only a rollback or a merge names it"),
         ([stage("tests_passed", "c1", "09:00")], sha("c1"), "none of it was reported"),
+        ([stage("tests_passed", "c1", "09:00", change_id="#7")], sha("c1"), "change #7 of shop commit none of it was"),
+        ([commit("c1", "09:00", change="#7", lane="synthetic")], sha("c1"), "change #7 of shop commit none of it was"),
         ([commit("c1", "13:00"), D1], "D1", "before its first commit: clocks are skewed"),
         ([C1, promoted("D1", "12:00", sha="c1", lane="hotfix")], "D1", "D1 of shop to prod: succeeded, hotfix"),
     ],

@@ -89,6 +89,7 @@ def test_every_name_of_the_company_has_its_chain(tmp_path: Path, capsys: pytest.
             "nothing is no commit, change, deployment or incident in the events of 3",
         ),
         (("inc-dora-5", "--events", HISTORY, "--service", "svc-api"), 1, "in the events of 1 service"),
+        (("inc-dora-5", "--events", HISTORY, "--service", "shop-*"), 1, "no event is of a service called shop-*"),
         (("inc-dora-5", "--events", HISTORY, "--at", "2026-01-06T00:00:00Z"), 1, "is no commit, change"),
         (("inc-dora-5", "--events", "/dev/null"), 1, "there is no event to search"),
         (("inc-dora-5", "--events", "nowhere.jsonl"), 2, "nowhere.jsonl"),
