@@ -1,5 +1,6 @@
 """/healthz: is it alive? /readyz: does it do its work, and if not, why not?"""
 
+import os
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -7,6 +8,8 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 from mode import Service
 from typing_extensions import override
+
+from streams.worker.errors import SetupError
 
 STALLED_AFTER: Final = 300.0
 """Seconds that a batch may take before the worker is taken for stuck."""
@@ -40,6 +43,10 @@ def readiness(watched: Watched) -> tuple[int, dict[str, Any]]:
     return (503 if why else 200), body
 
 
+class PortError(SetupError):
+    """The health server cannot listen where the settings say."""
+
+
 class HealthServer(Service):
     """A small web server that is up before anything else, so that a long recovery is seen as what it is."""
 
@@ -64,7 +71,13 @@ class HealthServer(Service):
         site.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         self._runner = web.AppRunner(site, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise PortError(
+                f"cannot listen on {self._host}:{self._port} (CANDORA_WEB_HOST, CANDORA_WEB_PORT): {reason}"
+            ) from error
         self.log.info("health on port %d", self.port)
 
     @override

@@ -8,6 +8,8 @@ from typing import Final, Literal, TextIO
 
 from typing_extensions import override
 
+from streams.worker.errors import SetupError
+
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 _NOISY: Final = ("aiokafka.consumer.group_coordinator", "aiohttp.access")
@@ -30,11 +32,34 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class OneLine(logging.Filter):
+    """Lets an error of the set-up be told once and as what it is: its message, without the way it came here.
+
+    Each service that it ends on its way up would tell it again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: BaseException | None = None
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, SetupError):
+            return True
+        if error is self._told:
+            return False
+        self._told = error
+        record.msg, record.args, record.exc_info, record.exc_text = str(error), (), None, None
+        return True
+
+
 def configure_logging(form: Literal["json", "text"], stream: TextIO | None = None) -> None:
     """Send all logs of level INFO and above to `stream` (standard error), replacing what was configured before."""
     handler = logging.StreamHandler(stream or sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if form == "json" else text)
+    handler.addFilter(OneLine())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -5,10 +5,11 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import load_topics
 from streams.topics import PARTITIONS_ADVICE
+from streams.worker.errors import SetupError
 from streams.worker.publisher import Publisher
 from streams.worker.settings import WorkerSettings
 
@@ -21,8 +22,12 @@ _ASK: Final = 5.0
 _CREATE: Final = "create it with `candora topics create`"
 
 
-class TopicsError(RuntimeError):
-    """A topic is missing, or has another number of partitions than it must have. Its operator's to mend."""
+class TopicsError(SetupError):
+    """A topic is missing, or has another number of partitions than it must have."""
+
+
+class SilentKafkaError(SetupError):
+    """No broker answers where the settings say that there are some."""
 
 
 def event_partitions(settings: WorkerSettings, partitions: Mapping[str, int]) -> int:
@@ -55,13 +60,25 @@ async def look_again(settings: WorkerSettings, publisher: Publisher, known: int)
 
 
 async def look_at_topics(settings: WorkerSettings, publisher: Publisher) -> int:
-    """Ask the broker, for up to PATIENCE seconds. Returns the number of partitions of deploy_events."""
+    """Ask the broker, for up to PATIENCE seconds. Returns the number of partitions of deploy_events.
+
+    Raises TopicsError, SilentKafkaError.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE
     while True:
         try:
             return event_partitions(settings, await asyncio.to_thread(publisher.partitions, _ASK))
         except KafkaException as error:
+            servers = settings.kafka_bootstrap_servers
             if loop.time() > deadline:
-                raise
-            log.warning("Kafka at %s does not answer yet: %s", settings.kafka_bootstrap_servers, error)
+                raise SilentKafkaError(
+                    f"Kafka at {servers} has not answered for {PATIENCE:g} s: {_reason(error)}; are "
+                    "CANDORA_KAFKA_BOOTSTRAP_SERVERS and the KAFKA_… variables right?"
+                ) from error
+            log.warning("Kafka at %s does not answer yet: %s", servers, _reason(error))
+
+
+def _reason(error: KafkaException) -> str:
+    reason = error.args[0]
+    return reason.str() if isinstance(reason, KafkaError) else str(reason)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from streams.worker.errors import SetupError
+
 
 class Record(Protocol):
     """A message as a Kafka client gives it, as far as the intake looks at it."""
@@ -37,5 +39,5 @@ class RawRecord(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]] = ()
 
 
-class WrongTimestampsError(RuntimeError):
+class WrongTimestampsError(SetupError):
     """The topic's timestamps are the producers', so nobody's clock may be read from them. A fault of its operator."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from faust.types import TP
 
+from streams.worker.errors import SetupError
 from streams.worker.hardening.recovery import Stored
 from streams.worker.publisher import Outgoing, Publisher
 
@@ -34,7 +35,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder().decode
 
 
-class StateError(RuntimeError):
+class StateError(SetupError):
     """The stored state cannot be used by this program. No fault of any message: the worker must not go on."""
 
 

@@ -1,5 +1,8 @@
 """What ends a worker, and that nothing is acknowledged on the way out."""
 
+import json
+import re
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -130,6 +133,28 @@ def test_partitions_that_are_added_while_it_runs_end_a_worker(
     eventually(lambda: not worker.running, "the end of the worker")
     with pytest.raises(TopicsError, match=r"had 4 partitions and now has 5: .* begin another log: set a new CANDORA"):
         worker.stop()
+
+
+def test_what_its_operator_has_to_mend_is_one_clear_line(
+    kafka: KafkaBroker, unique: str, tmp_path: Path, processes: Processes
+) -> None:
+    """No traceback, and exit code 1 as for everything that ends a worker."""
+    empty = Installation(kafka, f"{unique}empty-", tmp_path)
+    whole = Installation.create(kafka, unique, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ending = {
+            rf"Kafka at {kafka.bootstrap} has no topic .*`candora topics create`": empty.process(processes, "a"),
+            rf"cannot listen on 127\.0\.0\.1:{port} \(CANDORA_WEB_HOST, CANDORA_WEB_PORT\): Address already in use": (
+                whole.process(processes, "b", CANDORA_WEB_HOST="127.0.0.1", CANDORA_WEB_PORT=port)
+            ),
+        }
+        for expected, worker in ending.items():
+            assert worker.wait(40) == 1
+            said = [json.loads(line) for line in worker.tail(50_000).splitlines() if line.startswith("{")]
+            [error] = [line for line in said if line["level"] in {"error", "critical"}]
+            assert re.fullmatch(expected, error["message"])
+            assert not [line for line in said if "error" in line]
 
 
 @pytest.mark.slow

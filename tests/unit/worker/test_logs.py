@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from streams.worker.errors import SetupError
 from streams.worker.logs import JsonFormatter, configure_logging
 
 
@@ -37,6 +38,18 @@ def test_an_exception_stays_on_its_line(root: logging.Logger) -> None:
         logging.getLogger("x").exception("failed")
     [line] = out.getvalue().splitlines()
     assert "ZeroDivisionError: integer division" in json.loads(line)["error"]
+
+
+def test_an_error_of_the_set_up_is_one_line_and_said_once(root: logging.Logger) -> None:
+    out = io.StringIO()
+    configure_logging("json", out)
+    error = SetupError("no topic 100% of it: create it")
+    logging.getLogger("x").error("Crashed reason=%r", error, exc_info=error)
+    logging.getLogger("y").error("Error: %r", error, exc_info=error)
+    [line] = out.getvalue().splitlines()
+    said = json.loads(line)
+    assert (said["level"], said["message"]) == ("error", "no topic 100% of it: create it")
+    assert "error" not in said
 
 
 def test_plain_lines_for_people(root: logging.Logger) -> None:
