@@ -13,6 +13,9 @@ log: Final = logging.getLogger(__name__)
 ASK_AGAIN: Final = 60.0
 """Seconds for which an id that the registry does not know is not asked for again."""
 
+MOST_UNKNOWN: Final = 10_000
+"""Ids that are remembered as unknown, so that no producer of nonsense fills the memory."""
+
 
 class Writers:
     """Adds schemas to a decoder when a message names one that it does not know."""
@@ -36,6 +39,8 @@ class Writers:
             if error.temporary or error.status != 404:  # noqa: PLR2004 - HTTP: not found
                 raise
             log.warning("schema %d is not in the registry: messages that name it are refused", schema_id)
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown.clear()
             self._unknown[schema_id] = monotonic()
             return False
         self._decoder.add_writer(schema_id, schema)

@@ -149,6 +149,17 @@ async def test_an_unknown_id_is_asked_for_once_a_minute() -> None:
     assert registry.asked == [9]
 
 
+async def test_no_more_unknown_ids_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.worker.writers.MOST_UNKNOWN", 3)
+    registry = Registry(RegistryError("no such schema", 404))
+    writers = Writers(pinned_decoder("deploy_event"), registry)  # type: ignore[arg-type]  # a fake
+    for number in range(20):
+        assert not await writers.learn(number)
+        assert len(writers._unknown) <= 3
+    assert not await writers.learn(19)
+    assert registry.asked == list(range(20))
+
+
 @pytest.mark.parametrize("status", [None, 500, 401])
 async def test_a_registry_that_does_not_say_is_not_taken_for_a_no(status: int | None) -> None:
     writers = Writers(pinned_decoder("deploy_event"), Registry(RegistryError("?", status)))  # type: ignore[arg-type]  # a fake
