@@ -218,6 +218,13 @@ def _placeholders(broker: str, sha: str, change: str) -> dict[str, str]:
     }
 
 
+def test_a_guide_that_installs_candora_says_from_where() -> None:
+    installing = [path for path in DOCS.rglob("*.md") if "pip install candora" in path.read_text("utf-8")]
+    assert {path.stem for path in installing} >= {"github-actions", "jenkins", "security", "tekton"}
+    for path in installing:
+        assert path.name == "README.md" or "README.md#what-to-install" in path.read_text("utf-8"), path
+
+
 def test_every_system_has_a_guide_and_every_guide_a_job() -> None:
     assert {guide.stem for guide in (DOCS / "ci").glob("*.md")} == set(JOBS)
 
