@@ -6,8 +6,8 @@
   prometheusRules+:: {
     groups+: [
       {
-        // From counters, histograms and samples: what the document asks, as written and put right.
-        name: 'candora-document',
+        // From counters, histograms and samples: the usual expressions, as they are often written and put right.
+        name: 'candora-counters',
         interval: '5m',
         rules: [
           {

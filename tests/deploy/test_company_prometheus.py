@@ -13,6 +13,6 @@ def test_the_company_is_there(company_prometheus: Prometheus) -> None:
 def test_the_shipped_rules_are_loaded(company_prometheus: Prometheus) -> None:
     assert [group["name"] for group in company_prometheus.rules()] == [
         "candora-canary",
-        "candora-document",
+        "candora-counters",
         "candora-keys",
     ]
