@@ -145,6 +145,16 @@ def fallen(before: Mapping[Series, float], after: Mapping[Series, float]) -> dic
     return {series: (was, after.get(series)) for series, was in before.items() if after.get(series, -1) < was}
 
 
+def await_all_refused(place: Installation, serving: Serving) -> None:
+    """Wait for the serving process to know of all dead letters: it looks every 15 s."""
+    refused = sum(place.ends("deploy_events_dead").values())
+
+    def looked() -> bool:
+        return number(serving.text(), "delivery_dead_letters_total") == refused
+
+    place.await_that(looked, f"{refused} dead letters on /metrics", 30)
+
+
 def links(place: Installation) -> list[str]:
     """The ids of all cause_linked in the log."""
     decoder: Any = pinned_decoder("deploy_event")
@@ -174,6 +184,7 @@ def test_rebuilt_and_switched_under_load(kafka: KafkaBroker, tmp_path: Path) -> 
             assert fallen(last, counters(serving)) == {}
         second.settle()
         second.await_served(serving)
+        await_all_refused(second, serving)
         before = counters(serving)
         assert len(before) > 1_000
 
