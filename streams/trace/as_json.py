@@ -6,7 +6,7 @@ from schemas.models import from_micros
 from schemas.records import ChangeRecord, DeploymentRecord, IncidentRecord
 from schemas.values import Micros
 from streams.core.records import change_value, deployment_value, incident_value
-from streams.trace.chain import NOWHERE, Books, Chain, Notes
+from streams.trace.chain import NOWHERE, Books, Chain, Notes, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
 _OF_WORKERS: Final = {"as_of", "judged_at", "observed", "revisions"}
@@ -28,7 +28,11 @@ def as_json(what: str, at: Micros, books: Books, chain: Chain, notes: Notes) -> 
             for value in [change_value(book, one, NOWHERE)]
         ],
         "deployments": [
-            {**_plain(DeploymentRecord.from_value(deployment_value(book, one, NOWHERE))), "why": why_verdict(book, one)}
+            {
+                **_plain(DeploymentRecord.from_value(deployment_value(book, one, NOWHERE))),
+                "gates": {gate: _time(passed) for gate, passed in gates_of(book, one.sha or "").items()},
+                "why": why_verdict(book, one),
+            }
             for book, one in chain.deployments
         ],
         "incidents": [

@@ -10,7 +10,7 @@ from streams.core.claims import Claimant, LinkedIncident
 from streams.core.deployment import Deployment
 from streams.core.incident import Incident
 from streams.core.joins import Counted
-from streams.core.records import deployment_value
+from streams.core.records import change_value, deployment_value
 from streams.trace.find import Named
 
 Books = Mapping[str, Book]
@@ -78,6 +78,13 @@ def blamed(books: Books, book: Book, incident: Incident) -> tuple[Book, Deployme
         claimant = book.joins.entities.get(f"l/{origin} {incident.name}")
     target = claimant.target if isinstance(claimant, Claimant) else None
     return None if target is None else (book, target)
+
+
+def gates_of(book: Book, sha: str) -> dict[str, Micros]:
+    """Which stages passed for a commit that was deployed, and when: those of the others with it say nothing of it."""
+    change = book.joins.entities.get(f"c/{book.joins.commits.change_of(sha) or sha}")
+    stages = change_value(book, change, NOWHERE)["stages"] if isinstance(change, Change) else []
+    return {stage["stage"]: stage["occurred_at"] for stage in stages if stage["commit_sha"] == sha}
 
 
 class _Kept:

@@ -17,7 +17,7 @@ from streams.core.incident import Incident
 from streams.core.records import change_value, deployment_value, incident_value
 from streams.lengths import length
 from streams.report.words import count, moment, plain, short
-from streams.trace.chain import NOWHERE, Books, Chain, Notes
+from streams.trace.chain import NOWHERE, Books, Chain, Notes, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
 WIDTH: Final = 80
@@ -121,8 +121,8 @@ def _change(book: Book, one: Change, notes: Notes, asked: set[str]) -> Part:
         rows.append(
             Row(at, name, f"{digest or ('built' if gate == 'artifact_built' else 'passed')}, of {short(sha)}{more}")
         )
-    if silent:
-        rows.append(Row(None, "no report", f"of {', '.join(silent)}"))
+    if silent and not one.carriers:
+        rows.append(Row(None, "gates", f"no report of {', '.join(silent)}"))
     for promotion in sorted(value["promotions"], key=itemgetter("promoted_at")):
         lead = promotion["lead_time"]
         taken = f"lead time {length(lead / SECOND)}" if lead >= 0 else "before its first commit: clocks are skewed"
@@ -148,6 +148,14 @@ def _commits(service: str, shas: list[str], first: str | None, notes: Notes) -> 
         yield Row(None, "commit", "none of it was reported")
 
 
+def _gates(book: Book, sha: str) -> str:
+    passed = gates_of(book, sha)
+    reported = ", ".join(name for gate, name in _GATES.items() if gate in passed)
+    silent = ", ".join(name for gate, name in _GATES.items() if gate not in passed)
+    parts = (f"passed: {reported}" if reported else "", f"no report of {silent}" if silent else "")
+    return "; ".join(part for part in parts if part)
+
+
 def _deployment(book: Book, one: Deployment) -> Part:
     value = deployment_value(book, one, NOWHERE)
     rows = []
@@ -155,6 +163,7 @@ def _deployment(book: Book, one: Deployment) -> Part:
         carried = f", carries {count(len(value['changes']), 'change')}" if value["changes"] else ""
         more = f" and {len(one.included)} included" if one.included else ""
         rows.append(Row(None, "commit", f"{one.sha}{more}{carried or '; none of its commits was reported'}"))
+        rows.append(Row(None, "gates", _gates(book, one.sha)))
     if value["artifact_digest"] is not None:
         rows.append(Row(None, "artifact", value["artifact_digest"]))
     if value["url"] is not None:

@@ -64,6 +64,7 @@ def test_one_object_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     put = json.loads(capsys.readouterr().out)
     assert [(one["verdict"], one["reason"]) for one in put["deployments"]] == [("failed", "incident")]
     assert put["deployments"][0]["commit_sha"] in [one["commit_sha"] for one in put["changes"][0]["commits"]]
+    assert put["deployments"][0]["gates"] == {"artifact_built": "2026-01-06T13:00:00Z"}
     assert not {"as_of", "judged_at", "observed", "revisions"} & {*put["deployments"][0], *put["changes"][0]}
 
 
