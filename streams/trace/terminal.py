@@ -94,7 +94,7 @@ def _missing(chain: Chain) -> Iterator[str]:
 
 
 def _print(console: Console, part: Part) -> None:
-    state = (f": {part.state}", _COLOURS.get(part.state.split()[0], "")) if part.state else ""
+    state = (f": {part.state}", _COLOURS.get(part.state.partition(",")[0], "")) if part.state else ""
     console.print(Text.assemble((plain(part.title), "bold"), state))
     grid = Table.grid(padding=(0, 2, 0, 0))
     for width in (16, 9):

@@ -1,5 +1,6 @@
 """What is told of each record, and why: one log for each rule of semantics.md that may have decided."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -117,6 +118,15 @@ PUT = {
 @pytest.mark.parametrize(("why", "events"), PUT.items())
 def test_why_an_incident_is_put_where_it_is(why: str, events: list[EventValue]) -> None:
     assert f"why {why}" in told([C1, D1, *events], "INC")
+
+
+def test_colour_says_nothing_that_words_do_not() -> None:
+    log = [C1, promoted("D1", "12:00", sha="c1", lane="hotfix"), opened("INC", "13:00")]
+    books = next(looks(log, [DAY_1 + 3 * DAY], Settings())).books
+    found = chain(books, find(books.values(), "INC"))
+    plain, coloured = (render(DAY_1 + 3 * DAY, books, found, Notes(), colour=colour) for colour in (False, True))
+    assert re.findall(r"\x1b\[31m: (\w+)", coloured) == ["open", "failed"]
+    assert re.sub(r"\x1b\[[0-9;]*m| +$", "", coloured, flags=re.MULTILINE) == plain
 
 
 def test_from_an_incident_it_goes_backwards_and_from_a_commit_forwards() -> None:
