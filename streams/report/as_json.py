@@ -4,7 +4,7 @@ from typing import Any
 
 from schemas.values import SECOND
 from streams.report.bands import YEAR
-from streams.report.facts import Failed, Place, Trouble
+from streams.report.facts import GATES, Failed, Place, Trouble
 from streams.report.figures import LEVEL, STRICT, Figure, Share, difference
 from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, Measure, enough
 from streams.report.periods import Period
@@ -43,6 +43,15 @@ def as_json(review: Review, refused: int | None = None) -> dict[str, Any]:
                 "verdict": one.verdict,
             }
             for one in review.apart
+        ],
+        "gates": [
+            {
+                **_place(place),
+                "deployments": one.deployments,
+                **dict(zip(GATES, one.seen, strict=True)),
+                "every": one.every,
+            }
+            for place, one in sorted(review.gated.items())
         ],
         "apart_compared": review.apart_of,
         "changed": [

@@ -6,7 +6,7 @@ Each look is what `candora compute --at MOMENT` sees: the events that had happen
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from schemas.values import EventValue, Micros, RuleName
 from streams.backfill.replay import MADE_BY_WORKERS, told_at
@@ -15,7 +15,7 @@ from streams.core.change import Change
 from streams.core.claims import Claimant, LinkedIncident, RollbackClaim
 from streams.core.deployment import Deployment
 from streams.core.environment import Environment
-from streams.core.facts import FOR_EVER
+from streams.core.facts import FOR_EVER, Stage
 from streams.core.incident import NOBODYS, Incident
 from streams.core.records import attribution_of
 from streams.core.settings import Settings
@@ -111,6 +111,20 @@ class Trouble(NamedTuple):
     def unattributed(self) -> bool:
         """Nobody knows what caused it."""
         return self.rule == "none"
+
+
+GATES: Final = ("artifact_built", "tests_passed", "security_scanned", "policy_passed")
+"""The stages that a commit passes before it is rolled out."""
+
+
+class Gated(NamedTuple):
+    """Of how many deployments each gate was reported for their commit before they began."""
+
+    deployments: int
+    seen: tuple[int, ...]
+    """In the order of `GATES`."""
+    every: int
+    """Deployments with all of them."""
 
 
 class Oddities(NamedTuple):
@@ -278,6 +292,33 @@ def incidents(books: Books, wanted: Callable[[Place], bool]) -> list[Trouble]:
                 )
             )
     return sorted(found, key=lambda trouble: (-trouble.opened_at, trouble.place, trouble.incident_id))
+
+
+def gated(books: Books, begin: Micros, end: Micros, wanted: Callable[[Place], bool]) -> dict[Place, Gated]:
+    """Of the judged deployments of each place that finished after `begin` and not after `end`."""
+    found: dict[Place, Gated] = {}
+    passed = {name: _passed(book) for name, book in books.items()}
+    for book, one in _all(books, Deployment):
+        place = Place(book.service, one.env)
+        if one.verdict not in ("failed", "succeeded") or not begin < (one.finished_at or 0) <= end or not wanted(place):
+            continue
+        times = (passed[book.service].get((one.sha, gate)) for gate in GATES)
+        seen = [at is not None and at <= (one.begun_at or 0) for at in times]
+        before = found.get(place, Gated(0, (0,) * len(GATES), 0))
+        counts = tuple(count + had for count, had in zip(before.seen, seen, strict=True))
+        found[place] = Gated(before.deployments + 1, counts, before.every + all(seen))
+    return found
+
+
+def _passed(book: Book) -> dict[tuple[str | None, str], Micros]:
+    """When each commit first passed each stage, wherever its commit was reported."""
+    earliest: dict[tuple[str | None, str], Micros] = {}
+    for entity in book.joins.entities.values():
+        for fact in entity.facts if isinstance(entity, Change) else ():
+            if isinstance(fact.body, Stage) and fact.counts:
+                stage = (fact.body.sha, fact.body.stage)
+                earliest[stage] = min(fact.at, earliest.get(stage, fact.at))
+    return earliest
 
 
 def oddities(books: Books, begin: Micros, end: Micros, wanted: Callable[[Place], bool], settings: Settings) -> Oddities:

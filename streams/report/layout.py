@@ -8,7 +8,7 @@ from schemas.values import SECOND
 from streams.core.incident import NOBODYS
 from streams.lengths import NO_VALUE
 from streams.report.bands import YEAR
-from streams.report.facts import Failed, Trouble
+from streams.report.facts import GATES, Failed, Trouble
 from streams.report.figures import LEVEL, STRICT, Figure, Share
 from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, LONG_LEAD_TIME, RESTORE, Measure, Verdict, enough
 from streams.report.review import Comparison, Line, Review
@@ -91,6 +91,7 @@ def document(review: Review, refused: int | None = None) -> Document:
         Section("numbers", "The numbers", (), (_numbers(review),)),
         _trend(review),
         _services(review),
+        _gates(review),
         _failures(review),
         _incidents(review),
     )
@@ -255,6 +256,26 @@ def _note(one: Line) -> str:
         known = one.deployed_at is not None
         notes.append(f"last deployed {short_day(one.deployed_at or 0)}" if known else "no deployment known")
     return ", ".join(notes)
+
+
+def _gates(review: Review) -> Section:
+    """Which gates were reported for the commit that was rolled out, before that began."""
+    held = review.gated.values()
+    deployments, every = sum(one.deployments for one in held), sum(one.every for one in held)
+    if not deployments:
+        return Section("gates", "Gates", ("No deployment was judged.",))
+    if not any(any(one.seen) for one in held):
+        none = f"No gate was reported for the commit of {'a' if deployments > 1 else 'the'} judged deployment"
+        return Section("gates", "Gates", (f"{none}: no {', '.join(GATES[:-1])} or {GATES[-1]}.",))
+    judged = count(deployments, "judged deployment")
+    said = (f"{every} of {judged} had every gate reported for the commit before the rollout began.",)
+    columns = (Column("service"), *(Column(gate.replace("_", " "), len(gate) + 1, right=True) for gate in GATES))
+    rows = tuple(
+        (Cell(name_of(place, review.question.envs)), *(Cell(f"{seen} of {one.deployments}") for seen in one.seen))
+        for place, one in sorted(review.gated.items())
+        if one.every < one.deployments
+    )
+    return Section("gates", "Gates", said, (Table("Services that lack a gate", columns, rows),) if rows else ())
 
 
 def _failures(review: Review) -> Section:

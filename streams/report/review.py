@@ -13,6 +13,7 @@ from streams.report.bands import Band, band
 from streams.report.facts import (
     Cohort,
     Failed,
+    Gated,
     Look,
     Oddities,
     Place,
@@ -21,6 +22,7 @@ from streams.report.facts import (
     cohorts,
     deployed,
     failures,
+    gated,
     incidents,
     last_event_at,
     looks,
@@ -158,6 +160,8 @@ class Review:
     weeks: tuple[Week, ...]
     """The oldest first; without those that the log does not cover."""
     present: Present
+    gated: Mapping[Place, Gated]
+    """Of the judged deployments of each place, how many had which gate."""
     failures: tuple[Failed, ...]
     restored: tuple[Trouble, ...]
     """The longest first."""
@@ -246,6 +250,7 @@ class _Telling:
             moved_of=moved_of,
             weeks=tuple(one for one in weeks if first is not None and one.end - WEEK >= first),
             present=Present(*(sum(counts) for counts in zip(Present(0, 0, 0), *states.values(), strict=True))),
+            gated=gated(books, now.begin - grown, now.end - grown, wanted),
             failures=tuple(failures(books, now.begin - grown, now.end - grown, wanted)),
             restored=tuple(sorted(restored, key=lambda one: -(one.length or 0))),
             unattributed=tuple(one for one in troubles if one.unattributed and begin < one.opened_at <= end),

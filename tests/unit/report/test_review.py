@@ -7,17 +7,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as search
 from hypothesis import strategies as st
 
-from schemas.values import DAY, HOUR, MINUTE, SECOND, EventValue, Micros
+from schemas.values import DAY, HOUR, MINUTE, SECOND, EventTypeName, EventValue, Micros
 from streams.backfill.replay import told_at
 from streams.compute import Numbers, compute
 from streams.core.settings import Settings
-from streams.report.facts import Cohort, Place, Present, cohorts, looks, pooled, present
+from streams.report.facts import Cohort, Gated, Place, Present, cohorts, looks, pooled, present
 from streams.report.figures import quantile
 from streams.report.measures import FREQUENCY, Verdict
 from streams.report.periods import Pair, between, last, quarter, week
 from streams.report.review import Question, Review, review
 from tests.support.company_history import END, company_events
-from tests.support.events import DAY_1, commit, opened, promoted, resolved, rollback, started
+from tests.support.events import DAY_1, commit, opened, promoted, resolved, rollback, stage, started
 from tests.support.histories import LAST, histories
 
 PERIODS = {
@@ -235,3 +235,23 @@ def test_an_incident_keeps_its_regression_test_and_the_gates_it_escaped() -> Non
         second["incident"]["regression_test"] = "tests/test_total.py"
     (one,) = _asked([BEFORE, opened("i1", "09:00"), first, second], 30).restored
     assert (one.regression_test, one.escaped_gates) == ("tests/test_total.py", ("canary_analysis", "tests"))
+
+
+def test_a_gate_counts_for_the_commit_that_was_deployed_and_before_that_began() -> None:
+    gates: tuple[EventTypeName, ...] = ("artifact_built", "tests_passed", "security_scanned", "policy_passed")
+    events: list[EventValue] = [BEFORE]
+    events += [stage(gate, "c1", "09:00") for gate in gates]
+    events += [stage(gate, "c2", "10:00") for gate in gates[:2]]
+    events += [
+        stage("security_scanned", "c2", "12:01"),  # after it began
+        stage("policy_passed", "c3", "10:00"),  # of another commit
+        started("D1", "10:00", sha="c1"),
+        promoted("D1", "11:00", sha="c1"),
+        started("D2", "12:00", sha="c2"),
+        promoted("D2", "13:00", sha="c2"),
+        promoted("D3", "14:00"),  # of no known commit
+        started("D4", LAST + 9 * DAY, sha="c1"),  # not judged
+    ]
+    told = _asked(events, 30)
+    assert told.gated == {Place("shop", "prod"): Gated(3, (2, 2, 1, 1), 1)}
+    assert sum(one.deployments for one in told.gated.values()) == told.total.judged

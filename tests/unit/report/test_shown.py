@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.values import DAY, EventValue
+from schemas.values import DAY, EventTypeName, EventValue
 from streams.backfill.replay import told_at
 from streams.core.settings import Settings
 from streams.report.as_json import as_json
@@ -20,7 +20,7 @@ from streams.report.periods import Pair, last, quarter, week
 from streams.report.review import Question, Review, review
 from streams.report.terminal import WIDTH, show
 from tests.support.company_history import END, company_events
-from tests.support.events import DAY_1, commit, event, promoted, rollback, told
+from tests.support.events import DAY_1, commit, event, promoted, rollback, stage, told
 
 GOLDEN = Path(__file__).parent / "golden"
 """Written anew by `python -m tests.unit.report.test_shown`; look at what changed before you commit it."""
@@ -185,6 +185,22 @@ def test_a_share_of_few_is_shown_as_so_many_of_so_many() -> None:
     for text in (terminal(laid_out), markdown(laid_out), page(told_of, laid_out)):
         assert "0 of 1" in text
         assert "0.0%" not in text.split("The last")[0]
+
+
+@pytest.mark.parametrize(
+    ("gates", "said"),
+    [
+        ([], "No gate was reported for the commit of the judged deployment"),
+        (["tests_passed"], "shop 0 of 1 1 of 1 0 of 1 0 of 1"),
+        (["artifact_built", "tests_passed", "security_scanned", "policy_passed"], "1 of 1 judged deployment had every"),
+    ],
+)
+def test_a_service_that_lacks_a_gate_is_named(gates: list[EventTypeName], said: str) -> None:
+    events = [*(stage(gate, "c1", "09:00") for gate in gates), promoted("D1", "12:00", sha="c1")]
+    laid_out = document(review(events, Question(last(7 * DAY, DAY_1 + 4 * DAY), ("prod",)), Settings()))
+    text = terminal(laid_out)
+    assert said in " ".join(text.split())
+    assert ("Services that lack a gate" in text) == (len(gates) == 1)
 
 
 def test_no_picture_is_drawn_of_nothing() -> None:
