@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas.duration import format_duration
@@ -166,10 +166,10 @@ class Rebuild:
     def _wait_for_nobody(self, admin: AdminClient) -> None:
         """Wait until the group is empty: a rebuild that was killed is a member of it until the session timeout."""
         deadline = time.monotonic() + self.wait / SECOND
-        while members := _members(admin, self.beside.app_id):
+        while others := members(admin, self.beside.app_id):
             if time.monotonic() > deadline:
                 raise Undecided(
-                    f"{members} workers of {self.beside.app_id} are running, and this would take partitions from them: "
+                    f"{others} workers of {self.beside.app_id} are running, and this would take partitions from them: "
                     "choose another --app-id and --output-prefix, or stop them"
                 )
             time.sleep(_ASK_EVERY)
@@ -266,14 +266,18 @@ def _stop(worker: WorkerThread) -> None:
         raise Undecided(f"the worker that makes everything anew has not ended well: {error}") from error
 
 
-def _members(admin: AdminClient, group: str) -> int:
-    """How many workers a group has now."""
-    try:
-        return len(admin.describe_consumer_groups([group], request_timeout=_TIMEOUT)[group].result().members)
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return 0
-        raise
+def members(admin: AdminClient, group: str) -> int:
+    """How many workers a group has now. KafkaException if Kafka does not say.
+
+    Asked by the list of groups: `describe_consumer_groups` of librdkafka 2.16 ends the process (an assertion) where a
+    broker that has just started answers that it is not the group's coordinator.
+    """
+    listed: list[Any] = admin.list_groups(group, timeout=_TIMEOUT)
+    found = [one for one in listed if one.id == group]
+    for one in found:
+        if one.error is not None:
+            raise KafkaException(one.error)
+    return sum(len(one.members) for one in found)
 
 
 def _value(kind: int, data: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Who asks how far the workers are outlives a broker that is only just coming back."""
+"""Who asks how far the workers are, or how many, outlives a broker that is only just coming back."""
 
 import sys
 import time
@@ -15,18 +15,23 @@ SECONDS: Final = 12
 ASK: Final = """
 import sys, time
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from streams.audit.cluster import Cluster
 from streams.audit.kinds import Undecided
+from streams.rebuild.run import members
 from streams.serving.pipeline import Admin
 
 who, servers, topic = sys.argv[1:]
 client = {"bootstrap.servers": servers}
 deadline = time.monotonic() + SECONDS
-asked = Cluster(client).committed if who == "audit" else Admin(client).committed
-places = 4 if who == "audit" else range(4)
+asks = {
+    "audit": lambda cluster=Cluster(client): cluster.committed("some group", topic, 4),
+    "serving": lambda admin=Admin(client): admin.committed("some group", topic, range(4)),
+    "rebuild": lambda admin=AdminClient(client): members(admin, "some group"),
+}
 while time.monotonic() < deadline:
     try:
-        asked("some group", topic, places)
+        asks[who]()
     except (KafkaException, Undecided):
         pass
 """
@@ -38,7 +43,7 @@ def test_a_broker_that_is_no_coordinator_yet_ends_nobody(kafka: KafkaBroker, uni
     program = ASK.replace("SECONDS", str(SECONDS))
     asking = [
         processes.start(sys.executable, "-c", program, who, kafka.bootstrap, topic, env=packages_env(), name=who)
-        for who in ("audit", "serving") * 2
+        for who in ("audit", "serving", "rebuild") * 2
     ]
     time.sleep(2)  # they ask, and know the coordinator
     kafka.kill()
