@@ -45,17 +45,17 @@ class Console:
 
     def info(self, text: str) -> None:
         """A line for people."""
-        self._line(f"candora-ci: {text}")
+        self._lines("candora-ci: ", text)
 
     def warning(self, text: str) -> None:
         """Something did not work, and the job goes on."""
         self._remember("warning", text)
-        self._line(f"candora-ci: warning: {text}")
+        self._lines("candora-ci: warning: ", text)
 
     def error(self, text: str) -> None:
         """Something must be mended."""
         self._remember("error", text)
-        self._line(f"candora-ci: error: {text}")
+        self._lines("candora-ci: error: ", text)
 
     def annotate(self) -> None:
         """Once, at the end of a run: show on the job's page what went wrong. A step may have ten annotations only."""
@@ -87,9 +87,11 @@ class Console:
             self._meter = open_meter(self._err)
         self._meter.show(doing, done, total)
 
-    def _line(self, text: str) -> None:
-        """Write a line; on GitHub nothing in it can begin a second one, which could be a command to the runner."""
-        self._write(text.replace("\r", "\\r").replace("\n", "\\n") if self._annotate else text)
+    def _lines(self, prefix: str, text: str) -> None:
+        """Write each line behind the prefix; on GitHub as one, or a second could be a command to the runner."""
+        one = text.replace("\r", "\\r").replace("\n", "\\n")
+        for line in [one] if self._annotate else text.split("\n"):
+            self._write(prefix + line)
 
     def _write(self, text: str) -> None:
         self._clear()

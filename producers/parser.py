@@ -20,6 +20,18 @@ class Parser(argparse.ArgumentParser):
         told = message.replace("expected one argument", "needs a value, which must not begin with -")
         raise UsageError(f"{told}; see `{self.prog} --help`")
 
+    @override
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Name a flag that it does not know, where argparse would only miss the command."""
+        given = sys.argv[1:] if args is None else list(args)
+        first = given[0] if given else ""
+        if self._subparsers is not None and first.startswith("-") and first not in self._option_string_actions:
+            from difflib import get_close_matches  # noqa: PLC0415 - hardly any run is wrong
+
+            meant = get_close_matches(first, self._option_string_actions, 1)
+            self.error(f"unrecognized argument {first}" + (f", did you mean {meant[0]}" if meant else ""))
+        return super().parse_known_args(given, namespace)
+
 
 class _Version(argparse.Action):
     """Looks for the version only when it is asked: that takes longer than all else that `emit` imports."""

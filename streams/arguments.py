@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -58,6 +59,16 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         told = message.replace("expected one argument", "needs a value, which must not begin with -")
         self.exit(USAGE, f"candora: {told}; see `{self.prog} --help`\n")
+
+    @override
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Name a flag that it does not know, where argparse would only miss the command."""
+        given = sys.argv[1:] if args is None else list(args)
+        first = given[0] if given else ""
+        if self._subparsers is not None and first.startswith("-") and first not in self._option_string_actions:
+            meant = get_close_matches(first, self._option_string_actions, 1)
+            self.error(f"unrecognized argument {first}" + (f", did you mean {meant[0]}" if meant else ""))
+        return super().parse_known_args(given, namespace)
 
 
 class _Version(argparse.Action):

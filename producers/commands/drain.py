@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -23,7 +24,8 @@ DEFAULT_FOR: Final = "60s"
 
 _EPILOG: Final = """\
 exit codes:
-  0  nothing is left; also, unless --strict, when nobody answers: a warning says what is left
+  0  nothing is left, or there is no such folder;
+     also, unless --strict, when nobody answers: a warning says what is left
   2  wrong usage, or a message was put into the quarantine of the spool: look into <DIR>/quarantine
   3  with --strict: neither Kafka nor a sidecar is configured
   4  with --strict: the broker or the sidecar refused the credentials
@@ -52,8 +54,11 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
     seconds = _seconds(given.within)
     if config.spool is None:
         raise UsageError(f"say which spool: --spool DIR or {SPOOL}")
+    limits = spool_limits(environ)
+    if not os.path.exists(config.spool):  # noqa: PTH110 - pathlib costs its import
+        return _nothing_there(config.spool, console, as_json=given.json)
     try:
-        with Spool(config.spool, spool_limits(environ)) as spool:
+        with Spool(config.spool, limits) as spool:
             code = _drain(spool, config, console, seconds, as_json=given.json)
     except SpoolUnusable as error:
         raise UsageError(str(error)) from error
@@ -65,6 +70,14 @@ def _seconds(text: str) -> float:
         return parse_duration(text) / SECOND
     except ValueError as error:
         raise UsageError(f"--for: {error}") from error
+
+
+def _nothing_there(folder: str, console: Console, *, as_json: bool) -> ExitCode:
+    """A spool is made by the first `emit` that may need it: none is no fault, but its name may be wrong."""
+    if as_json:
+        console.data(json.dumps({"sent": 0, "left": 0, "quarantined": []}))
+    console.info(f"there is no folder {folder}: no `emit --spool` has run here, or that is not its name")
+    return ExitCode.OK
 
 
 def _drain(spool: "Spool", config: Config, console: Console, seconds: float, *, as_json: bool) -> ExitCode:

@@ -317,7 +317,12 @@ class TestFaults:
         assert (ran.code, ran.out) == (USAGE, "")
         assert said in ran.err
 
-    @pytest.mark.parametrize("args", [(), ("topics",), ("compute",), ("nonsense",), ("topics", "drop")])
+    def test_a_flag_that_is_off_by_a_letter_is_named(self, candora: Candora) -> None:
+        ran = candora("--verson")
+        assert ran.code == USAGE
+        assert ran.err == "candora: unrecognized argument --verson, did you mean --version; see `candora --help`\n"
+
+    @pytest.mark.parametrize("args", [(), ("topics",), ("compute",), ("nonsense",), ("topics", "drop"), ("-x",)])
     def test_what_is_left_out_or_unknown_is_a_usage_error(self, candora: Candora, args: Sequence[str]) -> None:
         ran = candora(*args)
         assert ran.code == USAGE

@@ -174,6 +174,11 @@ def test_wrong_usage_and_refused_events_fail_even_when_nothing_is_configured(
     assert cli.main([*argv, "--allow-failure"]) == 0
 
 
+def test_a_flag_that_is_off_by_a_letter_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--verson"]) == 2
+    assert "unrecognized argument --verson, did you mean --version" in capsys.readouterr().err
+
+
 def test_allow_failure_holds_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDORA_ALLOW_FAILURE", "1")
 

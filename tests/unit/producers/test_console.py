@@ -51,10 +51,12 @@ def test_elsewhere_they_are_plain_lines() -> None:
     console = Console(io.StringIO(), err, {}, _Clock())
 
     console.warning("slow")
-    console.error("bad")
+    console.error("bad\nand worse")
     console.info("fine")
 
-    assert err.getvalue() == "candora-ci: warning: slow\ncandora-ci: error: bad\ncandora-ci: fine\n"
+    assert err.getvalue() == (
+        "candora-ci: warning: slow\ncandora-ci: error: bad\ncandora-ci: error: and worse\ncandora-ci: fine\n"
+    )
 
 
 def test_a_counter_is_shown_only_after_two_seconds_and_not_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:

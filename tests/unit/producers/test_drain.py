@@ -311,6 +311,20 @@ def test_drain_says_what_is_missing(
     assert problem in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [[], ["--strict"]])
+def test_a_spool_that_was_never_made_is_said_and_no_fault(
+    nobody: str, tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A last step that drains must not fail where no step had anything to keep."""
+    missing = tmp_path / "missing"
+    assert cli.main(["drain", "--spool", str(missing), "--json", *more]) == 0
+    told = capsys.readouterr()
+    assert f"there is no folder {missing}" in told.err
+    assert json.loads(told.out) == {"sent": 0, "left": 0, "quarantined": []}
+    assert not missing.exists()
+
+
 def test_an_empty_spool_is_drained_at_once(nobody: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Spool(nobody).close()
     assert cli.main(["drain", "--strict"]) == 0
     assert f"sent 0, 0 left in {nobody}" in capsys.readouterr().err
