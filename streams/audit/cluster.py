@@ -92,7 +92,7 @@ def open_consumer(client: Mapping[str, str]) -> Consumer:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
-            "isolation.level": "read_uncommitted",
+            "isolation.level": "read_committed",
             "auto.offset.reset": "error",
             "allow.auto.create.topics": False,
             "fetch.queue.backoff.ms": 10,

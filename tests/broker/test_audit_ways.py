@@ -7,8 +7,10 @@ from random import Random
 from typing import Final
 
 import pytest
+from confluent_kafka import Producer
 
 from schemas.duration import format_duration
+from schemas.ids import pinned_encoder
 from schemas.values import MINUTE, SECOND, EventValue, Micros
 from streams.core.settings import Settings
 from streams.demo.load import load
@@ -58,7 +60,28 @@ def tripled(place: Installation) -> None:
     place.produce_events(Random(4).sample(events := past(4) * 3, len(events)))
 
 
-WAYS: Final[tuple[Callable[[Installation], None], ...]] = (live, backfilled, shuffled, tripled)
+def in_transactions(place: Installation) -> None:
+    """By a producer that takes every other of its transactions back, and says it again."""
+    place.start_workers("one", "two", **judging())
+    producer = Producer(
+        {
+            "bootstrap.servers": place.bootstrap,
+            "transactional.id": place.prefix,
+            "partitioner": "murmur2_random",
+        }
+    )
+    producer.init_transactions(20)
+    encode, events = pinned_encoder("deploy_event").encode, past(5)
+    for begin in range(0, COUNT, COUNT // 5):
+        for end in (producer.abort_transaction, producer.commit_transaction):
+            producer.begin_transaction()
+            for event in events[begin : begin + COUNT // 5]:
+                producer.produce(place.topic("deploy_events"), encode(event), event["service"].encode())
+            assert producer.flush(20) == 0
+            end(20)
+
+
+WAYS: Final[tuple[Callable[[Installation], None], ...]] = (live, backfilled, shuffled, tripled, in_transactions)
 
 
 def judging() -> dict[str, str]:
