@@ -19,6 +19,15 @@ _FROM: Final[dict[str, tuple[float, float, float]]] = {"frequency": (1.0, 1 / 7,
 """More is better: the smallest value of elite, high and medium."""
 
 
+_LEVELS: Final[tuple[Band, ...]] = ("elite", "high", "medium", "low")
+
+
+def told_apart(measure: str, low: float, high: float) -> bool:
+    """Whether a range lies within one level or two neighbouring ones; a wider one says nothing of the level."""
+    ends = [_LEVELS.index(one) for one in (band(measure, low), band(measure, high)) if one is not None]
+    return max(ends, default=0) - min(ends, default=0) <= 1
+
+
 def band(measure: str, value: float | None) -> Band | None:
     """The level of a value; None if DORA has none for this measure, or there is no value."""
     if value is None:

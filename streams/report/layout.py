@@ -97,7 +97,8 @@ def document(review: Review, refused: int | None = None) -> Document:
     )
     return Document(
         title=f"Delivery review{which}: {', '.join(map(plain, question.envs))}, {now.name}",
-        subtitle=f"{stretch(now.begin, now.end)}." + f" Compared with {before.name}." * review.covered,
+        subtitle=f"{stretch(now.begin, now.end)}."
+        + f" Compared with {before.name}." * (review.covered and bool(review.lines)),
         sections=(
             short,
             *(told if review.lines else ()),
@@ -424,7 +425,8 @@ def _reading(review: Review) -> tuple[str, ...]:
         f"fewer than {LEAD_TIME.least} (for nine in ten: {LONG_LEAD_TIME.least}) neither is given."
     )
     levels = (
-        f"DORA's levels are those of its {YEAR} report, from a survey about single applications: for orientation only. "
+        f"DORA's levels are those of its {YEAR} report, from a survey about single applications: for orientation only, "
+        "and none is given where the range lies in more than two of them. "
         "Deployments a day have the level of the middle one of the services deployed in this period or the one before. "
         "n is how many deployments, changes or incidents a number was made from; p50 is the median; few means fewer "
         f"than {CHANGE_FAILURE_RATE.least}; what is pending waits for its verdict."

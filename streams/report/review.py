@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from math import ceil
-from statistics import median
+from statistics import median_low
 from typing import Final, NamedTuple
 
 from schemas.values import DAY, EventValue, Micros
 from streams.core.settings import Settings
-from streams.report.bands import Band, band
+from streams.report.bands import Band, band, told_apart
 from streams.report.facts import (
     Cohort,
     Failed,
@@ -30,7 +30,7 @@ from streams.report.facts import (
     pooled,
     present,
 )
-from streams.report.figures import LEVEL, STRICT, Figure
+from streams.report.figures import LEVEL, STRICT, Figure, PerDay
 from streams.report.measures import (
     APART,
     BY_SERVICE,
@@ -52,8 +52,6 @@ _SILENT: Final = 14 * DAY
 """No event for so long, or for the whole of a shorter period, is worth a question."""
 _NEARLY: Final = 10
 """A log that begins within this part of the period reaches over it: who deploys seldom has no event at its begin."""
-_LONG: Final = 30 * DAY
-"""DORA's lowest level is less than once a month: who is not deployed for less than that may have any."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Comparison(NamedTuple):
     before: Figure
     verdict: Verdict
     band: Band | None = None
-    """Its level by DORA; of the middle service where it is about how often one is deployed."""
+    """Its level by DORA, if the range tells it; of the middle service where it is about how often one is deployed."""
 
 
 class Line(NamedTuple):
@@ -277,22 +275,19 @@ class _Telling:
     def _headline(self, measure: Measure, now: Cohort, before: Cohort) -> Comparison:
         """With its level, of the middle service where it is about how often one is deployed."""
         found = self._compare(measure, self._figures(measure, now, before, "all"), LEVEL)
-        value = found.now.value if found.now.n >= measure.least else None
-        if measure is FREQUENCY and value is not None:
-            value = self._middle()
+        level_of = self._middle() if measure is FREQUENCY else found.now
+        value, interval = level_of.value, level_of.interval()
+        if found.now.n < measure.least or interval is None or not told_apart(measure.key, *interval):
+            return found
         return found._replace(band=band(measure.key, value))
 
-    def _middle(self) -> float | None:
-        """How many deployments a day the middle service has, of those deployed in this period or the one before.
-
-        None: the period is too short to tell by it how seldom that one is deployed.
-        """
+    def _middle(self) -> PerDay:
+        """How often the middle service was deployed, of those deployed in this period or the one before."""
         nothing = Cohort()
         both = ((cohort.judged, self._earlier.get(place, nothing).judged) for place, cohort in self._held.items())
-        middle = median(now for now, before in both if now or before)
-        if not middle and self._pair.now.length < _LONG:
-            return None
-        return middle / (self._pair.now.length / DAY)
+        counts = [now for now, before in both if now or before]
+        days = self._pair.now.length / DAY if self._whole else 0.0
+        return PerDay(median_low(counts) if counts else 0, days)
 
     def _line(self, place: Place, state: Present, deployed_at: Micros | None) -> Line:
         cohort = self._held[place]

@@ -11,6 +11,7 @@ from schemas.values import DAY, HOUR, MINUTE, SECOND, EventTypeName, EventValue,
 from streams.backfill.replay import told_at
 from streams.compute import Numbers, compute
 from streams.core.settings import Settings
+from streams.report.bands import told_apart
 from streams.report.facts import Cohort, Gated, Place, Present, cohorts, looks, pooled, present
 from streams.report.figures import quantile
 from streams.report.measures import FREQUENCY, Verdict
@@ -218,6 +219,20 @@ def test_deployments_a_day_have_a_level_only_where_there_is_enough_to_tell_it(
     assert one.now.value == (None if a_day is None else pytest.approx(a_day))
     assert one.band == level
     assert (one.now.interval() is None) == (a_day is None)
+
+
+@pytest.mark.parametrize(
+    ("measure", "low", "high", "told"),
+    [
+        ("change_failure_rate", 0.018, 0.404, False),
+        ("change_failure_rate", 0.143, 0.289, True),
+        ("frequency", 0.0, 0.55, False),
+        ("frequency", 0.0, 0.04, True),
+        ("rework_rate", 0.0, 1.0, True),  # has no levels
+    ],
+)
+def test_a_range_over_more_than_two_levels_tells_none(measure: str, low: float, high: float, told: bool) -> None:
+    assert told_apart(measure, low, high) == told
 
 
 def test_nothing_before_may_be_that_nothing_was_reported_then() -> None:
