@@ -1,20 +1,14 @@
 """What stands in a review and in which order, for every way of showing it: sections of sentences and tables."""
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Final, NamedTuple
-
-from schemas.values import SECOND
-from streams.core.incident import NOBODYS
 from streams.lengths import NO_VALUE
 from streams.report.bands import YEAR
-from streams.report.facts import GATES, Failed, Trouble
+from streams.report.blocks import Cell, Column, Document, Section, Table
 from streams.report.figures import LEVEL, STRICT, Figure, Share
+from streams.report.lists import failures, gates, incidents
 from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, LONG_LEAD_TIME, RESTORE, Measure, Verdict, enough
 from streams.report.review import Comparison, Line, Review
 from streams.report.summary import sentences
 from streams.report.words import (
-    clock,
     count,
     day,
     last_day,
@@ -23,62 +17,11 @@ from streams.report.words import (
     number,
     plain,
     setting,
-    short,
     short_day,
     size,
     span,
     stretch,
 )
-
-_MOST: Final = 20
-"""Rows of a list of deployments."""
-_MOST_INCIDENTS: Final = 8
-_RULES: Final = {"explicit": "named", "sha": "named by its SHA", "in_force": "in force"}
-
-
-class Cell(NamedTuple):
-    """What stands in a cell, and in smaller letters under it."""
-
-    text: str
-    note: str = ""
-
-
-class Column(NamedTuple):
-    """The head of a column. `width` is how many characters it has on a terminal; 0: what is left."""
-
-    head: str
-    width: int = 0
-    right: bool = False
-
-
-class Table(NamedTuple):
-    """Rows under heads; `rest` says how many are not shown."""
-
-    name: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    rest: str = ""
-
-
-class Section(NamedTuple):
-    """A heading, sentences, tables."""
-
-    key: str
-    title: str
-    sentences: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-    listed: bool = False
-    """Whether the sentences are a list."""
-
-
-class Document(NamedTuple):
-    """A whole review."""
-
-    title: str
-    subtitle: str
-    sections: tuple[Section, ...]
-    reading: tuple[str, ...]
-    """How to read it."""
 
 
 def document(review: Review, refused: int | None = None) -> Document:
@@ -91,9 +34,9 @@ def document(review: Review, refused: int | None = None) -> Document:
         Section("numbers", "The numbers", (), (_numbers(review),)),
         _trend(review),
         _services(review),
-        _gates(review),
-        _failures(review),
-        _incidents(review),
+        gates(review),
+        failures(review),
+        incidents(review),
     )
     return Document(
         title=f"Delivery review{which}: {', '.join(map(plain, question.envs))}, {now.name}",
@@ -257,121 +200,6 @@ def _note(one: Line) -> str:
         known = one.deployed_at is not None
         notes.append(f"last deployed {short_day(one.deployed_at or 0)}" if known else "no deployment known")
     return ", ".join(notes)
-
-
-def _gates(review: Review) -> Section:
-    """Which gates were reported for the commit that was rolled out, before that began."""
-    held = review.gated.values()
-    deployments, every = sum(one.deployments for one in held), sum(one.every for one in held)
-    if not deployments:
-        return Section("gates", "Gates", ("No deployment was judged.",))
-    if not any(any(one.seen) for one in held):
-        none = f"No gate was reported for the commit of {'a' if deployments > 1 else 'the'} judged deployment"
-        return Section("gates", "Gates", (f"{none}: no {', '.join(GATES[:-1])} or {GATES[-1]}.",))
-    judged = count(deployments, "judged deployment")
-    said = (f"{every} of {judged} had every gate reported for the commit before the rollout began.",)
-    columns = (Column("service"), *(Column(gate.replace("_", " "), len(gate) + 1, right=True) for gate in GATES))
-    rows = tuple(
-        (Cell(name_of(place, review.question.envs)), *(Cell(f"{seen} of {one.deployments}") for seen in one.seen))
-        for place, one in sorted(review.gated.items())
-        if one.every < one.deployments
-    )
-    return Section("gates", "Gates", said, (Table("Services that lack a gate", columns, rows),) if rows else ())
-
-
-def _failures(review: Review) -> Section:
-    if not review.failures:
-        said = "No judged deployment failed." if review.total.judged else "No deployment was judged."
-        return Section("failures", "Deployments that failed", (said,))
-    shown = review.failures[:_MOST]
-    columns = (Column("finished", 12), Column("service", 13), Column("deployment", 18), Column("why"))
-    rows = tuple(_failed(one, name_of(one.place, review.question.envs)) for one in shown)
-    rest = _rest(len(review.failures) - len(shown), "earlier")
-    return Section(
-        "failures",
-        "Deployments that failed",
-        (_reasons(review),),
-        (Table("The latest first", columns, rows, rest),),
-    )
-
-
-def _reasons(review: Review) -> str:
-    named = (f"{how_many} {reason.replace('_', ' ')}" for reason, how_many in review.total.reasons)
-    return f"{review.total.failed} failed, by what came first: {', '.join(named)}."
-
-
-def _failed(one: Failed, name: str) -> tuple[Cell, ...]:
-    return (
-        Cell(clock(one.finished_at)),
-        Cell(name),
-        Cell(plain(one.deployment_id), short(one.sha)),
-        Cell(one.reason.replace("_", " "), plain(one.detail)),
-    )
-
-
-def _rest(how_many: int, what: str) -> str:
-    return f"and {how_many} {what}; --format json has all" if how_many > 0 else ""
-
-
-def _incidents(review: Review) -> Section:
-    envs = review.question.envs
-    tables = [
-        _troubles("Open at the end", review.open, envs),
-        _troubles("The longest to restore", review.restored, envs),
-        _troubles("Put on no deployment", review.unattributed, envs),
-    ]
-    held = tuple(table for table in tables if table.rows)
-    restored = len(review.restored)
-    opened = count(review.total.incidents, "incident")
-    said = f"{opened} opened, {restored} {'was' if restored == 1 else 'were'} restored."
-    if not review.total.incidents and not restored:
-        said = "No incident was opened or restored."
-    return Section("incidents", "Incidents", (said, *_learned(review)), held)
-
-
-def _learned(review: Review) -> tuple[str, ...]:
-    """Whether what was restored cannot come back unseen."""
-    if not review.restored:
-        return ()
-    tested = sum(one.regression_test is not None for one in review.restored)
-    said = f"{tested} of {len(review.restored)} restored named a regression test."
-    gates = Counter(gate for one in review.restored for gate in one.escaped_gates)
-    if not gates:
-        return (said,)
-    named = ", ".join(
-        f"{plain(gate)} {number}" for gate, number in sorted(gates.items(), key=lambda one: (-one[1], one[0]))
-    )
-    return (f"{said} Gates they escaped: {named}.",)
-
-
-def _troubles(name: str, troubles: Sequence[Trouble], envs: tuple[str, ...]) -> Table:
-    columns = (Column("opened", 12), Column("service", 13), Column("lasted", 8, right=True), Column("incident"))
-    rows = tuple(
-        (
-            Cell(clock(one.opened_at)),
-            Cell(name_of(one.place, envs)),
-            Cell("open" if one.length is None else number("length", one.length / SECOND)),
-            Cell(
-                f"{plain(one.severity or 'no severity')} {plain(one.title or 'no title')}", _blamed(one) + _after(one)
-            ),
-        )
-        for one in troubles[:_MOST_INCIDENTS]
-    )
-    return Table(name, columns, rows, _rest(len(troubles) - len(rows), "more"))
-
-
-def _blamed(one: Trouble) -> str:
-    if one.unattributed:
-        return plain(f"{one.incident_id}; put on no deployment")
-    if one.blamed in NOBODYS:
-        return plain(f"{one.incident_id}; no deployment's fault: {one.blamed}")
-    return plain(f"{one.incident_id}; put on {one.blamed} ({_RULES[one.rule]})")
-
-
-def _after(one: Trouble) -> str:
-    """What was done so that it does not come back."""
-    gates = f"; escaped {plain(', '.join(one.escaped_gates))}" if one.escaped_gates else ""
-    return f"; regression test {plain(one.regression_test)}{gates}" if one.regression_test else gates
 
 
 def _unknown(review: Review, refused: int | None) -> Section:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from streams.report.layout import Cell, Document, Section, Table
+from streams.report.blocks import Cell, Document, Section, Table
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|~#])")
 

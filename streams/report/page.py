@@ -8,9 +8,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from streams.report import charts
+from streams.report.blocks import Cell, Column, Document, Section, Table
 from streams.report.charts import BUCKETS, Chart, bucketed
 from streams.report.facts import Cohort
-from streams.report.layout import Cell, Column, Document, Section, Table, comparison
+from streams.report.layout import comparison
 from streams.report.measures import CHANGE_FAILURE_RATE, FREQUENCY, LEAD_TIME, RESTORE, enough
 from streams.report.review import Review
 from streams.report.words import last_day, name_of, number

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from streams.report.layout import Cell, Document, Section, Table
+from streams.report.blocks import Cell, Document, Section, Table
 
 WIDTH: Final = 80
 _DIM: Final = "bright_black"

@@ -13,7 +13,8 @@ from schemas.values import DAY, EventTypeName, EventValue
 from streams.backfill.replay import told_at
 from streams.core.settings import Settings
 from streams.report.as_json import as_json
-from streams.report.layout import Document, document
+from streams.report.blocks import Document
+from streams.report.layout import document
 from streams.report.markdown import markdown
 from streams.report.page import page
 from streams.report.periods import Pair, last, quarter, week
