@@ -9,25 +9,16 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from streams.pages import page
 from streams.report.blocks import Cell, Document, Section, Table
 
-WIDTH: Final = 80
 _DIM: Final = "bright_black"
 
 
 def show(document: Document, file: IO[str], *, colour: bool = False) -> None:
     """Print it."""
     wide = StringIO()
-    console = Console(
-        file=wide,
-        width=WIDTH,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-    )
+    console = page(wide, colour=colour)
     console.print(Text(document.title, "bold"))
     console.print(Text(document.subtitle))
     for section in document.sections:

@@ -16,11 +16,11 @@ from streams.core.deployment import Deployment
 from streams.core.incident import Incident
 from streams.core.records import change_value, deployment_value, incident_value
 from streams.lengths import length
+from streams.pages import page
 from streams.report.words import count, moment, plain, short
 from streams.trace.chain import NOWHERE, Books, Chain, Notes, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
-WIDTH: Final = 80
 _SHOWN: Final = 10
 _GATES: Final = {
     "artifact_built": "artifact",
@@ -50,16 +50,7 @@ class Part(NamedTuple):
 def render(at: Micros, books: Books, chain: Chain, notes: Notes, *, colour: bool = False) -> str:
     """Forwards from a commit, a change or a deployment; backwards from an incident."""
     file = StringIO()
-    console = Console(
-        file=file,
-        width=WIDTH,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-    )
+    console = page(file, colour=colour)
     for kind, name, service in chain.found:
         console.print(Text(plain(f"{kind} {name} of {service}")))
     console.print(Text(f"as of {moment(at)}, all times in UTC"))

@@ -12,6 +12,7 @@ import pytest
 from schemas.values import DAY, EventTypeName, EventValue
 from streams.backfill.replay import told_at
 from streams.core.settings import Settings
+from streams.pages import WIDTH
 from streams.report.as_json import as_json
 from streams.report.blocks import Document
 from streams.report.layout import document
@@ -19,7 +20,7 @@ from streams.report.markdown import markdown
 from streams.report.page import page
 from streams.report.periods import Pair, last, quarter, week
 from streams.report.review import Question, Review, review
-from streams.report.terminal import WIDTH, show
+from streams.report.terminal import show
 from tests.support.company_history import END, company_events
 from tests.support.events import DAY_1, commit, event, promoted, rollback, stage, told
 
