@@ -27,6 +27,11 @@ class Progress:
         """Whether every partition has been read up to where it ended at the start."""
         return not self._behind
 
+    @property
+    def positions(self) -> Mapping[Place, int]:
+        """The offset of every partition that is read next."""
+        return self._positions
+
     def position(self, place: Place) -> int | None:
         """The offset that is read next; None if this partition is not read."""
         return self._positions.get(place)

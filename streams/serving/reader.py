@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from itertools import chain
-from threading import Event
+from threading import Event, Thread
 from typing import Final
 
 from confluent_kafka import (
@@ -37,6 +37,11 @@ ANSWER_WITHIN: Final = 3.0
 RETRY: Final = 2.0
 CHECK_EVERY: Final = 10.0
 """Seconds between two looks at whether Kafka answers, when all seems well."""
+EXCHANGE_AFTER: Final = 30.0
+"""Seconds without an answer after which a new client asks. One of librdkafka whose broker goes away may, rarely, hang
+(its issue 4131), which looks the same from here as a broker that stays away."""
+CLOSE_WITHIN: Final = 10.0
+"""Seconds that a client has to end; one that hangs does not."""
 
 _TOPIC_IS_GONE: Final = frozenset(
     (
@@ -51,6 +56,10 @@ _TOPIC_IS_GONE: Final = frozenset(
 
 class ReadingFailed(Exception):
     """What was read is not what is in the topics any more: only a new start can read it again."""
+
+
+class _NoAnswer(Exception):
+    """Kafka, or the client that asks it, has not answered for EXCHANGE_AFTER."""
 
 
 def consumer_config(servers: str, client: Mapping[str, str]) -> dict[str, object]:
@@ -88,6 +97,8 @@ class Reader:
         self._stop = Event()
         self._trouble: str | None = None
         self._check_at = 0.0
+        self._complete = False
+        self._answered_at = 0.0
 
     def stop(self) -> None:
         """Ask `run` to return; it does within a moment."""
@@ -99,14 +110,18 @@ class Reader:
         Raises:
             ReadingFailed: a topic was deleted, or made anew.
         """
-        consumer = self._make_consumer(self._on_error)
-        try:
-            ends = self._find_ends(consumer)
-            if ends is not None:
-                consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in ends])
-                self._read(consumer, Progress(ends))
-        finally:
-            consumer.close()
+        progress: Progress | None = None
+        while not self._stop.is_set():
+            self._answered_at = time.monotonic()
+            consumer = self._make_consumer(self._on_error)
+            try:
+                progress = self._resume(consumer, progress) if progress else self._begin(consumer)
+                if progress is not None:
+                    self._read(consumer, progress)
+            except _NoAnswer:
+                log.warning("no answer for %g s: asking with a new client", EXCHANGE_AFTER)
+            finally:
+                _close(consumer)
 
     def _on_error(self, error: KafkaError) -> None:
         """Librdkafka's word about the whole client: it retries by itself; the next look decides whether it matters."""
@@ -115,14 +130,28 @@ class Reader:
 
     # --- the start ----------------------------------------------------------------------------------------------------
 
+    def _begin(self, consumer: Consumer) -> Progress | None:
+        """Read from the beginning. None: stopped before Kafka said where that is."""
+        ends = self._find_ends(consumer)
+        if ends is None:
+            return None
+        consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in ends])
+        return Progress(ends)
+
+    def _resume(self, consumer: Consumer, progress: Progress) -> Progress:
+        """Read on where another client came to."""
+        consumer.assign([TopicPartition(*place, offset) for place, offset in progress.positions.items()])
+        return progress
+
     def _find_ends(self, consumer: Consumer) -> dict[Place, tuple[int, int]] | None:
         """Where every partition begins and ends now; asks until Kafka says. None: stopped before that."""
         while not self._stop.is_set():
             try:
                 return {place: _watermarks(consumer, place) for place in self._places(consumer)}
             except KafkaException as error:
-                self._fail(f"Kafka does not answer: {self._trouble or _text(error)}")
+                self._no_answer(error)
             except LookupError as error:
+                self._answered_at = time.monotonic()
                 self._fail(str(error))
             consumer.poll(0)  # serves _on_error
             self._stop.wait(RETRY)
@@ -144,16 +173,14 @@ class Reader:
 
     def _read(self, consumer: Consumer, progress: Progress) -> None:
         began = time.monotonic()
-        self._trouble = None
-        self._board.answered_by_kafka()
-        complete = False
+        self._answered()
         self._check_at = time.monotonic() + CHECK_EVERY
         while not self._stop.is_set():
             first = consumer.poll(POLL)
             for message in chain((first,), consumer.consume(BATCH, 0)) if first is not None else ():
                 self._handle(message, progress)
-            if progress.complete and not complete:
-                complete = True
+            if progress.complete and not self._complete:
+                self._complete = True
                 self._board.completed()
                 log.info("complete after %.1f s", time.monotonic() - began)
             if time.monotonic() >= self._check_at:
@@ -210,7 +237,7 @@ class Reader:
             places = self._places(consumer)
             ends = {place: _watermarks(consumer, place)[1] for place in places}
         except KafkaException as error:
-            self._fail(f"Kafka does not answer: {self._trouble or _text(error)}; the numbers may be old")
+            self._no_answer(error, "; the numbers may be old")
             self._check_at = time.monotonic() + RETRY
             return
         except LookupError as error:
@@ -223,8 +250,18 @@ class Reader:
                 return
             if end < position:
                 raise ReadingFailed(f"{place.topic}[{place.partition}] ends at {end}, and was read to {position}")
+        self._answered()
+
+    def _answered(self) -> None:
         self._trouble = None
+        self._answered_at = time.monotonic()
         self._board.answered_by_kafka()
+
+    def _no_answer(self, error: KafkaException, so: str = "") -> None:
+        """Say so. Raises _NoAnswer if that has lasted too long for one client."""
+        self._fail(f"Kafka does not answer: {self._trouble or _text(error)}{so}")
+        if time.monotonic() - self._answered_at >= EXCHANGE_AFTER:
+            raise _NoAnswer
 
     def _fail(self, problem: str) -> None:
         log.warning("%s", problem)
@@ -236,6 +273,13 @@ _ADVICE: Final = {
     "one of its producers does not partition by murmur2 of the service",
     Outcome.COUNTER_FELL: "a counter fell, as if the worker had lost its state; they stay as they were until passed",
 }
+
+
+def _close(consumer: Consumer) -> None:
+    """End a client. One that hangs is left behind."""
+    closing = Thread(target=consumer.close, name="closing", daemon=True)
+    closing.start()
+    closing.join(CLOSE_WITHIN)
 
 
 def _watermarks(consumer: Consumer, place: Place) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """What the reader does when Kafka, the topics or the registry are not as they should be. The rest needs a broker."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from typing_extensions import override
 
 from schemas.codec import Encoder, Schema, load_schema
 from schemas.ids import pinned_encoder
@@ -128,6 +130,43 @@ def test_while_kafka_does_not_answer_the_numbers_may_be_old(board: Board) -> Non
     run(board, consumer)
     assert board.not_complete() is None
     assert "Kafka does not answer" in (board.not_ready() or "")
+
+
+def test_a_client_that_hangs_is_exchanged_and_reading_goes_on(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it was, and the same whether it was reading or had only begun to ask."""
+    monkeypatch.setattr(reader_module, "EXCHANGE_AFTER", 0)
+    monkeypatch.setattr(reader_module, "CLOSE_WITHIN", 0.01)
+    ended = threading.Event()
+
+    class Hung(FakeConsumer):
+        @override
+        def get_watermark_offsets(self, place: TopicPartition, timeout: float, cached: bool) -> tuple[int, int]:
+            if not self.script:
+                raise AWAY
+            return super().get_watermark_offsets(place, timeout, cached)
+
+        @override
+        def poll(self, timeout: float) -> Message | None:
+            return cast("Message", self.script.pop(0)) if self.script else None
+
+        @override
+        def close(self) -> None:
+            ended.wait(10)
+
+    ends = {TOPIC: 1, "incidents": 0}
+    last = FakeConsumer([message(1)], ends={TOPIC: 2, "incidents": 0})
+    made = [Hung([]), Hung([message(0)], ends=ends), last]
+    waiting = iter(made)
+    reader = Reader(lambda _: cast("Consumer", next(waiting)), "", RecordReader(), board)
+    last.stop = reader.stop
+    reader.run()
+    ended.set()
+
+    begun, resumed = [{(each.topic, each.offset) for each in one.assigned} for one in made[1:]]
+    assert begun == {(TOPIC, OFFSET_BEGINNING), ("incidents", OFFSET_BEGINNING)}
+    assert resumed == {(TOPIC, 1), ("incidents", 0)}
+    assert board.not_ready() is None
+    assert deployments(board) == 4
 
 
 @pytest.mark.parametrize(
