@@ -201,7 +201,14 @@ class KafkaPublisher:
         if error.code() in CREDENTIALS or _REFUSED_CERTIFICATE.search(error.str()):
             self._refusal = error.str()
         elif error.code() in _CONNECTION:
-            self._trouble = error.str()
+            self._trouble = _with_the_likely_cause(error.str())
+
+
+def _with_the_likely_cause(trouble: str) -> str:
+    """Librdkafka names it when the connection is reset in its handshake, and not when it is closed: a race."""
+    if "SSL_HANDSHAKE" in trouble and "PLAINTEXT" not in trouble:
+        return f"{trouble}; is it a PLAINTEXT broker listener?"
+    return trouble
 
 
 def _without_values(text: str, settings: Mapping[str, str | int | bool]) -> str:

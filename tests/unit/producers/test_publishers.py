@@ -76,6 +76,15 @@ class TestKafkaPublisherOnTheClientsOwnMock(BrokerSuite):
         assert isinstance(outcome, Failure)
         assert "Connection refused" in outcome.problem
 
+    @pytest.mark.parametrize(
+        "how", ["Disconnected: connecting to a PLAINTEXT broker listener?", "Disconnected: connection closed by peer"]
+    )
+    def test_a_listener_without_tls_is_named_however_it_hangs_up(self, how: str) -> None:
+        publisher = KafkaPublisher("deploy_events", _settings(bulk=False), timeout=2)
+        publisher._on_error(KafkaError(KafkaError._TRANSPORT, f"{how} (after 1ms in state SSL_HANDSHAKE)"))
+
+        assert publisher._failure(None).problem.count("PLAINTEXT broker listener?") == 1
+
     def test_gives_up_at_once_when_the_broker_refuses_the_credentials(self) -> None:
         publisher = KafkaPublisher("deploy_events", _settings(bulk=False), timeout=60)
         publisher._on_error(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
