@@ -85,7 +85,8 @@ class BatchReader:
             of_key: dict[bytes | None, list[int]] = {}
             for position in range(start, end):
                 of_key.setdefault(records[position].key, []).append(position)
-            for position in chain.from_iterable(of_key.values()):  # a service at a time, as the shelf likes it
+            by_service = chain.from_iterable(of_key.values())  # a service at a time, as the shelf likes it
+            for taken, position in enumerate(by_service, 1):
                 record, event = records[position], None
                 try:
                     event = intake.read(record)
@@ -96,7 +97,7 @@ class BatchReader:
                 refusal = shelf.take(event, position - start)
                 if refusal is not None:
                     dead[position] = dead_letter(record, refused(refusal))
-                if position % _YIELD_EVERY == 0:
+                if taken % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
             shelf.finish()
             start = end
