@@ -45,8 +45,7 @@ imports: .venv/made ## who may import whom, by import-linter
 unit: venv ## the tests that need nothing but Python
 	$(UNIT)
 
-USE_THE_CORE := $(addprefix tests/unit/,audit core demo serving worker \
-  test_cli.py test_public_history.py test_rebuild.py test_worked_examples.py)
+USE_THE_CORE := $(addprefix XX \
 
 .PHONY: compiled
 compiled: .venv/made ## build the wheel with its core compiled, in dist; test the rules on it
@@ -85,7 +84,7 @@ chaos: venv jars ## break everything while events flow, and audit (SCHEDULES=50 
 	CHAOS_SCHEDULES=$(SCHEDULES) CHAOS_SEED=$(SEED) $(PYTEST) -s -n $(or $(JOBS),2) --dist worksteal -o "python_files=chaos_*.py" \
 	  $(if $(SEED),tests/chaos/chaos_schedules.py,tests/chaos)
 
-FUZZERS := codec event_json book
+FUZZERS := codec event_json service_state
 
 .PHONY: fuzz
 fuzz: venv ## look for inputs that do harm, guided by coverage (SECONDS=60: for each target)
@@ -103,11 +102,11 @@ fmt: .venv/made ## put the code in shape
 
 .PHONY: reference
 reference: venv ## write the tables of docs/reference.md anew from the code
-	PYTHONSAFEPATH= $(BIN)/python -m tests.support.reference_page
+	PYTHONSAFEPATH= $(BIN)/python -m tests.tools.reference_page
 
 .PHONY: mixin
 mixin: .venv/made ## write the rules and alerts of deploy/prometheus anew from mixin.libsonnet
-	PYTHONSAFEPATH= $(BIN)/python -m tests.support.mixin
+	PYTHONSAFEPATH= $(BIN)/python -m tests.tools.mixin
 
 .PHONY: dashboards
 dashboards: .venv/made ## write the dashboards of deploy/grafana anew from its source
@@ -115,7 +114,7 @@ dashboards: .venv/made ## write the dashboards of deploy/grafana anew from its s
 
 .PHONY: packages
 packages: .venv/made ## copy the script of the GitHub action to where GitLab and Jenkins look for it
-	PYTHONSAFEPATH= $(BIN)/python -m tests.support.ci_packages
+	PYTHONSAFEPATH= $(BIN)/python -m tests.tools.ci_packages
 
 COMPILE := env -u PIP_FIND_LINKS .cache/lock/bin/pip-compile -q --generate-hashes --strip-extras --allow-unsafe \
   --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
@@ -145,7 +144,7 @@ clean: ## remove what was made here (fetched brokers stay in ~/.cache/candora)
 
 .PHONY: jars
 jars: .venv/made
-	@$(BIN)/python tests/support/kafka_jars.py
+	@$(BIN)/python tests/support/servers/kafka_jars.py
 
 .PHONY: python
 python:

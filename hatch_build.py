@@ -15,15 +15,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SETTING = "CANDORA_COMPILED"
 ALSO = (
-    "schemas/avro_compiled.py",
-    "schemas/avro_reader.py",
-    "schemas/avro_writer.py",
+    "schemas/codec/compiled.py",
+    "schemas/codec/reader.py",
+    "schemas/codec/writer.py",
     "schemas/fingerprint.py",
     "schemas/rules.py",
-    "streams/worker/intake.py",
+    "streams/event_log/validator.py",
 )
 """What is compiled with the core: what else every event goes through."""
-CODECS = "schemas/avro_compiled.py"
+CODECS = "schemas/codec/compiled.py"
 NOT_COMPILED = frozenset({"__init__.py", "settings.py"})
 """Of the core. Settings are sent from process to process, which a compiled dataclass that is frozen cannot be."""
 
@@ -87,9 +87,9 @@ def compile_core(root: Path, folder: Path) -> list[Path]:
 def codecs(root: Path) -> str:
     """Return the text of the module that holds a reader and a writer of every schema of the contract."""
     sys.path.insert(0, str(root))
-    from schemas.avro_reader import reader_code
-    from schemas.avro_writer import writer_code
-    from schemas.codec import Schema
+    from schemas.codec.codec import Schema
+    from schemas.codec.reader import reader_code
+    from schemas.codec.writer import writer_code
 
     text = ['"""Readers and writers of our own schemas, written when this wheel was built."""', *_CODECS_IMPORT]
     readers, writers = [], []
@@ -109,8 +109,8 @@ def codecs(root: Path) -> str:
 
 _CODECS_IMPORT = (
     "from typing import Any, Final",
-    "from schemas.avro_reader import Reader, read_long, unpack_double",
-    "from schemas.avro_writer import BYTE, Unusual, Writer, pack_double, write_long",
+    "from schemas.codec.reader import Reader, read_long, unpack_double",
+    "from schemas.codec.writer import BYTE, UnsupportedValue, Writer, pack_double, write_long",
 )
-WHERE = ("streams/core/", "streams/worker/", "schemas/", "")
+WHERE = ("streams/core/", "streams/event_log/", "schemas/codec/", "schemas/", "")
 """Folders of the wheel that get libraries."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from producers.errors import UsageError
+from schemas.clients.kafka_client import kafka_settings
 from schemas.duration import parse_duration
-from schemas.kafka_env import kafka_settings
 from schemas.values import SECOND
 
 SERVERS: Final = "CANDORA_KAFKA_BOOTSTRAP_SERVERS"
@@ -32,7 +32,7 @@ _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class ProducerConfig:
     """Where events go, and how hard to try."""
 
     servers: str | None
@@ -61,7 +61,7 @@ class Config:
         return bool(self.servers or self.sidecar)
 
 
-def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, str]) -> Config:
+def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, str]) -> ProducerConfig:
     """The settings: a flag before its variable; an empty variable (a secret that CI does not hand out) counts as unset.
 
     `flags` holds `servers`, `sidecar`, `topic_prefix`, `registry`, `timeout` and `spool` (text or None), `strict` and
@@ -82,7 +82,7 @@ def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, st
             pair = "--bootstrap-servers and --sidecar" if flags.get("servers") else f"{SERVERS} and {SIDECAR}"
             raise UsageError(f"{pair} are both given: events go to Kafka or to a sidecar; leave one out")
         servers, sidecar = (servers, None) if flags.get("servers") else (None, sidecar)
-    return Config(
+    return ProducerConfig(
         servers=servers,
         topic_prefix="" if sidecar else text("topic_prefix", TOPIC_PREFIX) or "",
         registry_url=None if sidecar else text("registry", REGISTRY),

@@ -11,7 +11,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from schemas.codec import Decoder, Encoder, load_schema, schema_versions
+from schemas.codec.codec import Decoder, Encoder, load_schema, schema_versions
 from schemas.topics import topic_of
 
 

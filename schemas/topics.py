@@ -19,7 +19,7 @@ class Topic:
     key: str
     """What the message key is made of; raw UTF-8."""
     record: str
-    """The record in its values, as `schemas.codec.load_schema` names it."""
+    """The record in its values, as `schemas.codec.codec.load_schema` names it."""
     partitions: int
     """How many it is made with."""
     partitions_change: str

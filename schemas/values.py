@@ -207,14 +207,14 @@ def plain_event(event_type: EventTypeName, event_id: str, occurred_at: Micros, s
     }
 
 
-class AsOf(TypedDict):
+class AsOfValue(TypedDict):
     """The last message of `deploy_events` that a published record has seen: a later one replaces an earlier one."""
 
     partition: int
     offset: int
 
 
-class RollbackEntry(TypedDict):
+class RollbackEntryValue(TypedDict):
     event_id: str
     occurred_at: Micros
     trigger: str
@@ -222,7 +222,7 @@ class RollbackEntry(TypedDict):
     reason: str | None
 
 
-class LinkedIncident(TypedDict):
+class LinkedIncidentValue(TypedDict):
     """An incident put on a deployment; `service` is another one's when its cause was followed here."""
 
     service: str
@@ -237,7 +237,7 @@ class DeploymentValue(TypedDict):
     service: str
     env: str
     deployment_id: str
-    as_of: AsOf
+    as_of: AsOfValue
     lane: LaneName
     commit_sha: str | None
     artifact_digest: str | None
@@ -254,8 +254,8 @@ class DeploymentValue(TypedDict):
     late_failure: bool
     revisions: int
     changes: list[str]
-    rollbacks: list[RollbackEntry]
-    incidents: list[LinkedIncident]
+    rollbacks: list[RollbackEntryValue]
+    incidents: list[LinkedIncidentValue]
 
 
 class StageValue(TypedDict):
@@ -279,7 +279,7 @@ class ChangeValue(TypedDict):
 
     service: str
     change_id: str
-    as_of: AsOf
+    as_of: AsOfValue
     commits: list[str]
     first_commit_at: Micros | None
     first_commit_sha: str | None
@@ -309,7 +309,7 @@ class IncidentRecordValue(TypedDict):
     service: str
     incident_id: str
     env: str | None
-    as_of: AsOf
+    as_of: AsOfValue
     lane: LaneName
     severity: str | None
     failing: bool
@@ -326,13 +326,13 @@ class IncidentRecordValue(TypedDict):
     revisions: int
 
 
-class RevisionCount(TypedDict):
+class RevisionCountValue(TypedDict):
     from_verdict: VerdictName
     to_verdict: VerdictName
     count: int
 
 
-class Exemplar(TypedDict):
+class ExemplarValue(TypedDict):
     """The newest observation of one histogram bucket, by the commit that began the change."""
 
     bucket: int
@@ -346,7 +346,7 @@ class HistogramValue(TypedDict):
 
     counts: list[int]
     sum: Micros
-    exemplars: list[Exemplar]
+    exemplars: list[ExemplarValue]
 
 
 class SettingsValue(TypedDict):
@@ -366,7 +366,7 @@ class CountersValue(TypedDict):
     failures: dict[str, int]
     """By reason, counted at once, judged or not."""
     late_failures: int
-    verdict_revisions: list[RevisionCount]
+    verdict_revisions: list[RevisionCountValue]
     deployments_without_commits: int
     clock_skew: int
     lead_time: HistogramValue
@@ -418,7 +418,7 @@ class MetricsValue(TypedDict):
 
     service: str
     env: str
-    as_of: AsOf
+    as_of: AsOfValue
     at: Micros
     settings: SettingsValue
     counters: CountersValue

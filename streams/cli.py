@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from schemas.errors import ContractError
-from streams.arguments import UNREACHABLE, USAGE, build_parser
-from streams.failures import in_words
+from streams.cli_arguments import UNREACHABLE, USAGE, build_parser
+from streams.terminal.os_errors import in_words
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaException
     from pydantic_settings import BaseSettings
 
-    from streams.compute import Answer
+    from streams.replay.compute import ComputedNumbers
 
-    Settings = TypeVar("Settings", bound=BaseSettings)
+    AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def _fail(code: int, message: object) -> int:
     return code
 
 
-def _settings(kind: "type[Settings]") -> "Settings":
+def _settings(kind: "type[AnySettings]") -> "AnySettings":
     """The settings of a process, from the environment; one line for each that is wrong ends the command."""
     from pydantic import ValidationError
 
@@ -90,8 +90,8 @@ def _misspelt(kind: "type[BaseSettings]") -> Iterator[tuple[str, str]]:
 
 def _worker(_: argparse.Namespace) -> int:
     """It does not return: Faust's worker ends the process with its own exit code."""
+    from streams.settings.installation import WorkerSettings
     from streams.worker.run import run_worker
-    from streams.worker.settings import WorkerSettings
 
     return run_worker(_settings(WorkerSettings))
 
@@ -101,9 +101,9 @@ def _serve_metrics(_: argparse.Namespace) -> int:
 
     from confluent_kafka import KafkaException
 
-    from streams.serving.reader import ReadingFailed
-    from streams.serving.run import serve_metrics
-    from streams.serving.settings import ServingSettings
+    from streams.exporter.reader import OutputReadError
+    from streams.exporter.run import serve_metrics
+    from streams.exporter.settings import ServingSettings
 
     settings = _settings(ServingSettings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -111,7 +111,7 @@ def _serve_metrics(_: argparse.Namespace) -> int:
         serve_metrics(settings)
     except KafkaException as error:
         return _wrong_client(error)
-    except ReadingFailed as error:
+    except OutputReadError as error:
         return _fail(1, error)
     except OSError as error:
         where = f"{settings.metrics_host}:{settings.metrics_port}"
@@ -124,8 +124,8 @@ def _cause(error: OSError) -> str:
 
 
 def _topics_create(given: argparse.Namespace) -> int:
-    from streams.topics import TopicsUnreachable, create_topics, partitions_of, wanted_topics
-    from streams.worker.settings import WorkerSettings
+    from streams.kafka.topics import TopicsUnreachable, create_topics, partitions_of, wanted_topics
+    from streams.settings.installation import WorkerSettings
 
     settings = _settings(WorkerSettings)
     try:
@@ -143,8 +143,8 @@ def _topics_create(given: argparse.Namespace) -> int:
 
 
 def _topics_check(_: argparse.Namespace) -> int:
-    from streams.topics import TopicsUnreachable, check_topics, wanted_topics
-    from streams.worker.settings import WorkerSettings
+    from streams.kafka.topics import TopicsUnreachable, check_topics, wanted_topics
+    from streams.settings.installation import WorkerSettings
 
     settings = _settings(WorkerSettings)
     try:
@@ -182,7 +182,7 @@ def _wrong_client(error: "KafkaException") -> int:
 
 def _audit(given: argparse.Namespace) -> int:
     from streams.audit.cli import run_audit
-    from streams.worker.settings import WorkerSettings
+    from streams.settings.installation import WorkerSettings
 
     return run_audit(given, _settings(WorkerSettings))
 
@@ -195,39 +195,39 @@ def _doctor(given: argparse.Namespace) -> int:
 
 def _rebuild(given: argparse.Namespace) -> int:
     from streams.rebuild.cli import run_rebuild
-    from streams.worker.settings import WorkerSettings
+    from streams.settings.installation import WorkerSettings
 
     return run_rebuild(given, _settings(WorkerSettings))
 
 
 def _backfill(given: argparse.Namespace) -> int:
     from streams.backfill.cli import run_backfill
-    from streams.worker.settings import WorkerSettings
+    from streams.settings.installation import WorkerSettings
 
     return run_backfill(given, _settings(WorkerSettings))
 
 
 def _report(given: argparse.Namespace) -> int:
     from streams.report.cli import run_report
-    from streams.worker.settings import WorkerSettings
+    from streams.settings.installation import WorkerSettings
 
     return run_report(given, _settings(WorkerSettings), time.time_ns() // 1000)
 
 
 def _trace(given: argparse.Namespace) -> int:
+    from streams.settings.installation import WorkerSettings
     from streams.trace.cli import run_trace
-    from streams.worker.settings import WorkerSettings
 
     return run_trace(given, _settings(WorkerSettings), time.time_ns() // 1000)
 
 
 def _compute(given: argparse.Namespace) -> int:
-    from streams.compute import compute, read_events
-    from streams.core.settings import Settings
+    from streams.core.settings import MetricSettings
+    from streams.replay.compute import compute, read_events
 
     at = given.at if given.at is not None else time.time_ns() // 1000
     try:
-        settings = Settings(
+        settings = MetricSettings(
             failure_window=given.failure_window,
             lateness=given.lateness,
             windows=(given.window,),
@@ -259,8 +259,8 @@ def _compute(given: argparse.Namespace) -> int:
     return 0
 
 
-def _print_table(answer: "Answer") -> None:
-    from streams.compute import table
+def _print_table(answer: "ComputedNumbers") -> None:
+    from streams.replay.compute import table
 
     for line in table(answer):
         print(line)

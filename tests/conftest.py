@@ -8,9 +8,9 @@ import pytest
 import schemas
 from tests.support import missing
 from tests.support.company_history import company_blocks, company_prometheus
-from tests.support.kafka import kafka, unique
-from tests.support.processes import processes
-from tests.support.prometheus import prometheus
+from tests.support.servers.kafka import kafka, unique
+from tests.support.servers.processes import processes
+from tests.support.servers.prometheus import prometheus
 
 __all__ = ["company_blocks", "company_prometheus", "kafka", "processes", "prometheus", "unique"]
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Final, Protocol, cast
 
-from producers.console import Console
 from producers.errors import ExitCode
+from producers.terminal.console import Console
 
 NAMES: Final = ("emit", "drain", "doctor", "serve", "explain", "token", "history")
 """In the order of `--help`."""

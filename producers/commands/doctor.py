@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from producers.arguments import add_delivery
+from producers.commands.emit_arguments import add_delivery
 from producers.config import load_config
-from producers.console import Console
 from producers.errors import ExitCode
+from producers.terminal.console import Console
 
 HELP: Final = "check the settings, the broker and registry or the sidecar, the clock and this machine"
 

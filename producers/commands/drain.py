@@ -7,17 +7,17 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from producers.arguments import add_delivery
-from producers.config import NOWHERE, SPOOL, Config, load_config
-from producers.connect import open_publisher
-from producers.console import Console
+from producers.commands.emit_arguments import add_delivery
+from producers.config import NOWHERE, SPOOL, ProducerConfig, load_config
+from producers.delivery.factory import open_publisher
 from producers.errors import ExitCode, UsageError
+from producers.terminal.console import Console
 from schemas.duration import parse_duration
 from schemas.values import SECOND
 
 if TYPE_CHECKING:
-    from producers.drain import Drained
-    from producers.spool import Spool
+    from producers.delivery.drainer import DrainResult
+    from producers.spool.spool import Spool
 
 HELP: Final = "send what a spool holds, the oldest first"
 DEFAULT_FOR: Final = "60s"
@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
     """Empty the spool, as far as the broker and the time allow."""
-    from producers.spool import Spool, SpoolUnusable
-    from producers.spooling import spool_limits
+    from producers.delivery.spooling import spool_limits
+    from producers.spool.spool import Spool, SpoolUnusable
 
     config = load_config(vars(given), environ)
     seconds = _seconds(given.within)
@@ -80,24 +80,24 @@ def _nothing_there(folder: str, console: Console, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _drain(spool: "Spool", config: Config, console: Console, seconds: float, *, as_json: bool) -> ExitCode:
-    from producers.drain import Drained, Drainer
-    from producers.encoding import Encoding
-    from producers.publisher import Cause, Failure
-    from producers.spool import SpoolBusy
+def _drain(spool: "Spool", config: ProducerConfig, console: Console, seconds: float, *, as_json: bool) -> ExitCode:
+    from producers.delivery.drainer import Drainer, DrainResult
+    from producers.delivery.encoder import InstallationEncoder
+    from producers.delivery.publisher import DeliveryFailure, FailureCause
+    from producers.spool.spool import SpoolBusy
 
-    encoding = Encoding(config)  # what is configured wrongly is told even if nothing waits
-    drained = Drained()
+    encoding = InstallationEncoder(config)  # what is configured wrongly is told even if nothing waits
+    drained = DrainResult()
     if not spool.entries():
         pass
     elif not config.goes_somewhere:
-        drained.failure = Failure(Cause.NOT_CONFIGURED, NOWHERE)
+        drained.failure = DeliveryFailure(FailureCause.NOT_CONFIGURED, NOWHERE)
     else:
         publisher, until = open_publisher(config, bulk=True), time.monotonic() + seconds
         try:
             drained = Drainer(spool, encoding).run(publisher, lambda: time.monotonic() < until)
         except SpoolBusy as error:
-            drained.failure = Failure(Cause.UNREACHABLE, str(error))
+            drained.failure = DeliveryFailure(FailureCause.UNREACHABLE, str(error))
         finally:
             publisher.close()
     left = spool.usage().files
@@ -107,9 +107,9 @@ def _drain(spool: "Spool", config: Config, console: Console, seconds: float, *, 
     return _conclude(drained, left, spool.folder, console)
 
 
-def _conclude(drained: "Drained", left: int, folder: str, console: Console) -> ExitCode:
-    from producers.publisher import Cause
-    from producers.tally import EXIT_CODES
+def _conclude(drained: "DrainResult", left: int, folder: str, console: Console) -> ExitCode:
+    from producers.delivery.outcomes import EXIT_CODES
+    from producers.delivery.publisher import FailureCause
 
     console.info(f"sent {drained.sent.total()}, {left} left in {folder}")
     for aside in drained.aside:
@@ -119,7 +119,7 @@ def _conclude(drained: "Drained", left: int, folder: str, console: Console) -> E
     failure = drained.failure
     if failure is not None:
         text = f"not all was sent: {failure.problem}"
-        (console.error if failure.cause is Cause.CREDENTIALS else console.warning)(text)
+        (console.error if failure.cause is FailureCause.CREDENTIALS else console.warning)(text)
     elif left:
         console.warning(f"not all was sent in time: {left} messages are left; run it again")
     if drained.aside or drained.trouble:

@@ -11,19 +11,19 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from producers.arguments import add_arguments
+from producers.commands.emit_arguments import add_arguments
 from producers.config import load_config
-from producers.connect import open_encoder, open_publisher, with_spool
-from producers.console import Console
+from producers.delivery.factory import open_encoder, open_publisher, with_spool
 from producers.errors import ExitCode, UsageError
+from producers.events.flags import EVENT_TYPES, HISTORY_FLAGS, all_flags
 from producers.evidence.flags import REPORT_FLAGS
-from producers.flags import EVENT_TYPES, HISTORY_FLAGS, all_flags
+from producers.terminal.console import Console
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from producers.emit import Emitter, Encode
-    from producers.publisher import Failure, Publisher
+    from producers.delivery.emitter import Emitter, Encode
+    from producers.delivery.publisher import DeliveryFailure, Publisher
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -95,18 +95,20 @@ def _emitter(
     console: Console,
     publisher: "Publisher | None",
     encode: "Encode",
-    no_schema: "Failure | None",
+    no_schema: "DeliveryFailure | None",
 ) -> "Emitter":
-    from producers.emit import Emitter, Options
+    from producers.delivery.emitter import EmitOptions, Emitter
 
-    options = Options(dry_run=given.dry_run, explain=given.explain, json=given.json, skip_invalid=given.skip_invalid)
+    options = EmitOptions(
+        dry_run=given.dry_run, explain=given.explain, json=given.json, skip_invalid=given.skip_invalid
+    )
     return Emitter(options, console, publisher, encode, datetime.now(UTC), no_schema=no_schema)
 
 
 def _emit_asked(
     given: argparse.Namespace, environ: Mapping[str, str], emitter: "Emitter", console: Console
 ) -> ExitCode:
-    from producers.gathering import gathered
+    from producers.context.sources import gathered
 
     found = gathered(given, environ, emitter.now)
     for text in found.warnings:
@@ -120,7 +122,7 @@ def _emit_asked(
             console.info("no event: the commits touch none of the services that have paths; --explain lists them")
         return ExitCode.OK
     if any(getattr(given, flag.dest) for flag in REPORT_FLAGS):
-        from producers.report_files import from_reports
+        from producers.evidence.files import from_reports
 
         events = [[*event, *from_reports(given.event_type, vars(given), event)] for event in events]
     return emitter.emit_all(events)
@@ -128,7 +130,7 @@ def _emit_asked(
 
 def _tell_github(emitter: "Emitter", environ: Mapping[str, str], console: Console) -> None:
     """Outputs and a summary, where there is somebody to read them."""
-    from producers.github_step import OUTPUT_FILE, SUMMARY_FILE, write_step
+    from producers.terminal.github_step import OUTPUT_FILE, SUMMARY_FILE, write_step
 
     if environ.get("GITHUB_ACTIONS") != "true" or not (environ.get(OUTPUT_FILE) or environ.get(SUMMARY_FILE)):
         return

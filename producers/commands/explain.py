@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from producers.console import Console
 from producers.errors import ExitCode, UsageError
+from producers.terminal.console import Console
 
 if TYPE_CHECKING:
-    from producers.receiver.mapping import Mapped
-    from producers.receiver.naming import MappedNames
-    from producers.receiver.webhooks.sources import Source
+    from producers.sidecar.name_mapping import MappedNameResolver
+    from producers.sidecar.webhook_mapper import MappedDelivery
+    from producers.sidecar.webhooks.sources import WebhookSource
 
 HELP: Final = "show what a webhook's payload becomes"
 
@@ -44,20 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, _environ: Mapping[str, str], console: Console) -> ExitCode:
     """Show it."""
-    from producers.receiver.bodies import webhook_json
-    from producers.receiver.mapping import Mapped, map_delivery
-    from producers.receiver.refusals import Rejected
-    from producers.receiver.webhooks.reading import Delivery
+    from producers.sidecar.json_body import webhook_json
+    from producers.sidecar.rejections import RequestRejected
+    from producers.sidecar.webhook_mapper import MappedDelivery, map_delivery
+    from producers.sidecar.webhooks.reading import WebhookDelivery
 
     source, names = _source(given.source), _names(given.names)
     headers = _headers(_read(given.headers).decode(errors="replace"), given.headers) if given.headers else {}
     now = datetime.now(UTC)
     try:
         body = webhook_json(headers, _read(given.file), _DEPTH)
-    except Rejected as error:
-        mapped = Mapped(refused=str(error))
+    except RequestRejected as error:
+        mapped = MappedDelivery(refused=str(error))
     else:
-        mapped = map_delivery(source, Delivery(headers, body, now), names, now)
+        mapped = map_delivery(source, WebhookDelivery(headers, body, now), names, now)
     if given.json:
         console.data(_as_json(mapped))
     else:
@@ -65,8 +65,8 @@ def run(given: argparse.Namespace, _environ: Mapping[str, str], console: Console
     return ExitCode.REFUSED if mapped.refused else ExitCode.OK
 
 
-def _source(name: str) -> "Source":
-    from producers.receiver.webhooks.sources import UnknownSource, find_source
+def _source(name: str) -> "WebhookSource":
+    from producers.sidecar.webhooks.sources import UnknownSource, find_source
 
     try:
         return find_source(name)
@@ -74,10 +74,10 @@ def _source(name: str) -> "Source":
         raise UsageError(f"--source: {error}") from error
 
 
-def _names(file: str | None) -> "MappedNames":
-    from producers.receiver.naming import MappedNames, NameRules, load_names
+def _names(file: str | None) -> "MappedNameResolver":
+    from producers.sidecar.name_mapping import MappedNameResolver, NameRules, load_names
 
-    return MappedNames(NameRules()) if file is None else load_names(Path(file))
+    return MappedNameResolver(NameRules()) if file is None else load_names(Path(file))
 
 
 def _read(file: str) -> bytes:
@@ -108,7 +108,7 @@ def _headers(text: str, file: str) -> dict[str, str]:
     return headers
 
 
-def _as_json(mapped: "Mapped") -> str:
+def _as_json(mapped: "MappedDelivery") -> str:
     events = ", ".join(built.as_json() for built in mapped.events)
     reason = mapped.refused
     if reason is None and not mapped.events and mapped.ignored:
@@ -116,7 +116,7 @@ def _as_json(mapped: "Mapped") -> str:
     return f'{{"events": [{events}], "refused": {json.dumps(reason)}}}'
 
 
-def _show(mapped: "Mapped", console: Console) -> None:
+def _show(mapped: "MappedDelivery", console: Console) -> None:
     """Line by line, and nothing of a payload moves the cursor of a terminal."""
     from schemas.errors import one_line
 

@@ -7,16 +7,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from producers.arguments import add_delivery
-from producers.console import Console
+from producers.commands.emit_arguments import add_delivery
 from producers.errors import ExitCode, UsageError
+from producers.terminal.console import Console
 
 if TYPE_CHECKING:
-    from producers.past.exports import Entry
-    from producers.past.found import Found
-    from producers.past.output import Merged
-    from producers.receiver.naming import MappedNames
-    from producers.services import ServiceMap
+    from producers.context.service_map import ServiceMap
+    from producers.history_import.event_output import MergeSummary
+    from producers.history_import.exports import ExportObject
+    from producers.history_import.imported_events import ImportedEvents
+    from producers.sidecar.name_mapping import MappedNameResolver
 
 HELP: Final = "make events of what happened before, from git, API exports and tables"
 
@@ -98,13 +98,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
     """Read it, write or send it, and say what could not be joined."""
-    from producers.past.found import Found, Span
-    from producers.past.output import counts, in_order, merge, read_output, write
-    from producers.past.summary import Summary, refusals, values_of
+    from producers.history_import.event_output import counts, in_order, merge, read_output, write
+    from producers.history_import.imported_events import ImportedEvents, TimeRange
+    from producers.history_import.summary import ImportSummary, refusals, values_of
 
     _check_usage(given)
-    span = Span(_time(given.since, "--since"), _time(given.until, "--until"))
-    found = Found(datetime.now(UTC), span, progress=console.progress)
+    span = TimeRange(_time(given.since, "--since"), _time(given.until, "--until"))
+    found = ImportedEvents(datetime.now(UTC), span, progress=console.progress)
     held = read_output(Path(given.output), found.now, console.progress) if given.output not in (None, "-") else None
     try:
         _read(given, environ, console, found)
@@ -120,7 +120,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
     elif given.output == "-":
         for built in events:
             console.data(built.as_json())
-    summary = Summary(counts(merged) if merged else {"events": len(events)}, values_of(events), found)
+    summary = ImportSummary(counts(merged) if merged else {"events": len(events)}, values_of(events), found)
     for line in summary.lines():
         console.info(line)
     if given.json:
@@ -141,7 +141,7 @@ def _check_usage(given: argparse.Namespace) -> None:
 
 
 def _time(text: str | None, flag: str) -> int | None:
-    from producers.past.found import micros_of
+    from producers.history_import.imported_events import micros_of
     from schemas.models import parse_time
 
     if text is None:
@@ -153,32 +153,32 @@ def _time(text: str | None, flag: str) -> int | None:
 
 
 # --- sources ----------------------------------------------------------------------------------------------------------
-def _read(given: argparse.Namespace, environ: Mapping[str, str], console: Console, found: "Found") -> None:
+def _read(given: argparse.Namespace, environ: Mapping[str, str], console: Console, found: "ImportedEvents") -> None:
     match given.source:
         case "git":
             _read_git(given, environ, found)
         case "csv":
-            from producers.past.csv_file import load_mapping, read_csv
+            from producers.history_import.csv_file import load_mapping, read_csv
 
             read_csv(given.file, load_mapping(given.mapping), found)
         case "github":
-            from producers.past.github import PAGES, read_github
+            from producers.history_import.github import PAGES, read_github
 
             names = _names(given.names)
             read_github(_entries(given, PAGES, console), names, found, given.default_branch)
         case "gitlab":
-            from producers.past.gitlab import read_gitlab
+            from producers.history_import.gitlab import read_gitlab
 
             names = _names(given.names)
             read_gitlab(_entries(given, (), console), names, found, given.default_branch, given.project)
         case _:
-            from producers.past.pagerduty import PAGES, read_pagerduty
+            from producers.history_import.pagerduty import PAGES, read_pagerduty
 
             read_pagerduty(_entries(given, PAGES, console), _names(given.names), found)
 
 
-def _entries(given: argparse.Namespace, pages: tuple[str, ...], console: Console) -> "Iterator[Entry]":
-    from producers.past.exports import read_export
+def _entries(given: argparse.Namespace, pages: tuple[str, ...], console: Console) -> "Iterator[ExportObject]":
+    from producers.history_import.exports import read_export
 
     for name in given.exports:
         console.progress(f"reading {name}", 0)
@@ -187,19 +187,19 @@ def _entries(given: argparse.Namespace, pages: tuple[str, ...], console: Console
             yield entry
 
 
-def _names(file: str | None) -> "MappedNames":
-    from producers.receiver.naming import MappedNames, NameRules, load_names
+def _names(file: str | None) -> "MappedNameResolver":
+    from producers.sidecar.name_mapping import MappedNameResolver, NameRules, load_names
 
-    return MappedNames(NameRules()) if file is None else load_names(Path(file))
+    return MappedNameResolver(NameRules()) if file is None else load_names(Path(file))
 
 
-def _read_git(given: argparse.Namespace, environ: Mapping[str, str], found: "Found") -> None:
-    from producers.past.git_log import WholeGit
-    from producers.past.git_source import GitAsked, read_git
+def _read_git(given: argparse.Namespace, environ: Mapping[str, str], found: "ImportedEvents") -> None:
+    from producers.history_import.git_log import RepositoryHistory
+    from producers.history_import.git_source import GitImportRequest, read_git
 
-    git = WholeGit(given.repository, environ)
+    git = RepositoryHistory(given.repository, environ)
     services = _services(given)
-    asked = GitAsked(
+    asked = GitImportRequest(
         deploy_tags=given.deploy_tags,
         deploy_branch=given.deploy_branch,
         rollback_tags=given.rollback_tags,
@@ -215,7 +215,7 @@ def _read_git(given: argparse.Namespace, environ: Mapping[str, str], found: "Fou
 
 def _services(given: argparse.Namespace) -> "ServiceMap | None":
     """The map that is named, else candora.yaml of the repository, if there is one."""
-    from producers.services import FILE, MAX_BYTES, read_services
+    from producers.context.service_map import FILE, MAX_BYTES, read_services
 
     if given.service is not None:
         if given.services:
@@ -239,7 +239,7 @@ def _services(given: argparse.Namespace) -> "ServiceMap | None":
 
 
 # --- where they go ----------------------------------------------------------------------------------------------------
-def _tell_merged(merged: "Merged", name: str, console: Console) -> None:
+def _tell_merged(merged: "MergeSummary", name: str, console: Console) -> None:
     if merged.mended:
         console.warning(f"{name}: its last line was cut off; it is made anew")
     if merged.changed:
@@ -248,15 +248,15 @@ def _tell_merged(merged: "Merged", name: str, console: Console) -> None:
         )
 
 
-def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Console, found: "Found") -> ExitCode:
+def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Console, found: "ImportedEvents") -> ExitCode:
     """Send what was found, or of it what has not arrived."""
     from producers.config import load_config
-    from producers.connect import open_encoder, open_publisher, with_spool
-    from producers.emit import Emitter, Options
-    from producers.past.output import State, as_lines, in_order
+    from producers.delivery.emitter import EmitOptions, Emitter
+    from producers.delivery.factory import open_encoder, open_publisher, with_spool
+    from producers.history_import.event_output import DeliveredIds, as_lines, in_order
 
     config = load_config(vars(given), environ)
-    state = State(Path(given.state)) if given.state else None
+    state = DeliveredIds(Path(given.state)) if given.state else None
     waiting = [built for name, built in found.events.items() if state is None or name not in state.arrived]
     if not waiting:
         console.info("nothing to send: all of it has arrived before" if found.events else "nothing to send")
@@ -267,7 +267,7 @@ def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Consol
         publisher, no_schema = with_spool(publisher, config, environ, console, no_schema)
         if state is not None and publisher is not None:
             publisher = state.remembering(publisher)
-        emitter = Emitter(Options(), console, publisher, encode, found.now, no_schema=no_schema)
+        emitter = Emitter(EmitOptions(), console, publisher, encode, found.now, no_schema=no_schema)
         code = emitter.emit_file(BytesIO(b"".join(as_lines(in_order(waiting)))))
     finally:
         if publisher is not None:

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from producers.console import Console
 from producers.errors import ExitCode, UsageError
+from producers.terminal.console import Console
 
 HELP: Final = "receive events and webhooks over HTTP, keep them on disk, and send them to Kafka"
 
@@ -35,8 +35,8 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
 
 
 async def _serve(file: Path, environ: Mapping[str, str], console: Console, *, only_check: bool) -> None:
-    from producers.receiver.server import assemble, serve
-    from producers.receiver.settings import load_settings
+    from producers.sidecar.server import assemble, serve
+    from producers.sidecar.settings import load_settings
 
     parts = assemble(load_settings(file), file, environ)
     if only_check:

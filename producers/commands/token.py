@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from producers.console import Console
 from producers.errors import ExitCode, UsageError
-from producers.flags import EVENT_TYPES
+from producers.events.flags import EVENT_TYPES
+from producers.terminal.console import Console
 from schemas.duration import parse_duration
 
 HELP: Final = "make a token for a caller of the sidecar, and its entry in the settings"
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:  # noqa: ARG001 - a command
     """Print a new token and its entry."""
-    from producers.receiver.auth.tokens import new_token, token_hash
+    from producers.sidecar.auth.tokens import new_token, token_hash
 
     token = new_token()
     entry = _entry(given, token_hash(token), datetime.now(UTC))
@@ -63,7 +63,7 @@ def _entry(given: argparse.Namespace, digest: str, now: datetime) -> dict[str, A
     """The entry, checked by the model that the sidecar reads it with."""
     from pydantic import ValidationError
 
-    from producers.receiver.auth.settings import Token
+    from producers.sidecar.auth.settings import TokenSettings
 
     unknown = sorted(set(given.events).difference(EVENT_TYPES))
     if unknown:
@@ -74,7 +74,7 @@ def _entry(given: argparse.Namespace, digest: str, now: datetime) -> dict[str, A
     if given.expires != _NEVER:
         entry["expires"] = _expiry(given.expires, now).isoformat()
     try:
-        Token.model_validate(entry)
+        TokenSettings.model_validate(entry)
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error

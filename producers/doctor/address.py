@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from typing_extensions import override
 
-from producers.doctor.finding import Finding, ok, problem, unknown
+from producers.doctor.finding import CheckResult, ok, problem, unknown
 from producers.errors import ExitCode
 
 MOST: Final = 12
@@ -32,7 +32,7 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_servers(text: str) -> tuple[list[Address], list[Finding]]:
+def parse_servers(text: str) -> tuple[list[Address], list[CheckResult]]:
     """The addresses of a list as Kafka clients take it, and what is wrong with the others."""
     found, faults = [], []
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -44,13 +44,13 @@ def parse_servers(text: str) -> tuple[list[Address], list[Finding]]:
     return found, faults
 
 
-def check_addresses(addresses: Iterable[Address], security: Mapping[str, str], limit: float) -> list[Finding]:
+def check_addresses(addresses: Iterable[Address], security: Mapping[str, str], limit: float) -> list[CheckResult]:
     """Try them all at once, `limit` seconds at most.
 
     In threads that nobody waits for: the resolver of the C library cannot be interrupted.
     """
     every = list(addresses)[:MOST]
-    found: list[Finding | None] = [None] * len(every)
+    found: list[CheckResult | None] = [None] * len(every)
 
     def check(position: int, address: Address) -> None:
         found[position] = check_address(address, security, limit)
@@ -64,7 +64,7 @@ def check_addresses(addresses: Iterable[Address], security: Mapping[str, str], l
     return [finding or _silent(address, limit) for finding, address in zip(found, every, strict=True)]
 
 
-def check_address(address: Address, security: Mapping[str, str], limit: float) -> Finding:
+def check_address(address: Address, security: Mapping[str, str], limit: float) -> CheckResult:
     """Resolve a name, connect and, where the settings ask for TLS, shake hands."""
     name, unreachable = str(address), ExitCode.NOT_DELIVERED
     until = _deadline(limit)
@@ -91,7 +91,7 @@ def check_address(address: Address, security: Mapping[str, str], limit: float) -
     return problem(name, f"cannot connect: {last}", advice, unreachable)
 
 
-def _check_tls(address: Address, connection: socket.socket, security: Mapping[str, str]) -> Finding:
+def _check_tls(address: Address, connection: socket.socket, security: Mapping[str, str]) -> CheckResult:
     name = str(address)
     try:
         context = _context(security)
@@ -105,7 +105,7 @@ def _check_tls(address: Address, connection: socket.socket, security: Mapping[st
     return _shake_hands(address, connection, context)
 
 
-def _shake_hands(address: Address, connection: socket.socket, context: ssl.SSLContext) -> Finding:
+def _shake_hands(address: Address, connection: socket.socket, context: ssl.SSLContext) -> CheckResult:
     name = str(address)
     try:
         with context.wrap_socket(connection, server_hostname=address.host) as secure:
@@ -127,7 +127,7 @@ def _shake_hands(address: Address, connection: socket.socket, context: ssl.SSLCo
         return problem(name, f"refuses TLS: {error.reason}", advice, ExitCode.CREDENTIALS)
 
 
-def _hung_up(name: str) -> Finding:
+def _hung_up(name: str) -> CheckResult:
     advice = "check that this port is its TLS listener"
     return problem(name, "hangs up, or falls silent, when TLS begins", advice, ExitCode.NOT_DELIVERED)
 
@@ -163,7 +163,7 @@ def _context(security: Mapping[str, str]) -> ssl.SSLContext | None:
     return context
 
 
-def _silent(address: Address, limit: float) -> Finding:
+def _silent(address: Address, limit: float) -> CheckResult:
     advice = "check the name servers and the firewall: something drops packets instead of refusing them"
     return problem(str(address), f"no answer within {limit:g} s", advice, ExitCode.NOT_DELIVERED)
 

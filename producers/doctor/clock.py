@@ -2,16 +2,16 @@
 
 from typing import Final
 
-from producers.build_event import MAX_FUTURE
-from producers.doctor.finding import Finding, ok, problem, unknown, warning
+from producers.doctor.finding import CheckResult, ok, problem, unknown, warning
 from producers.errors import ExitCode
+from producers.events.event_builder import MAX_FUTURE
 from schemas.values import SECOND
 
 CLOSE: Final = 30.0
 """Seconds that matter to no number."""
 
 
-def check_clock(ahead: float | None, whose: str) -> Finding:
+def check_clock(ahead: float | None, whose: str) -> CheckResult:
     """Judge by how many seconds another clock is ahead of this machine's; None if it was not learnt."""
     if ahead is None:
         advice = "--send compares with the broker's clock"

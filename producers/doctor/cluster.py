@@ -13,10 +13,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from producers.delivery.kafka import CREDENTIALS
 from producers.doctor.address import Address
-from producers.doctor.finding import Finding, ok, problem, unknown, warning
+from producers.doctor.finding import CheckResult, ok, problem, unknown, warning
 from producers.errors import ExitCode
-from producers.kafka_publisher import CREDENTIALS
 from schemas.topics import Topic
 
 _POLL: Final = 0.5
@@ -25,7 +25,7 @@ _OURS: Final = ("message.timestamp.type", "cleanup.policy", "max.message.bytes")
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class BrokerAnswers:
     """The answers of the brokers. What is None could not be learnt."""
 
     refusal: str | None = None
@@ -42,7 +42,7 @@ class Cluster:
     """Why some answers are missing."""
 
 
-def ask(settings: Mapping[str, str | int | bool], topic: str, limit: float) -> Cluster:
+def ask(settings: Mapping[str, str | int | bool], topic: str, limit: float) -> BrokerAnswers:
     """Ask the brokers, `limit` seconds at most for each of two questions. The settings were tried before."""
     errors: list[KafkaError] = []
     conf: dict[str, Any] = {**settings, "error_cb": errors.append}
@@ -55,17 +55,17 @@ def ask(settings: Mapping[str, str | int | bool], topic: str, limit: float) -> C
         admin.poll(0)
         refusals = [error for error in errors if error.code() in CREDENTIALS]
         if metadata is None and refusals:
-            return Cluster(refusal=refusals[0].str())
+            return BrokerAnswers(refusal=refusals[0].str())
         if metadata is None and time.monotonic() >= end:
-            return Cluster(trouble=errors[0].str() if errors else trouble)
+            return BrokerAnswers(trouble=errors[0].str() if errors else trouble)
     brokers = [Address(str(broker.host), broker.port) for broker in metadata.brokers.values()]
     found = metadata.topics.get(topic)
     if found is None or found.error is not None:
-        return Cluster(brokers=brokers)
+        return BrokerAnswers(brokers=brokers)
     return _describe(admin, topic, brokers, len(found.partitions), limit)
 
 
-def _describe(admin: AdminClient, topic: str, brokers: list[Address], partitions: int, limit: float) -> Cluster:
+def _describe(admin: AdminClient, topic: str, brokers: list[Address], partitions: int, limit: float) -> BrokerAnswers:
     resource = ConfigResource(ResourceType.TOPIC, topic)
     [configs] = admin.describe_configs([resource], request_timeout=limit).values()
     [described] = admin.describe_topics(
@@ -82,14 +82,14 @@ def _describe(admin: AdminClient, topic: str, brokers: list[Address], partitions
         operations = None if allowed is None else frozenset(operation.name for operation in allowed)
     except (KafkaException, TimeoutError) as error:
         hidden.append(f"what we may do: {_said(error)}")
-    return Cluster(brokers=brokers, partitions=partitions, config=config, operations=operations, hidden=hidden)
+    return BrokerAnswers(brokers=brokers, partitions=partitions, config=config, operations=operations, hidden=hidden)
 
 
 def _said(error: Exception) -> str:
     return error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
 
 
-def judge(cluster: Cluster, name: str, topic: Topic) -> list[Finding]:
+def judge(cluster: BrokerAnswers, name: str, topic: Topic) -> list[CheckResult]:
     """What is wrong with what the brokers said. `name` is that of the topic, with its prefix."""
     if cluster.refusal is not None:
         advice = "check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or the TLS settings"
@@ -104,7 +104,7 @@ def judge(cluster: Cluster, name: str, topic: Topic) -> list[Finding]:
     return [answered, *_judge_topic(cluster, name, topic), _judge_permission(cluster, name)]
 
 
-def _judge_topic(cluster: Cluster, name: str, topic: Topic) -> list[Finding]:
+def _judge_topic(cluster: BrokerAnswers, name: str, topic: Topic) -> list[CheckResult]:
     if cluster.config is None:
         advice = "grant DESCRIBE_CONFIGS, or have its operator run `candora topics check`"
         return [unknown("topic", f"{name} has {cluster.partitions} partitions; {'; '.join(cluster.hidden)}", advice)]
@@ -125,7 +125,7 @@ def _judge_topic(cluster: Cluster, name: str, topic: Topic) -> list[Finding]:
     return faults or [ok("topic", f"{name} has {cluster.partitions} partitions and {timestamps}")]
 
 
-def _judge_permission(cluster: Cluster, name: str) -> Finding:
+def _judge_permission(cluster: BrokerAnswers, name: str) -> CheckResult:
     if cluster.operations is None:
         why = "; ".join(cluster.hidden) or "the broker does not tell"
         return unknown("write", f"whether we may write to {name} is not known: {why}", "--send tries it")

@@ -4,26 +4,28 @@ from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from producers.config import Config
-from producers.connect import RECORD, open_publisher, topic_of
+from producers.config import ProducerConfig
+from producers.delivery.factory import RECORD, open_publisher, topic_of
 from producers.doctor.address import check_addresses, parse_servers
 from producers.doctor.clock import check_clock
-from producers.doctor.finding import Finding, Status, problem
+from producers.doctor.environment import check_ci, check_git, check_spool
+from producers.doctor.finding import CheckResult, CheckStatus, problem
 from producers.doctor.registry import check_registry, registry_ahead
 from producers.doctor.settings import check_settings
-from producers.doctor.surroundings import check_ci, check_git, check_spool
 from producers.errors import ExitCode, UsageError
 from schemas.ids import pinned_encoder
 from schemas.topics import topic_of as topic_with
 
 if TYPE_CHECKING:
-    from producers.emit import Encode
+    from producers.delivery.emitter import Encode
 
 SHARE: Final = 2
 """A question may take this part of the timeout."""
 
 
-def examine(config: Config, given: Mapping[str, Any], environ: Mapping[str, str], *, trial: bool) -> Iterator[Finding]:
+def examine(
+    config: ProducerConfig, given: Mapping[str, Any], environ: Mapping[str, str], *, trial: bool
+) -> Iterator[CheckResult]:
     """Check everything, and give each finding as soon as it is known. With `trial` one synthetic event is sent.
 
     Raises:
@@ -36,7 +38,7 @@ def examine(config: Config, given: Mapping[str, Any], environ: Mapping[str, str]
     yield from check_git(".", environ)
 
 
-def _check_sidecar(config: Config, *, trial: bool) -> Iterator[Finding]:
+def _check_sidecar(config: ProducerConfig, *, trial: bool) -> Iterator[CheckResult]:
     from producers.doctor.sidecar import check_sidecar, send_trial  # noqa: PLC0415 - most send to Kafka
 
     url, limit = config.sidecar or "", config.timeout / SHARE
@@ -49,7 +51,7 @@ def _check_sidecar(config: Config, *, trial: bool) -> Iterator[Finding]:
     yield check_clock(ahead, "the sidecar")
 
 
-def _check_kafka(config: Config, *, trial: bool) -> Iterator[Finding]:
+def _check_kafka(config: ProducerConfig, *, trial: bool) -> Iterator[CheckResult]:
     limit, topic = config.timeout / SHARE, topic_of(config)
     registry, encode = check_registry(config)
     ahead: float | None = None
@@ -62,11 +64,13 @@ def _check_kafka(config: Config, *, trial: bool) -> Iterator[Finding]:
     if ahead is not None:
         yield check_clock(ahead, "the broker")
     else:
-        url = config.registry_url if registry.status is Status.OK else None
+        url = config.registry_url if registry.status is CheckStatus.OK else None
         yield check_clock(registry_ahead(url, limit) if url else None, "the schema registry")
 
 
-def _check_brokers(config: Config, servers: str, topic: str, limit: float) -> Generator[Finding, None, bool]:
+def _check_brokers(
+    config: ProducerConfig, servers: str, topic: str, limit: float
+) -> Generator[CheckResult, None, bool]:
     """Yields the findings; gives whether the brokers answered."""
     from producers.doctor.cluster import ask, judge  # noqa: PLC0415 - without a broker no client is loaded
 
@@ -79,28 +83,28 @@ def _check_brokers(config: Config, servers: str, topic: str, limit: float) -> Ge
     yield from faults
     found = check_addresses(addresses, config.kafka, limit)
     yield from found
-    if not any(finding.status in {Status.OK, Status.UNKNOWN} for finding in found):
+    if not any(finding.status in {CheckStatus.OK, CheckStatus.UNKNOWN} for finding in found):
         return False
     cluster = ask(_settings(config, servers, limit), topic, limit)
     yield from judge(cluster, topic, topic_with("deploy_event"))
     others = [broker for broker in cluster.brokers if broker not in addresses]
     for finding in check_addresses(others, config.kafka, limit):
-        if finding.status is Status.PROBLEM:
+        if finding.status is CheckStatus.PROBLEM:
             advice = f"{finding.advice}; brokers give this address out themselves: advertised.listeners"
             yield finding._replace(name=f"advertised {finding.name}", advice=advice)
     return bool(cluster.brokers)
 
 
 def _send_trial(
-    config: Config, servers: str, topic: str, encode: "Encode", limit: float
-) -> tuple[Finding, float | None]:
+    config: ProducerConfig, servers: str, topic: str, encode: "Encode", limit: float
+) -> tuple[CheckResult, float | None]:
     from producers.doctor.trial import send, trial_event  # noqa: PLC0415 - as above
 
     event = trial_event(datetime.now(UTC)).value
     return send(_settings(config, servers, limit), topic, event["event_id"], encode(event), limit)
 
 
-def _settings(config: Config, servers: str, limit: float) -> dict[str, str | int | bool]:
-    from producers.kafka_publisher import producer_settings  # noqa: PLC0415 - as above
+def _settings(config: ProducerConfig, servers: str, limit: float) -> dict[str, str | int | bool]:
+    from producers.delivery.kafka import producer_settings  # noqa: PLC0415 - as above
 
     return producer_settings(servers, config.kafka, timeout=limit, bulk=False)

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from producers.errors import ExitCode
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How it is."""
 
     OK = "ok"
@@ -19,11 +19,11 @@ class Status(StrEnum):
     """Events are not sent, or not taken."""
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """One check: what was looked at, how it is, and what to do. Holds no secret."""
 
     name: str
-    status: Status
+    status: CheckStatus
     text: str
     advice: str = ""
     code: ExitCode = ExitCode.OK
@@ -39,30 +39,30 @@ class Finding(NamedTuple):
         return {"check": self.name, "status": str(self.status), "text": self.text, "advice": self.advice or None}
 
 
-def ok(name: str, text: str) -> Finding:
+def ok(name: str, text: str) -> CheckResult:
     """All is well."""
-    return Finding(name, Status.OK, text)
+    return CheckResult(name, CheckStatus.OK, text)
 
 
-def unknown(name: str, text: str, advice: str = "") -> Finding:
+def unknown(name: str, text: str, advice: str = "") -> CheckResult:
     """It could not be told."""
-    return Finding(name, Status.UNKNOWN, text, advice)
+    return CheckResult(name, CheckStatus.UNKNOWN, text, advice)
 
 
-def warning(name: str, text: str, advice: str) -> Finding:
+def warning(name: str, text: str, advice: str) -> CheckResult:
     """It will hurt later."""
-    return Finding(name, Status.WARNING, text, advice)
+    return CheckResult(name, CheckStatus.WARNING, text, advice)
 
 
-def problem(name: str, text: str, advice: str, code: ExitCode) -> Finding:
+def problem(name: str, text: str, advice: str, code: ExitCode) -> CheckResult:
     """It must be mended."""
-    return Finding(name, Status.PROBLEM, text, advice, code)
+    return CheckResult(name, CheckStatus.PROBLEM, text, advice, code)
 
 
 _GRAVEST: Final = (ExitCode.NOT_CONFIGURED, ExitCode.CREDENTIALS, ExitCode.NOT_DELIVERED, ExitCode.USAGE)
 
 
-def exit_code(findings: Iterable[Finding]) -> ExitCode:
+def exit_code(findings: Iterable[CheckResult]) -> ExitCode:
     """How the command ends: by the problem that must be mended before the others can be seen."""
     codes = {finding.code for finding in findings}
     return next((code for code in _GRAVEST if code in codes), ExitCode.OK)

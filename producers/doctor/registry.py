@@ -8,21 +8,21 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from producers.config import Config
-from producers.doctor.finding import Finding, ok, problem
-from producers.encoding import Encoding, NoSchema
-from producers.parcel import EVENTS
-from producers.tally import EXIT_CODES
+from producers.config import ProducerConfig
+from producers.delivery.encoder import InstallationEncoder, SchemaUnavailable
+from producers.delivery.outcomes import EXIT_CODES
+from producers.doctor.finding import CheckResult, ok, problem
+from producers.spool.message_file import EVENTS
 
 if TYPE_CHECKING:
-    from producers.emit import Encode
+    from producers.delivery.emitter import Encode
 
 
-def check_registry(config: Config) -> "tuple[Finding, Encode | None]":
+def check_registry(config: ProducerConfig) -> "tuple[CheckResult, Encode | None]":
     """Look the schema up; also give what encodes with it. Raises UsageError: the registry's address is none."""
     try:
-        encode = Encoding(config).learn(EVENTS).encode
-    except NoSchema as error:
+        encode = InstallationEncoder(config).learn(EVENTS).encode
+    except SchemaUnavailable as error:
         advice = "check its address and credentials, and that the release pipeline has registered the schema there"
         return problem("registry", error.failure.problem, advice, EXIT_CODES[error.failure.cause]), None
     if config.registry_url is None:

@@ -4,16 +4,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from producers import config as names
-from producers.config import Config
-from producers.doctor.finding import Finding, ok, problem, warning
+from producers.config import ProducerConfig
+from producers.doctor.finding import CheckResult, ok, problem, warning
 from producers.errors import ExitCode
-from schemas.kafka_env import ALLOWED, PREFIX
+from schemas.clients.kafka_client import ALLOWED, PREFIX
 
 _SECURITY: Final = ("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_", "KAFKA_ENABLE_SSL_")
 """What begins so is meant for the connection; other KAFKA_ variables are those of Kubernetes or of a broker."""
 
 
-def check_settings(config: Config, given: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Finding]:
+def check_settings(
+    config: ProducerConfig, given: Mapping[str, Any], environ: Mapping[str, str]
+) -> Iterator[CheckResult]:
     """Say what is set, and by what; of secrets only that they are."""
     if config.sidecar is not None:
         return  # `check_sidecar` says it, once the address is known to hold no password
@@ -35,7 +37,7 @@ def check_settings(config: Config, given: Mapping[str, Any], environ: Mapping[st
             yield warning("settings", f"{name} is not read", "check its spelling, or unset it")
 
 
-def _security(config: Config) -> Finding:
+def _security(config: ProducerConfig) -> CheckResult:
     protocol = config.kafka.get("security.protocol", "PLAINTEXT").upper()
     set_names = ", ".join(sorted(config.kafka))
     text = f"{protocol}" + (f", with {set_names}" if set_names else ", nothing set")

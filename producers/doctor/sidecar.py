@@ -5,16 +5,16 @@ from collections.abc import Callable, Generator
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from producers.config import Config
-from producers.doctor.finding import Finding, Status, ok, problem, unknown, warning
+from producers.config import ProducerConfig
+from producers.delivery.outcomes import EXIT_CODES
+from producers.delivery.publisher import DeliveryFailure, FailureCause, Message, Outcome, SidecarReceipt
+from producers.delivery.sidecar_client.credentials import CredentialUnavailable, proof_of
+from producers.delivery.sidecar_client.http import HttpClient, NoResponse
+from producers.delivery.sidecar_client.publisher import open_sidecar, post_events
+from producers.delivery.sidecar_client.responses import NextAction, SidecarResponse, judge
+from producers.delivery.sidecar_client.settings import Endpoint, read_endpoint
+from producers.doctor.finding import CheckResult, CheckStatus, ok, problem, unknown, warning
 from producers.errors import ExitCode, UsageError
-from producers.publisher import Accepted, Cause, Failure, Message, Outcome
-from producers.sidecar.answers import Answer, Then, judge
-from producers.sidecar.http import Http, Unanswered
-from producers.sidecar.proof import Unproven, proof_of
-from producers.sidecar.publisher import open_sidecar, post_events
-from producers.sidecar.settings import Endpoint, read_endpoint
-from producers.tally import EXIT_CODES
 from schemas.errors import one_line
 
 NAME: Final = "sidecar"
@@ -25,8 +25,8 @@ _REACH: Final = "check the address, the firewall between here and there, the pro
 
 
 def check_sidecar(
-    url: str, config: Config, limit: float, clock: Callable[[], float] = time.time
-) -> Generator[Finding, None, tuple[bool, float | None]]:
+    url: str, config: ProducerConfig, limit: float, clock: Callable[[], float] = time.time
+) -> Generator[CheckResult, None, tuple[bool, float | None]]:
     """Ask the sidecar, `limit` seconds at most for each of two questions.
 
     Yields the findings; gives whether it takes our credentials, and by how many seconds its clock is ahead of ours,
@@ -39,21 +39,21 @@ def check_sidecar(
         return False, None
     yield ok("settings", f"the sidecar {endpoint.url}, waiting {config.timeout:g} s at most")
     yield _means(endpoint)
-    http = Http(endpoint.tls)
+    http = HttpClient(endpoint.tls)
     before = clock()
     try:
         answer = http.ask("GET", f"{endpoint.url}/readyz", {}, limit)
-    except Unanswered as error:
+    except NoResponse as error:
         yield problem(NAME, f"{endpoint.url}: {error}", _REACH, EXIT_CODES[error.cause])
         return False, None
     ahead = _ahead(answer, (before + clock()) / 2)
     yield _readiness(endpoint.url, answer)
     credentials = _credentials(endpoint, http, config, limit)
     yield credentials
-    return credentials.status is Status.OK, ahead
+    return credentials.status is CheckStatus.OK, ahead
 
 
-def _means(endpoint: Endpoint) -> Finding:
+def _means(endpoint: Endpoint) -> CheckResult:
     """What we prove ourselves by, and whether somebody on the way can read it."""
     if endpoint.token:
         means = "a bearer token"
@@ -69,7 +69,7 @@ def _means(endpoint: Endpoint) -> Finding:
     return ok("security", f"{means}, over {'http' if endpoint.tls is None else 'https'}")
 
 
-def _readiness(url: str, answer: Answer) -> Finding:
+def _readiness(url: str, answer: SidecarResponse) -> CheckResult:
     if answer.status == _OK:
         return ok(NAME, f"{url} answers and has room")
     if answer.status == _UNAVAILABLE:
@@ -78,44 +78,44 @@ def _readiness(url: str, answer: Answer) -> Finding:
     return unknown(NAME, f"{url} answers {answer.status} for /readyz; something may stand in front of it")
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: SidecarResponse) -> str:
     """What it says of itself, on one line."""
     return one_line(answer.body.decode("utf-8", "replace").strip())[:200]
 
 
-def _credentials(endpoint: Endpoint, http: Http, config: Config, limit: float) -> Finding:
+def _credentials(endpoint: Endpoint, http: HttpClient, config: ProducerConfig, limit: float) -> CheckResult:
     """An empty list of events is authenticated like any other, and leaves nothing behind."""
     proof = proof_of(endpoint, http, config.sidecar_environ)
     end = time.monotonic() + limit
     try:
         answer = post_events(endpoint.url, http, proof, b"[]", lambda: max(0.1, end - time.monotonic()))
         verdict = judge(answer, frozenset())
-    except Unproven as error:
+    except CredentialUnavailable as error:
         verdict = error.verdict
-    except Unanswered as error:
+    except NoResponse as error:
         return problem("credentials", str(error), _REACH, EXIT_CODES[error.cause])
-    if verdict.then is Then.DONE:
+    if verdict.then is NextAction.DONE:
         return ok("credentials", "it takes events from us; of which services it says to each event only")
-    advice = "see docs/security.md" if verdict.cause is Cause.CREDENTIALS else _REACH
+    advice = "see docs/security.md" if verdict.cause is FailureCause.CREDENTIALS else _REACH
     return problem("credentials", verdict.problem, advice, EXIT_CODES[verdict.cause])
 
 
-def send_trial(url: str, config: Config, event_id: str, value: bytes, limit: float) -> Finding:
+def send_trial(url: str, config: ProducerConfig, event_id: str, value: bytes, limit: float) -> CheckResult:
     """Send one synthetic event."""
     found: list[Outcome] = []
     publisher = open_sidecar(url, config.sidecar_environ, timeout=limit)
     publisher.publish([Message(event_id, b"", value)], lambda _, outcome: found.append(outcome))
     match found:
-        case [Accepted()]:
+        case [SidecarReceipt()]:
             return ok("send", "the sidecar has it on its disk")
-        case [Failure() as failure]:
+        case [DeliveryFailure() as failure]:
             advice = "let these credentials report for the service candora-doctor"
-            advice = advice if failure.cause is Cause.FORBIDDEN else "see what is said above"
+            advice = advice if failure.cause is FailureCause.FORBIDDEN else "see what is said above"
             return problem("send", failure.problem, advice, EXIT_CODES[failure.cause])
     return problem("send", "nothing came of it", "see what is said above", ExitCode.NOT_DELIVERED)
 
 
-def _ahead(answer: Answer, here: float) -> float | None:
+def _ahead(answer: SidecarResponse, here: float) -> float | None:
     """By how many seconds its clock is ahead of ours, to about a second."""
     try:
         # The header has whole seconds: on average it is half of one late.

@@ -8,16 +8,16 @@ from typing import Any, Final
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Producer
 from confluent_kafka import Message as KafkaMessage
 
-from producers.build_event import Assigned, Built, build_event
-from producers.doctor.finding import Finding, ok, problem
+from producers.delivery.kafka import CREDENTIALS
+from producers.doctor.finding import CheckResult, ok, problem
 from producers.errors import ExitCode
-from producers.kafka_publisher import CREDENTIALS
+from producers.events.event_builder import Assignment, BuiltEvent, build_event
 
 SERVICE: Final = "candora-doctor"
 _ZEROS: Final = "0" * 40
 
 
-def trial_event(now: datetime) -> Built:
+def trial_event(now: datetime) -> BuiltEvent:
     """A commit that nobody made, in the synthetic lane, which enters no number. All trials are one event."""
     values = {
         "event_type": "commit_created",
@@ -26,12 +26,12 @@ def trial_event(now: datetime) -> Built:
         "lane": "synthetic",
         "occurred_at": now.isoformat(),
     }
-    return build_event([Assigned(path, value, "doctor") for path, value in values.items()], now)
+    return build_event([Assignment(path, value, "doctor") for path, value in values.items()], now)
 
 
 def send(
     settings: Mapping[str, str | int | bool], topic: str, event_id: str, value: bytes, limit: float
-) -> tuple[Finding, float | None]:
+) -> tuple[CheckResult, float | None]:
     """Send the event; also give by how many seconds the broker's clock is ahead of ours, None if it does not tell."""
     producer = Producer(dict(settings))
     reports: list[tuple[KafkaError | None, KafkaMessage]] = []

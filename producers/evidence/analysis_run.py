@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from producers.build_event import Assigned
-from producers.evidence.json_report import Node, read_json
-from producers.evidence.report import MEBIBYTE, EvidenceError, Reading, Report, origin
+from producers.events.event_builder import Assignment
+from producers.evidence.json_report import JsonNode, read_json
+from producers.evidence.report import MEBIBYTE, EvidenceError, EvidenceReading, ReportFile, origin
 from schemas.rules import MAX_SHORT
 
 MAX_BYTES: Final = 4 * MEBIBYTE
@@ -33,17 +33,17 @@ _ARGUMENT: Final = re.compile(r"\{\{\s*args\.([\w.-]+)\s*\}\}")
 _NOT_A_NUMBER: Final = frozenset({"", "[]", "nan", "+inf", "-inf", "inf", "null", "<nil>"})
 
 
-def read_analysis(reports: Sequence[Report]) -> Reading:
+def read_analysis(reports: Sequence[ReportFile]) -> EvidenceReading:
     """The analysis of `canary_promoted`: each metric's verdict, last value, threshold and number of measurements.
 
     Raises:
         EvidenceError: it is no AnalysisRun, or has measured nothing yet.
     """
     entries = [entry for report in reports for run in _runs(report) for entry in _metrics(run)]
-    return Reading([Assigned("canary.analysis", entries, origin("analysisrun", reports))])
+    return EvidenceReading([Assignment("canary.analysis", entries, origin("analysisrun", reports))])
 
 
-def read_failure(reports: Sequence[Report]) -> Reading:
+def read_failure(reports: Sequence[ReportFile]) -> EvidenceReading:
     """The reason of `rollback_triggered`: what the failed runs say of themselves."""
     said = []
     for run in (run for report in reports for run in _runs(report)):
@@ -52,10 +52,10 @@ def read_failure(reports: Sequence[Report]) -> Reading:
             said.append(status.optional_text("message") or f"analysis {status.text('phase')}")
     if not said:
         raise EvidenceError(reports[0].name, "no run has failed, so it is no reason to roll back", hint=_HINT)
-    return Reading([Assigned("rollback.reason", "; ".join(said)[:MAX_SHORT], origin("analysisrun", reports))])
+    return EvidenceReading([Assignment("rollback.reason", "; ".join(said)[:MAX_SHORT], origin("analysisrun", reports))])
 
 
-def _runs(report: Report) -> Iterator[Node]:
+def _runs(report: ReportFile) -> Iterator[JsonNode]:
     root = _parsed(report)
     runs = list(root.items("items")) if root.has("items") else [root]
     for run in runs:
@@ -68,7 +68,7 @@ def _runs(report: Report) -> Iterator[Node]:
         raise root.error("lists no AnalysisRun", _HINT)
 
 
-def _parsed(report: Report) -> Node:
+def _parsed(report: ReportFile) -> JsonNode:
     if report.data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return read_json(report, "an AnalysisRun", _HINT)
     if len(report.data) > MAX_YAML_BYTES:
@@ -78,7 +78,7 @@ def _parsed(report: Report) -> Node:
     return read_yaml(report, _HINT)
 
 
-def _metrics(run: Node) -> Iterator[dict[str, Any]]:
+def _metrics(run: JsonNode) -> Iterator[dict[str, Any]]:
     spec = run.child("spec")
     conditions = {metric.text("name"): metric for metric in spec.items("metrics")} if spec.value is not None else {}
     arguments = {
@@ -122,7 +122,7 @@ def _is_empty(text: str) -> bool:
     return all(part.strip() in _NOT_A_NUMBER for part in parts)
 
 
-def _threshold(metric: Node | None, arguments: dict[str, str]) -> float | None:
+def _threshold(metric: JsonNode | None, arguments: dict[str, str]) -> float | None:
     """The number that the result is compared with, if the conditions name exactly one."""
     if metric is None:
         return None

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from producers.evidence.lines import Files, Lines
-from producers.evidence.report import EvidenceError, Report
+from producers.evidence.lines import FileLines, Files
+from producers.evidence.report import EvidenceError, ReportFile
 from producers.evidence.xml_report import number, walk
 
 _HINT: Final = "give Cobertura XML, such as that of `coverage xml` or gcovr --cobertura"
 
 
-def read_files(report: Report) -> Files:
+def read_files(report: ReportFile) -> Files:
     """The lines of each file; classes that share a file are put together.
 
     Raises:
@@ -24,7 +24,7 @@ def read_files(report: Report) -> Files:
         path = element.get("filename")
         if not path:
             raise EvidenceError(report.name, "has a <class> without a filename", hint=_HINT)
-        lines = files.setdefault(path, Lines())
+        lines = files.setdefault(path, FileLines())
         for line in element.iter():
             if line.tag.rpartition("}")[2] == "line":
                 lines.executable.add(number(line, "number"))

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from producers.build_event import Assigned
-from producers.evidence.json_report import Node, read_json
-from producers.evidence.report import MEBIBYTE, EvidenceError, Reading, Report, origin
+from producers.events.event_builder import Assignment
+from producers.evidence.json_report import JsonNode, read_json
+from producers.evidence.report import MEBIBYTE, EvidenceError, EvidenceReading, ReportFile, origin
 
 MAX_BYTES: Final = 16 * MEBIBYTE
 
@@ -29,7 +29,7 @@ class Namespace:
     messages: list[str] = field(default_factory=list)
 
 
-def read_conftest(reports: Sequence[Report]) -> Reading:
+def read_conftest(reports: Sequence[ReportFile]) -> EvidenceReading:
     """The rules of `policy_passed`. Raises EvidenceError: it is no such report, or no rule was evaluated."""
     found: dict[str, Namespace] = {}
     for report in reports:
@@ -49,19 +49,19 @@ def read_conftest(reports: Sequence[Report]) -> Reading:
         {"id": name, "evaluated": one.evaluated, "failures": one.failures, "exceptions": one.exceptions}
         for name, one in sorted(found.items())
     ]
-    assigned = [Assigned("policy.rules", rules, source)]
+    assigned = [Assignment("policy.rules", rules, source)]
     warnings = sum(namespace.warnings for namespace in found.values())
     if warnings:
-        assigned.append(Assigned("attributes.policy.warnings", str(warnings), source))
+        assigned.append(Assignment("attributes.policy.warnings", str(warnings), source))
     objections = [
         f"{one.failures} failures in {name}: {'; '.join(one.messages)}"
         for name, one in sorted(found.items())
         if one.failures
     ]
-    return Reading(assigned, objections, [Assigned("policy.engine", "conftest", source)])
+    return EvidenceReading(assigned, objections, [Assignment("policy.engine", "conftest", source)])
 
 
-def _read_result(result: Node, found: dict[str, Namespace]) -> None:
+def _read_result(result: JsonNode, found: dict[str, Namespace]) -> None:
     if not result.has("filename") and not result.has("successes"):
         raise result.error("is not a result of conftest", _HINT)
     namespace = found.setdefault(result.optional_text("namespace") or "main", Namespace())

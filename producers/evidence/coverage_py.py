@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from producers.evidence.json_report import Node, read_json
-from producers.evidence.lines import Files, Lines
-from producers.evidence.report import Report
+from producers.evidence.json_report import JsonNode, read_json
+from producers.evidence.lines import FileLines, Files
+from producers.evidence.report import ReportFile
 
 _HINT: Final = "make it with `coverage json`"
 
 
-def read_files(report: Report) -> Files:
+def read_files(report: ReportFile) -> Files:
     """The lines of each file. Raises EvidenceError: it is no such report."""
     root = read_json(report, "a coverage report", _HINT)
     if not (root.has("meta") and root.has("files")):
@@ -17,12 +17,12 @@ def read_files(report: Report) -> Files:
     return {path: _lines(node) for path, node in root.fields("files")}
 
 
-def _lines(file: Node) -> Lines:
+def _lines(file: JsonNode) -> FileLines:
     executed = _numbers(file, "executed_lines")
-    return Lines(executed | _numbers(file, "missing_lines"), executed)
+    return FileLines(executed | _numbers(file, "missing_lines"), executed)
 
 
-def _numbers(file: Node, name: str) -> set[int]:
+def _numbers(file: JsonNode, name: str) -> set[int]:
     if not file.has(name):
         raise file.child(name).error("is missing", _HINT)
     found = set()

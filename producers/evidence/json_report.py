@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from producers.evidence.report import EvidenceError, Report
+from producers.evidence.report import EvidenceError, ReportFile
 from schemas.rules import LARGEST
 
 MAX_ITEMS: Final = 1_000_000
 """Entries of one list."""
 
 
-class Node:
+class JsonNode:
     """A value in a report, and its place there."""
 
     def __init__(self, value: Any, report: str, place: str = "") -> None:
@@ -28,9 +28,9 @@ class Node:
         """Whether this is an object with a field of that name that is not null."""
         return isinstance(self.value, dict) and self.value.get(name) is not None
 
-    def child(self, name: str) -> "Node":
+    def child(self, name: str) -> "JsonNode":
         """The field of an object; its value is None where there is none."""
-        return Node(self._object().get(name), self.report, f"{self.place}.{name}" if self.place else name)
+        return JsonNode(self._object().get(name), self.report, f"{self.place}.{name}" if self.place else name)
 
     def text(self, name: str) -> str:
         """A field that is text. Raises EvidenceError: it is missing, or something else."""
@@ -70,7 +70,7 @@ class Node:
             raise self.child(name).error("is a time without a zone")
         return None if found.year <= 1 else found.astimezone(UTC)
 
-    def items(self, name: str | None = None) -> Iterator["Node"]:
+    def items(self, name: str | None = None) -> Iterator["JsonNode"]:
         """The entries of the list in a field, or of this list itself; none if it is missing or null."""
         node = self if name is None else self.child(name)
         if node.value is None:
@@ -80,9 +80,9 @@ class Node:
         if len(node.value) > MAX_ITEMS:
             raise node.error(f"has {len(node.value)} entries, more than {MAX_ITEMS}")
         for position, entry in enumerate(node.value):
-            yield Node(entry, self.report, f"{node.place}[{position}]")
+            yield JsonNode(entry, self.report, f"{node.place}[{position}]")
 
-    def fields(self, name: str) -> Iterator[tuple[str, "Node"]]:
+    def fields(self, name: str) -> Iterator[tuple[str, "JsonNode"]]:
         """The names and values of the object in a field; none if it is missing or null."""
         node = self.child(name)
         if node.value is None:
@@ -98,16 +98,16 @@ class Node:
         return self.value
 
 
-def read_json(report: Report, tool: str, hint: str) -> Node:
+def read_json(report: ReportFile, tool: str, hint: str) -> JsonNode:
     """The value of a report in JSON (UTF-8, or UTF-16 as PowerShell redirects it).
 
     Raises:
         EvidenceError: it is none. `tool` and `hint` say what was expected, and how it is made.
     """
-    return Node(_parsed(report, report.data, json.loads, tool, hint), report.name)
+    return JsonNode(_parsed(report, report.data, json.loads, tool, hint), report.name)
 
 
-def _parsed(report: Report, data: bytes, parse: Callable[[bytes], Any], tool: str, hint: str) -> Any:
+def _parsed(report: ReportFile, data: bytes, parse: Callable[[bytes], Any], tool: str, hint: str) -> Any:
     if not data.strip():
         raise EvidenceError(report.name, "is empty", hint=hint)
     try:

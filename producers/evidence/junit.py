@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from producers.build_event import Assigned
-from producers.evidence.report import MEBIBYTE, EvidenceError, Reading, Report, origin
+from producers.events.event_builder import Assignment
+from producers.evidence.report import MEBIBYTE, EvidenceError, EvidenceReading, ReportFile, origin
 from producers.evidence.xml_report import number, walk
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _FAILED: Final = frozenset({"failed", "failure", "error"})
 _SHOWN: Final = 3
 
 
-class Ending(Enum):
+class CaseOutcome(Enum):
     """How a test case ended."""
 
     PASSED = auto()
@@ -42,36 +42,36 @@ class Ending(Enum):
 
 
 @dataclass(slots=True)
-class Cases:
+class CaseCounts:
     """The test cases of one report or several, by how they ended."""
 
-    endings: Counter[Ending] = field(default_factory=Counter)
+    endings: Counter[CaseOutcome] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     """The names of some that failed."""
 
     @property
     def passed(self) -> int:
         """Cases that passed in the end."""
-        return self.endings[Ending.PASSED] + self.endings[Ending.FLAKY]
+        return self.endings[CaseOutcome.PASSED] + self.endings[CaseOutcome.FLAKY]
 
     @property
     def executed(self) -> int:
         """Cases that ran."""
-        return self.passed + self.endings[Ending.FAILED]
+        return self.passed + self.endings[CaseOutcome.FAILED]
 
-    def add(self, name: str, ending: Ending, times: int = 1) -> None:
+    def add(self, name: str, ending: CaseOutcome, times: int = 1) -> None:
         """Count a case, or several."""
         self.endings[ending] += times
-        if ending is Ending.FAILED and len(self.failed) < _SHOWN:
+        if ending is CaseOutcome.FAILED and len(self.failed) < _SHOWN:
             self.failed.append(name)
 
-    def add_all(self, other: "Cases") -> None:
+    def add_all(self, other: "CaseCounts") -> None:
         """Count the cases of another report, too."""
         self.endings.update(other.endings)
         self.failed = [*self.failed, *other.failed][:_SHOWN]
 
 
-def read_junit(shards: Mapping[str, Sequence[Report]], *, reruns: bool = False) -> Reading:
+def read_junit(shards: Mapping[str, Sequence[ReportFile]], *, reruns: bool = False) -> EvidenceReading:
     """The suites of `tests_passed`, by kind; the shards of a kind are added up.
 
     `reruns`: of several cases with one name in a report the last counts, as gotestsum and Gradle report a rerun.
@@ -81,10 +81,12 @@ def read_junit(shards: Mapping[str, Sequence[Report]], *, reruns: bool = False) 
     """
     suites, notes, objections = [], [], []
     for kind, reports in shards.items():
-        cases = Cases()
+        cases = CaseCounts()
         for report in reports:
             cases.add_all(count_cases(report, reruns=reruns))
-        skipped, failed, flaky = (cases.endings[one] for one in (Ending.SKIPPED, Ending.FAILED, Ending.FLAKY))
+        skipped, failed, flaky = (
+            cases.endings[one] for one in (CaseOutcome.SKIPPED, CaseOutcome.FAILED, CaseOutcome.FLAKY)
+        )
         if not cases.executed:
             raise EvidenceError(
                 reports[0].name,
@@ -93,17 +95,17 @@ def read_junit(shards: Mapping[str, Sequence[Report]], *, reruns: bool = False) 
             )
         suites.append({"kind": kind, "executed": cases.executed, "passed": cases.passed, "skipped": skipped})
         if flaky:
-            notes.append(Assigned(f"attributes.tests.flaky.{kind}", str(flaky), origin("junit", reports)))
+            notes.append(Assignment(f"attributes.tests.flaky.{kind}", str(flaky), origin("junit", reports)))
         if failed:
             more = ", ..." if failed > len(cases.failed) else ""
             objections.append(f"{failed} of {cases.executed} {kind} failed: {', '.join(cases.failed)}{more}")
     every = [report for reports in shards.values() for report in reports]
-    return Reading([Assigned("tests.suites", suites, origin("junit", every)), *notes], objections)
+    return EvidenceReading([Assignment("tests.suites", suites, origin("junit", every)), *notes], objections)
 
 
-def count_cases(report: Report, *, reruns: bool) -> Cases:
+def count_cases(report: ReportFile, *, reruns: bool) -> CaseCounts:
     """Count the cases of one report. Raises EvidenceError: it is no JUnit XML."""
-    cases, last = Cases(), dict[tuple[str, str, str], tuple[str, Ending]]()
+    cases, last = CaseCounts(), dict[tuple[str, str, str], tuple[str, CaseOutcome]]()
     seen = [Counter[str]()]  # failure and error elements, by open suite
     case_open = False
     for begins, name, element, depth in walk(report, _HINT, whole=frozenset({_CASE})):
@@ -124,30 +126,32 @@ def count_cases(report: Report, *, reruns: bool) -> Cases:
         elif name in _SUITES:
             inner = seen.pop()
             unseen = _unseen(inner, element)
-            cases.add(f"{element.get('name') or 'a suite'} (by its totals)", Ending.FAILED, unseen) if unseen else None
+            cases.add(
+                f"{element.get('name') or 'a suite'} (by its totals)", CaseOutcome.FAILED, unseen
+            ) if unseen else None
             seen[-1].update(inner)
         elif name in _BROKEN and not case_open:
             seen[-1][name] += 1
-            cases.add("a suite as a whole", Ending.FAILED)
+            cases.add("a suite as a whole", CaseOutcome.FAILED)
     for title, ending in last.values():
         cases.add(title, ending)
     return cases
 
 
-def _ending(case: "Element") -> Ending:
+def _ending(case: "Element") -> CaseOutcome:
     inside = {_tag(child) for child in case}
     said = {case.get("status", "").lower(), case.get("result", "").lower()}
     if inside & _BROKEN or (said & _FAILED and not inside & _FLAKY):
-        return Ending.FAILED
+        return CaseOutcome.FAILED
     if "skipped" in inside or said & _SKIPPED:
-        return Ending.SKIPPED
-    return Ending.FLAKY if inside & _FLAKY else Ending.PASSED
+        return CaseOutcome.SKIPPED
+    return CaseOutcome.FLAKY if inside & _FLAKY else CaseOutcome.PASSED
 
 
-def _rerun(before: tuple[str, Ending] | None, now: Ending) -> Ending:
+def _rerun(before: tuple[str, CaseOutcome] | None, now: CaseOutcome) -> CaseOutcome:
     """How a case ended that ran before: what passes after a failure is flaky."""
-    if before is not None and now is Ending.PASSED and before[1] in {Ending.FAILED, Ending.FLAKY}:
-        return Ending.FLAKY
+    if before is not None and now is CaseOutcome.PASSED and before[1] in {CaseOutcome.FAILED, CaseOutcome.FLAKY}:
+        return CaseOutcome.FLAKY
     return now
 
 

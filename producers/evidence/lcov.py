@@ -2,24 +2,24 @@
 
 from typing import Final
 
-from producers.evidence.lines import Files, Lines
-from producers.evidence.report import EvidenceError, Report
+from producers.evidence.lines import FileLines, Files
+from producers.evidence.report import EvidenceError, ReportFile
 
 _HINT: Final = "give an LCOV tracefile, Cobertura XML, or the JSON of coverage.py"
 
 
-def read_files(report: Report) -> Files:
+def read_files(report: ReportFile) -> Files:
     """The lines of each file. Raises EvidenceError: it is no tracefile."""
     try:
         text = report.data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise EvidenceError(report.name, "is not text in UTF-8", hint=_HINT) from None
     files: Files = {}
-    lines: Lines | None = None
+    lines: FileLines | None = None
     for position, row in enumerate(text.splitlines(), start=1):
         key, _, value = row.strip().partition(":")
         if key == "SF":
-            lines = files.setdefault(value, Lines())
+            lines = files.setdefault(value, FileLines())
         elif key == "end_of_record":
             lines = None
         elif key == "DA":
@@ -36,7 +36,7 @@ def read_files(report: Report) -> Files:
     return files
 
 
-def _line(report: Report, position: int, value: str) -> tuple[int, int]:
+def _line(report: ReportFile, position: int, value: str) -> tuple[int, int]:
     """The number of a line and how often it ran. A checksum may follow; some tools write hits as 1.0 or below 0."""
     parts = value.split(",")
     try:

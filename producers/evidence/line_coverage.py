@@ -9,11 +9,11 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
-from producers.build_event import Assigned
 from producers.errors import UsageError
+from producers.events.event_builder import Assignment
 from producers.evidence import cobertura, coverage_py, lcov
-from producers.evidence.lines import Files, Lines
-from producers.evidence.report import MEBIBYTE, EvidenceError, Reading, Report, origin
+from producers.evidence.lines import FileLines, Files
+from producers.evidence.report import MEBIBYTE, EvidenceError, EvidenceReading, ReportFile, origin
 
 MAX_BYTES: Final = 64 * MEBIBYTE
 EVERYTHING: Final = "(all)"
@@ -31,7 +31,7 @@ class Thresholds:
     """Of all files together."""
 
 
-class Entry(NamedTuple):
+class CoverageEntry(NamedTuple):
     """The coverage of one module, as the contract has it."""
 
     module: str
@@ -80,7 +80,7 @@ def _share(text: str) -> float:
     return share
 
 
-def read_coverage(reports: Sequence[Report], wanted: Thresholds) -> Reading:
+def read_coverage(reports: Sequence[ReportFile], wanted: Thresholds) -> EvidenceReading:
     """The coverage of `tests_passed`. A line that ran in one of the reports ran.
 
     Raises:
@@ -89,7 +89,7 @@ def read_coverage(reports: Sequence[Report], wanted: Thresholds) -> Reading:
     files: Files = {}
     for report in reports:
         for path, lines in _read(report).items():
-            merged = files.setdefault(path.replace("\\", "/"), Lines())
+            merged = files.setdefault(path.replace("\\", "/"), FileLines())
             merged.executable |= lines.executable
             merged.executed |= lines.executed & lines.executable
     entries, objections = [], []
@@ -103,7 +103,7 @@ def read_coverage(reports: Sequence[Report], wanted: Thresholds) -> Reading:
             share, least = _WHOLE * one.line, _WHOLE * one.threshold
             objections.append(f"line coverage of {one.module} is {share:.2f}%, less than {least:g}%")
     found = [one._asdict() for one in entries]
-    return Reading([Assigned("tests.coverage", found, origin("coverage", reports))], objections)
+    return EvidenceReading([Assignment("tests.coverage", found, origin("coverage", reports))], objections)
 
 
 def in_module(path: str, module: str) -> bool:
@@ -128,7 +128,7 @@ def _has_suffix(module: str) -> bool:
     return PurePosixPath(module).suffix in {".py", ".go", ".js", ".ts", ".java", ".kt", ".rs", ".c", ".cc", ".cpp"}
 
 
-def _entry(module: str, files: Sequence[Lines], threshold: float, reports: Sequence[Report]) -> Entry:
+def _entry(module: str, files: Sequence[FileLines], threshold: float, reports: Sequence[ReportFile]) -> CoverageEntry:
     executable = sum(len(lines.executable) for lines in files)
     if not executable:
         raise EvidenceError(
@@ -137,10 +137,10 @@ def _entry(module: str, files: Sequence[Lines], threshold: float, reports: Seque
             hint="name the module as the report's paths do, e.g. src/shop/payments; * stands for anything",
         )
     executed = sum(len(lines.executed) for lines in files)
-    return Entry(module, critical=True, line=executed / executable, threshold=threshold)
+    return CoverageEntry(module, critical=True, line=executed / executable, threshold=threshold)
 
 
-def _read(report: Report) -> Files:
+def _read(report: ReportFile) -> Files:
     head = report.data[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"<"):
         return cobertura.read_files(report)

@@ -11,10 +11,10 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from producers.build_event import Assigned
 from producers.errors import UsageError
-from producers.evidence.json_report import Node, read_json
-from producers.evidence.report import MEBIBYTE, EvidenceError, Reading, Report, origin
+from producers.events.event_builder import Assignment
+from producers.evidence.json_report import JsonNode, read_json
+from producers.evidence.report import MEBIBYTE, EvidenceError, EvidenceReading, ReportFile, origin
 
 MAX_BYTES: Final = 16 * MEBIBYTE
 MAX_LEVEL: Final = 4
@@ -29,7 +29,7 @@ _PAYLOAD: Final = "application/vnd.in-toto+json"
 class Statement(NamedTuple):
     """What is stated, and by which keys it says it is signed."""
 
-    node: Node
+    node: JsonNode
     keys: Sequence[str]
 
     @property
@@ -64,7 +64,7 @@ def read_builder_levels(texts: Sequence[str]) -> dict[str, int]:
     return levels
 
 
-def read_provenance(report: Report, artifact_digest: str | None, levels: dict[str, int]) -> Reading:
+def read_provenance(report: ReportFile, artifact_digest: str | None, levels: dict[str, int]) -> EvidenceReading:
     """The provenance of `artifact_built`.
 
     The level is what `levels` says of the builder, never what the build claims. Without `artifact_digest` the only
@@ -87,14 +87,14 @@ def read_provenance(report: Report, artifact_digest: str | None, levels: dict[st
     if len(statements) > 1:
         raise EvidenceError(report.name, "holds several provenances", hint="say which by --artifact-digest")
     statement = statements[0]
-    assigned = [Assigned("artifact.provenance_sha256", sha256(report.data).hexdigest(), source)]
+    assigned = [Assignment("artifact.provenance_sha256", sha256(report.data).hexdigest(), source)]
     if artifact_digest is None and len(statement.digests) == 1:
-        assigned.append(Assigned("artifact_digest", statement.digests[0], source))
+        assigned.append(Assignment("artifact_digest", statement.digests[0], source))
     level = _level(statement.builder, levels)
     if level is not None:
-        assigned.append(Assigned("artifact.slsa_level", level, f"--builder-level for the builder in {report.name}"))
-    keys = [Assigned("artifact.signed_by", statement.keys[0], source)] if len(statement.keys) == 1 else []
-    return Reading(assigned, (), keys)
+        assigned.append(Assignment("artifact.slsa_level", level, f"--builder-level for the builder in {report.name}"))
+    keys = [Assignment("artifact.signed_by", statement.keys[0], source)] if len(statement.keys) == 1 else []
+    return EvidenceReading(assigned, (), keys)
 
 
 def _level(builder: str | None, levels: dict[str, int]) -> int | None:
@@ -102,14 +102,14 @@ def _level(builder: str | None, levels: dict[str, int]) -> int | None:
     return min(found, default=None)
 
 
-def _statements(report: Report) -> Iterator[Statement]:
+def _statements(report: ReportFile) -> Iterator[Statement]:
     """The provenances of a file; of several lines (as `gh attestation download` and slsa-github-generator write)."""
     lines = [line for line in report.data.splitlines() if line.strip()]
     several = len(lines) > 1 and all(line.lstrip().startswith(b"{") for line in lines) and _is_json(lines[0])
     found = []
     for number, line in enumerate(lines if several else [report.data], start=1):
         name = f"{report.name} line {number}" if several else report.name
-        found.append(_statement(read_json(Report(name, line), "provenance", _HINT)))
+        found.append(_statement(read_json(ReportFile(name, line), "provenance", _HINT)))
     provenances = [one for one in found if one.node.optional_text("predicateType") in {_V02, _V1}]
     if not provenances:
         kind = found[0].node.optional_text("predicateType") or "nothing"
@@ -122,7 +122,7 @@ def _statements(report: Report) -> Iterator[Statement]:
         yield one
 
 
-def _statement(root: Node) -> Statement:
+def _statement(root: JsonNode) -> Statement:
     envelope = root.child("dsseEnvelope") if root.has("dsseEnvelope") else root
     if not envelope.has("payload"):
         if root.optional_text("_type") not in _STATEMENTS:
@@ -134,7 +134,7 @@ def _statement(root: Node) -> Statement:
         payload = base64.b64decode(envelope.text("payload"), validate=True)
     except (binascii.Error, ValueError):
         raise envelope.child("payload").error("is not in base64", _HINT) from None
-    node = read_json(Report(f"{root.report}: payload", payload), "a statement", _HINT)
+    node = read_json(ReportFile(f"{root.report}: payload", payload), "a statement", _HINT)
     if node.optional_text("_type") not in _STATEMENTS:
         raise node.error("is not an in-toto statement", _HINT)
     keys = [signature.optional_text("keyid") for signature in envelope.items("signatures")]

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from producers.build_event import Assigned
 from producers.errors import UsageError
+from producers.events.event_builder import Assignment
 
 MEBIBYTE: Final = 1024 * 1024
 MAX_DEPTH: Final = 100
 """Of elements or objects in one another. Reports of real tools stay under twenty."""
 
 
-class Report(NamedTuple):
+class ReportFile(NamedTuple):
     """A report as a tool wrote it."""
 
     name: str
@@ -34,17 +34,17 @@ class EvidenceError(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class EvidenceReading:
     """What reports say."""
 
-    assigned: Sequence[Assigned] = ()
+    assigned: Sequence[Assignment] = ()
     objections: Sequence[str] = field(default=())
     """Why the gate that they come from cannot have passed, for people."""
-    defaults: Sequence[Assigned] = ()
+    defaults: Sequence[Assignment] = ()
     """What holds unless the caller says otherwise, such as the name of the tool."""
 
 
-def origin(tool: str, reports: Sequence[Report]) -> str:
+def origin(tool: str, reports: Sequence[ReportFile]) -> str:
     """Where values come from: "junit unit.xml", "junit unit.xml and 3 more"."""
     more = f" and {len(reports) - 1} more" if len(reports) > 1 else ""
     return f"{tool} {reports[0].name}{more}"

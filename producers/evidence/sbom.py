@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
-from producers.build_event import Assigned
-from producers.evidence.json_report import Node, read_json
+from producers.events.event_builder import Assignment
+from producers.evidence.json_report import JsonNode, read_json
 from producers.evidence.licences import LicencePolicy
-from producers.evidence.report import MAX_DEPTH, MEBIBYTE, Reading, Report, origin
+from producers.evidence.report import MAX_DEPTH, MEBIBYTE, EvidenceReading, ReportFile, origin
 
 MAX_BYTES: Final = 64 * MEBIBYTE
 CYCLONEDX: Final = frozenset({"1.2", "1.3", "1.4", "1.5", "1.6", "1.7"})
@@ -18,24 +18,26 @@ _HINT: Final = "give CycloneDX 1.2 to 1.7 or SPDX 2.2, 2.3 or 3.0, in JSON"
 _SHOWN: Final = 3
 
 
-def read_sbom_digest(report: Report) -> Reading:
+def read_sbom_digest(report: ReportFile) -> EvidenceReading:
     """The digest for `artifact_built`, of a file that is a bill of materials and lists something.
 
     Raises:
         EvidenceError: it is none.
     """
     list(licences_in(report))
-    return Reading([Assigned("artifact.sbom_sha256", sha256(report.data).hexdigest(), origin("sbom", [report]))])
+    return EvidenceReading(
+        [Assignment("artifact.sbom_sha256", sha256(report.data).hexdigest(), origin("sbom", [report]))]
+    )
 
 
-def read_sbom_licences(reports: Sequence[Report], policy: LicencePolicy) -> Reading:
+def read_sbom_licences(reports: Sequence[ReportFile], policy: LicencePolicy) -> EvidenceReading:
     """The denied licences for `security_scanned`. Raises EvidenceError: a file is no bill of materials."""
     denied = policy.denied(licence for report in reports for licence in licences_in(report))
     objections = [f"licences that are denied: {', '.join(denied[:_SHOWN])}"] if denied else []
-    return Reading([Assigned("scan.licences_denied", denied, origin("sbom", reports))], objections)
+    return EvidenceReading([Assignment("scan.licences_denied", denied, origin("sbom", reports))], objections)
 
 
-def licences_in(report: Report) -> Iterator[str]:
+def licences_in(report: ReportFile) -> Iterator[str]:
     """Each licence, as name or expression, once for each component that states one.
 
     Raises:
@@ -53,7 +55,7 @@ def licences_in(report: Report) -> Iterator[str]:
     yield from found
 
 
-def _cyclonedx(root: Node) -> Iterator[str]:
+def _cyclonedx(root: JsonNode) -> Iterator[str]:
     if root.text("bomFormat") != "CycloneDX" or root.text("specVersion") not in CYCLONEDX:
         raise root.child("specVersion").error("is not a version that is known", _HINT)
     if not root.child("components").value:
@@ -61,7 +63,7 @@ def _cyclonedx(root: Node) -> Iterator[str]:
     yield from _components(root, 0)
 
 
-def _components(parent: Node, depth: int) -> Iterator[str]:
+def _components(parent: JsonNode, depth: int) -> Iterator[str]:
     if depth > MAX_DEPTH:
         raise parent.error(f"is nested more than {MAX_DEPTH} deep", _HINT)
     for component in parent.items("components"):
@@ -76,7 +78,7 @@ def _components(parent: Node, depth: int) -> Iterator[str]:
         yield from _components(component, depth + 1)
 
 
-def _spdx(root: Node) -> Iterator[str]:
+def _spdx(root: JsonNode) -> Iterator[str]:
     if root.text("spdxVersion") not in SPDX:
         raise root.child("spdxVersion").error("is not a version that is known", _HINT)
     if not root.child("packages").value:
@@ -87,7 +89,7 @@ def _spdx(root: Node) -> Iterator[str]:
         yield declared if concluded in {"NOASSERTION", "NONE"} else concluded
 
 
-def _spdx_3(root: Node) -> Iterator[str]:
+def _spdx_3(root: JsonNode) -> Iterator[str]:
     """The elements of the graph. Which expression belongs to which package does not matter here: all are judged."""
     packages, version = 0, None
     for element in root.items("@graph"):

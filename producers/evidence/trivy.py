@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from producers.build_event import Assigned
 from producers.errors import UsageError
-from producers.evidence.json_report import Node, read_json
+from producers.events.event_builder import Assignment
+from producers.evidence.json_report import JsonNode, read_json
 from producers.evidence.licences import LicencePolicy
-from producers.evidence.report import MEBIBYTE, EvidenceError, Reading, Report, origin
+from producers.evidence.report import MEBIBYTE, EvidenceError, EvidenceReading, ReportFile, origin
 
 MAX_BYTES: Final = 64 * MEBIBYTE
 SEVERITIES: Final = ("critical", "high", "medium", "low", "unknown")
@@ -25,7 +25,7 @@ _SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Blocking:
+class BlockingRules:
     """Which findings stop the gate. Known exploited vulnerabilities and denied licences always do."""
 
     severities: frozenset[str]
@@ -34,7 +34,7 @@ class Blocking:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ScanFinding:
     """One finding of a scan."""
 
     name: str
@@ -43,10 +43,10 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Scan:
+class TrivyScan:
     """What the reports say, put together."""
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[ScanFinding] = field(default_factory=list)
     licences: list[tuple[str, str]] = field(default_factory=list)
     """Names, and what Trivy makes of them."""
     scanned: bool = False
@@ -56,26 +56,26 @@ class Scan:
     suppressed: int | None = None
 
 
-def read_blocking(text: str | None, *, ignore_unfixed: bool) -> Blocking:
+def read_blocking(text: str | None, *, ignore_unfixed: bool) -> BlockingRules:
     """From "critical,high" or "none". Raises UsageError: a word is no severity."""
     words = [word.strip().lower() for word in (text or DEFAULT_BLOCKING).split(",")]
     if words == ["none"]:
-        return Blocking(frozenset(), ignore_unfixed)
+        return BlockingRules(frozenset(), ignore_unfixed)
     for word in words:
         if word not in SEVERITIES:
             raise UsageError(f"--block-severity: {word!r} is none of {', '.join(SEVERITIES)}, none")
-    return Blocking(frozenset(words), ignore_unfixed)
+    return BlockingRules(frozenset(words), ignore_unfixed)
 
 
 def read_trivy(
-    reports: Sequence[Report], blocking: Blocking, licences: LicencePolicy, catalogue: Report | None = None
-) -> Reading:
+    reports: Sequence[ReportFile], blocking: BlockingRules, licences: LicencePolicy, catalogue: ReportFile | None = None
+) -> EvidenceReading:
     """The scan of `security_scanned`: the findings of all reports added up.
 
     Raises:
         EvidenceError: a report is none of Trivy's, or nothing was scanned.
     """
-    scan = Scan()
+    scan = TrivyScan()
     for report in reports:
         _read(report, scan)
     if not scan.scanned:
@@ -86,32 +86,32 @@ def read_trivy(
         )
     source = origin("trivy", reports)
     counts = Counter(finding.severity for finding in scan.findings)
-    assigned = [Assigned(f"scan.counts.{name}", counts[name], source) for name in SEVERITIES]
+    assigned = [Assignment(f"scan.counts.{name}", counts[name], source) for name in SEVERITIES]
     if scan.db_updated_at:
-        assigned.append(Assigned("scan.db_updated_at", scan.db_updated_at.isoformat(), source))
+        assigned.append(Assignment("scan.db_updated_at", scan.db_updated_at.isoformat(), source))
     notes = {"scan.unfixed": sum(not finding.fixable for finding in scan.findings), "scan.suppressed": scan.suppressed}
-    assigned += [Assigned(f"attributes.{name}", str(n), source) for name, n in notes.items() if n]
+    assigned += [Assignment(f"attributes.{name}", str(n), source) for name, n in notes.items() if n]
     if scan.end_of_life:
-        assigned.append(Assigned("attributes.scan.os_end_of_life", scan.end_of_life, source))
+        assigned.append(Assignment("attributes.scan.os_end_of_life", scan.end_of_life, source))
     objections = _objections(scan, blocking)
     if catalogue is not None:
         exploited, version = _exploited(catalogue)
         found = sorted({finding.name for finding in scan.findings} & exploited)
-        assigned.append(Assigned("scan.kev", found, f"kev catalogue {catalogue.name} on {source}"))
+        assigned.append(Assignment("scan.kev", found, f"kev catalogue {catalogue.name} on {source}"))
         if version:
-            assigned.append(Assigned("attributes.scan.kev_catalogue", version, f"kev catalogue {catalogue.name}"))
+            assigned.append(Assignment("attributes.scan.kev_catalogue", version, f"kev catalogue {catalogue.name}"))
         if found:
             objections.append(f"known to be exploited: {', '.join(found[:_SHOWN])}")
     denied = _denied(scan, licences)
     if denied is not None:
-        assigned.append(Assigned("scan.licences_denied", denied, source))
+        assigned.append(Assignment("scan.licences_denied", denied, source))
         if denied:
             objections.append(f"licences that are denied: {', '.join(denied[:_SHOWN])}")
     scanner = f"trivy {scan.version}" if scan.version else "trivy"
-    return Reading(assigned, objections, [Assigned("scan.scanner", scanner, source)])
+    return EvidenceReading(assigned, objections, [Assignment("scan.scanner", scanner, source)])
 
 
-def _objections(scan: Scan, blocking: Blocking) -> list[str]:
+def _objections(scan: TrivyScan, blocking: BlockingRules) -> list[str]:
     found = []
     for severity in SEVERITIES:
         names = [
@@ -125,7 +125,7 @@ def _objections(scan: Scan, blocking: Blocking) -> list[str]:
     return found
 
 
-def _read(report: Report, scan: Scan) -> None:
+def _read(report: ReportFile, scan: TrivyScan) -> None:
     root = read_json(report, "a report of Trivy", _HINT)
     if root.has("VulnerabilityDB") and not root.has("ArtifactName"):
         _read_version(root, scan)
@@ -145,43 +145,43 @@ def _read(report: Report, scan: Scan) -> None:
         _read_result(result, scan)
 
 
-def _read_version(root: Node, scan: Scan) -> None:
+def _read_version(root: JsonNode, scan: TrivyScan) -> None:
     scan.version = root.optional_text("Version") or scan.version
     updated = root.child("VulnerabilityDB").time("UpdatedAt")
     if updated and (scan.db_updated_at is None or updated < scan.db_updated_at):
         scan.db_updated_at = updated
 
 
-def _read_result(result: Node, scan: Scan) -> None:
+def _read_result(result: JsonNode, scan: TrivyScan) -> None:
     for node in result.items("Vulnerabilities"):
         fixable = node.optional_text("FixedVersion") is not None
-        scan.findings.append(Finding(node.text("VulnerabilityID"), _severity(node), fixable))
+        scan.findings.append(ScanFinding(node.text("VulnerabilityID"), _severity(node), fixable))
     for node in result.items("Secrets"):
-        scan.findings.append(Finding(f"secret {node.text('RuleID')}", _severity(node)))
+        scan.findings.append(ScanFinding(f"secret {node.text('RuleID')}", _severity(node)))
     for node in result.items("Misconfigurations"):
         if node.optional_text("Status") == "FAIL":
-            scan.findings.append(Finding(node.text("ID"), _severity(node)))
+            scan.findings.append(ScanFinding(node.text("ID"), _severity(node)))
     for node in result.items("Licenses"):
         scan.licences.append((node.text("Name"), (node.optional_text("Category") or "unknown").lower()))
     if result.has("ExperimentalModifiedFindings"):
         scan.suppressed = (scan.suppressed or 0) + sum(1 for _ in result.items("ExperimentalModifiedFindings"))
 
 
-def _severity(node: Node) -> str:
+def _severity(node: JsonNode) -> str:
     severity = (node.optional_text("Severity") or "unknown").lower()
     if severity not in SEVERITIES:
         raise node.child("Severity").error(f"is {severity[:20]!r}, none that is known", _HINT)
     return severity
 
 
-def _denied(scan: Scan, policy: LicencePolicy) -> list[str] | None:
+def _denied(scan: TrivyScan, policy: LicencePolicy) -> list[str] | None:
     """The licences that the policy denies; by Trivy's own classes if there is none; None if it looked for none."""
     if policy.given:
         return policy.denied(name for name, _ in scan.licences) if scan.licences else None
     return sorted({name for name, category in scan.licences if category == "forbidden"}) if scan.licences else None
 
 
-def _exploited(catalogue: Report) -> tuple[frozenset[str], str | None]:
+def _exploited(catalogue: ReportFile) -> tuple[frozenset[str], str | None]:
     root = read_json(catalogue, "a catalogue of known exploited vulnerabilities", _KEV_HINT)
     found = frozenset(node.text("cveID") for node in root.items("vulnerabilities"))
     if not found:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
-from producers.evidence.report import MAX_DEPTH, EvidenceError, Report
+from producers.evidence.report import MAX_DEPTH, EvidenceError, ReportFile
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 
-class Step(NamedTuple):
+class XmlStep(NamedTuple):
     """The begin or the end of an element. At its end the element is whole; after it, it is forgotten."""
 
     begins: bool
@@ -21,7 +21,7 @@ class Step(NamedTuple):
     """1 for the root."""
 
 
-def walk(report: Report, hint: str, *, whole: frozenset[str], doctype: bool = False) -> Iterator[Step]:
+def walk(report: ReportFile, hint: str, *, whole: frozenset[str], doctype: bool = False) -> Iterator[XmlStep]:
     """Go through a document.
 
     Only the elements named in `whole` keep their children until their own end, so that a large report needs little
@@ -47,9 +47,9 @@ def walk(report: Report, hint: str, *, whole: frozenset[str], doctype: bool = Fa
                 if len(path) > MAX_DEPTH:
                     raise EvidenceError(report.name, f"is nested more than {MAX_DEPTH} deep", hint=hint)
                 held += name in whole
-                yield Step(True, name, element, len(path))
+                yield XmlStep(True, name, element, len(path))
                 continue
-            yield Step(False, name, element, len(path))
+            yield XmlStep(False, name, element, len(path))
             held -= name in whole
             path.pop()
             if path and not held:

@@ -5,8 +5,8 @@ from typing import Any
 import yaml
 from typing_extensions import override
 
-from producers.evidence.json_report import Node
-from producers.evidence.report import EvidenceError, Report
+from producers.evidence.json_report import JsonNode
+from producers.evidence.report import EvidenceError, ReportFile
 
 
 class _Loader(yaml.SafeLoader):
@@ -17,7 +17,7 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def read_yaml(report: Report, hint: str) -> Node:
+def read_yaml(report: ReportFile, hint: str) -> JsonNode:
     """The value of a report in YAML. Raises EvidenceError: it is none, or uses what a report has no need of."""
     try:
         value: Any = yaml.load(report.data, _Loader)  # noqa: S506 - a safe loader, made safer
@@ -25,4 +25,4 @@ def read_yaml(report: Report, hint: str) -> Node:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark is not None else ""
         raise EvidenceError(report.name, "is not plain YAML", at=where, hint=hint) from error
-    return Node(value, report.name)
+    return JsonNode(value, report.name)

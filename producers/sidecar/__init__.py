@@ -1,1 +1,1 @@
-"""The client of a sidecar: events by HTTP instead of Kafka, with the standard library alone."""
+"""`candora-ci serve`: the long-running sidecar, and what it shares with `candora-ci explain`."""

@@ -1,138 +1,142 @@
-"""Where the sidecar is, and what the environment has to prove ourselves by. Reads the files that it names."""
+"""The one file of `candora-ci serve --config FILE`. Secrets are named in it, never written."""
 
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Annotated, Final
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from producers.config import SIDECAR, ProducerConfig, load_config
 from producers.errors import UsageError
+from producers.sidecar.auth.settings import AuthSettings
+from producers.sidecar.name_mapping import NameRules
+from producers.sidecar.slo.settings import SloSettings
+from producers.sidecar.yaml_file import read_yaml
+from producers.spool.spool import SpoolLimits
+from schemas.duration import parse_duration
+from schemas.values import SECOND
 
-TOKEN: Final = "CANDORA_SIDECAR_TOKEN"  # noqa: S105 - the name of a variable
-TOKEN_FILE: Final = "CANDORA_SIDECAR_TOKEN_FILE"  # noqa: S105 - as above
-AUDIENCE: Final = "CANDORA_SIDECAR_AUDIENCE"
-CA_FILE: Final = "CANDORA_SIDECAR_CA_FILE"
-CERTIFICATE: Final = "CANDORA_SIDECAR_CERTIFICATE_FILE"
-KEY: Final = "CANDORA_SIDECAR_KEY_FILE"
-KEY_PASSWORD: Final = "CANDORA_SIDECAR_KEY_PASSWORD"  # noqa: S105 - as above
-ID_TOKEN: Final = "CANDORA_ID_TOKEN"  # noqa: S105 - as above
-GITHUB_URL: Final = "ACTIONS_ID_TOKEN_REQUEST_URL"
-GITHUB_TOKEN: Final = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - as above
-
-_NAMED: Final = "--sidecar (CANDORA_SIDECAR_URL)"
+MIB: Final = 1 << 20
+_STANDARD: Final = SpoolLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One sidecar, and who we are to it. What is "" is not there."""
-
-    url: str
-    """Without a slash at its end."""
-    token: str = field(default="", repr=False)
-    """A bearer token of the sidecar's own."""
-    id_token: str = field(default="", repr=False)
-    """A token of the CI system for this job, made out to the sidecar."""
-    request_url: str = field(default="", repr=False)
-    """Where GitHub gives such a token to this job, for `request_token`."""
-    request_token: str = field(default="", repr=False)
-    audience: str = ""
-    tls: ssl.SSLContext | None = None
-    """None: the address begins with http://."""
-    certificate: bool = False
-    """Whether we show one."""
+def _seconds(value: object) -> object:
+    return parse_duration(value) / SECOND if isinstance(value, str) else value
 
 
-def read_endpoint(url: str, environ: Mapping[str, str]) -> Endpoint:
-    """The sidecar at an address, with the credentials that there are.
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+"""A length of time, written as text: 500ms, 5s, 30d."""
+Count = Annotated[int, Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
 
-    GitHub's token is asked for over https only, or where somebody named the audience: a sidecar on this machine wants
-    none. A client certificate is proof enough as well.
+
+class SettingsSection(BaseModel):
+    """A part of the file. What it does not know is refused: a setting that is spelled wrongly would do nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ListenSettings(SettingsSection):
+    """Where to listen."""
+
+    host: str = "127.0.0.1"
+    port: Port
+
+
+class SidecarKafkaSettings(SettingsSection):
+    """Where to send. What is left out is taken from the variables that `candora-ci emit` reads, and all secrets are."""
+
+    bootstrap_servers: str | None = None
+    topic_prefix: str | None = None
+    schema_registry: str | None = None
+
+
+class SpoolSettings(SettingsSection):
+    """The folder that events are in until Kafka has them."""
+
+    folder: Path
+    max_bytes: Count = _STANDARD.max_bytes
+    max_files: Count = _STANDARD.max_files
+    max_age: Seconds = _STANDARD.max_age
+
+    @property
+    def limits(self) -> SpoolLimits:
+        """As the spool takes them."""
+        return SpoolLimits(self.max_bytes, self.max_files, self.max_age)
+
+
+class LimitSettings(SettingsSection):
+    """What one request, one caller and all of them together may ask for."""
+
+    body: Count = MIB
+    """Bytes of a request."""
+    github_body: Count = 25 * MIB
+    """Bytes of a webhook of GitHub, which sends up to 25 MiB."""
+    buffered: Count = 128 * MIB
+    """Bytes of all requests that are being read."""
+    events: Count = 1000
+    """Events in one request to /v1/events."""
+    header_timeout: Seconds = 5.0
+    """How long a client may take to send its headers, and how long an idle connection is kept."""
+    body_timeout: Seconds = 5.0
+    in_flight: Count = 64
+    """Requests at a time; more are told to come back."""
+    rate: Annotated[float, Field(gt=0)] = 200.0
+    """Requests a second, of each source and of each caller, once its burst is used up."""
+    burst: Count = 1000
+    answer_within: Seconds = 2.0
+    """How long the disk may take; then the sender is told to come back."""
+
+
+class SidecarSettings(SettingsSection):
+    """The whole file."""
+
+    listen: ListenSettings = ListenSettings(port=8480)
+    metrics: ListenSettings = ListenSettings(port=9480)
+    """/metrics, and /healthz and /readyz once more: for those who ask from outside the pod."""
+    kafka: SidecarKafkaSettings = SidecarKafkaSettings()
+    spool: SpoolSettings
+    limits: LimitSettings = LimitSettings()
+    names: NameRules | None = None
+    """From the sources' words to ours."""
+    names_file: Path | None = None
+    """The same in a file of its own, as `candora-ci explain` reads it."""
+    auth: AuthSettings = AuthSettings()
+    slo: SloSettings | None = None
+    """Objectives that a resolution waits for."""
+    grace: Seconds = 20.0
+    """How long to go on sending after SIGTERM. Less than the platform waits before it kills."""
+
+    @model_validator(mode="after")
+    def _names_once(self) -> "SidecarSettings":
+        if self.names is not None and self.names_file is not None:
+            raise ValueError("give names or names_file, not both")
+        return self
+
+
+def load_settings(path: Path) -> SidecarSettings:
+    """The settings of a file.
 
     Raises:
-        UsageError: the address or a variable cannot be; the message has no value in it.
+        UsageError: it cannot be read, or is not as it should be; the message names file, line and field.
     """
-    base = _address(url)
-
-    def text(variable: str) -> str:
-        return environ.get(variable, "").strip()
-
-    secure = base.startswith("https://")
-    token = _token(text(TOKEN), text(TOKEN_FILE))
-    asked = bool(text(AUDIENCE)) or (secure and not text(CERTIFICATE))
-    github = not token and not text(ID_TOKEN) and asked and bool(text(GITHUB_TOKEN))
-    return Endpoint(
-        url=base,
-        token=token,
-        id_token="" if token else _printable(text(ID_TOKEN), ID_TOKEN),
-        request_url=_request_url(text(GITHUB_URL)) if github else "",
-        request_token=_printable(text(GITHUB_TOKEN), GITHUB_TOKEN) if github else "",
-        audience=text(AUDIENCE) or base,
-        tls=_tls(text(CA_FILE), text(CERTIFICATE), text(KEY), environ.get(KEY_PASSWORD, "")) if secure else None,
-        certificate=secure and bool(text(CERTIFICATE)),
-    )
-
-
-def _address(url: str) -> str:
-    advice = "give it as https://candora.example or http://localhost:8480"
     try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises if it is none
-    except ValueError as error:
-        raise UsageError(f"{_NAMED}: is no address; {advice}") from error
-    if parts.username or parts.password:
-        raise UsageError(f"{_NAMED}: has a user in it, which shows up in logs; give a token by {TOKEN}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"{_NAMED}: is no address of a server; {advice}")
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise UsageError(f"{_NAMED}: has characters that no address has; {advice}")
-    return url.rstrip("/")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: the settings cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: the settings are not UTF-8, at byte {error.start + 1}") from error
+    return read_yaml(text, SidecarSettings, str(path))
 
 
-def _request_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise UsageError(f"{GITHUB_URL}: is no address; it is the runner that sets it")
-    return url
+def kafka_config(kafka: SidecarKafkaSettings, environ: Mapping[str, str]) -> ProducerConfig:
+    """Where to send, by the file and the environment.
 
-
-def _token(text: str, file: str) -> str:
-    if text and file:
-        raise UsageError(f"{TOKEN} and {TOKEN_FILE} are both set: leave one out")
-    if not file:
-        return _printable(text, TOKEN)
-    try:
-        with open(file, encoding="utf-8") as opened:  # noqa: PTH123 - pathlib costs its import
-            found = opened.read(65_536).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{TOKEN_FILE}: {getattr(error, 'strerror', None) or 'is not text'}") from error
-    if not found:
-        raise UsageError(f"{TOKEN_FILE}: the file is empty")
-    return _printable(found, TOKEN_FILE)
-
-
-def _printable(token: str, variable: str) -> str:
-    """A token that can stand in a header. One with a line break would be shown by the error about it."""
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise UsageError(f"{variable}: has blanks, line breaks or other characters that no token has")
-    return token
-
-
-def _tls(ca_file: str, certificate: str, key: str, password: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{CA_FILE}: cannot be read: {_said(error)}") from error
-    if key and not certificate:
-        raise UsageError(f"{KEY} needs {CERTIFICATE}")
-    if certificate:
-        try:
-            # Without a password of its own OpenSSL would ask a terminal, which a job has not.
-            context.load_cert_chain(certificate, key or None, lambda: password)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{CERTIFICATE} and {KEY}: cannot be read: {_said(error)}") from error
-    return context
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"not PEM, not a pair, or another password ({error.reason})"
-    return getattr(error, "strerror", None) or "not PEM"
+    Raises:
+        UsageError: nobody says where Kafka is, or a variable cannot be read.
+    """
+    flags = {"servers": kafka.bootstrap_servers, "topic_prefix": kafka.topic_prefix, "registry": kafka.schema_registry}
+    config = load_config(flags, {name: value for name, value in environ.items() if name != SIDECAR})
+    if config.servers is None:
+        raise UsageError("kafka.bootstrap_servers: say where Kafka is, or set CANDORA_KAFKA_BOOTSTRAP_SERVERS")
+    return config

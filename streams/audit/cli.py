@@ -4,10 +4,10 @@ import argparse
 import gc
 import traceback
 
-from streams.audit.progress import ProgressBar
 from streams.audit.report import EXIT_CODES
-from streams.audit.run import Demand, audit
-from streams.worker.settings import WorkerSettings
+from streams.audit.run import AuditRequest, audit
+from streams.settings.installation import WorkerSettings
+from streams.terminal.progress import ProgressBar
 
 
 def run_audit(given: argparse.Namespace, settings: WorkerSettings) -> int:
@@ -16,7 +16,7 @@ def run_audit(given: argparse.Namespace, settings: WorkerSettings) -> int:
     gc.disable()  # it holds hundreds of thousands of records until its answer, and none of them in a cycle
     try:
         with ProgressBar() as bar:
-            report = audit(settings, Demand(given.wait, given.most, given.processes), bar)
+            report = audit(settings, AuditRequest(given.wait, given.most, given.processes), bar)
     except Exception:  # noqa: BLE001 - Python's own exit code for a crash, 1, would say that something is different
         traceback.print_exc()
         return undecided

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
-from streams.audit.behind import Behind
+from streams.audit.provenance import RecordProvenance
 
 ABSENT: Final = "(absent)"
 """Stands where one of two records has nothing."""
@@ -28,9 +28,9 @@ class Difference:
     key: str
     problem: Problem
     fields: tuple[FieldDifference, ...] = ()
-    behind: Behind = field(default=Behind())
+    behind: RecordProvenance = field(default=RecordProvenance())
 
-    def with_events(self, behind: Behind | None) -> "Difference":
+    def with_events(self, behind: RecordProvenance | None) -> "Difference":
         """The same, with the events that the record is made of."""
         return self if behind is None else replace(self, behind=behind)
 

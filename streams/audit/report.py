@@ -16,7 +16,7 @@ EXIT_CODES: dict[Verdict, int] = {"equal": 0, "different": 1, "undecided": 2}
 
 
 @dataclass(frozen=True)
-class Report:
+class AuditReport:
     """The answer, and what it rests on."""
 
     verdict: Verdict

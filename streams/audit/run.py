@@ -1,4 +1,4 @@
-"""The audit from its first question to its answer; `streams.audit.judge` says why it is right on a live system."""
+"""The audit from its first question to its answer; `streams.audit.comparison` says why it is right on a live system."""
 
 import os
 import sys
@@ -11,15 +11,16 @@ from schemas.duration import format_duration
 from schemas.errors import ContractError
 from schemas.topics import load_topics
 from schemas.values import SECOND, Micros
-from streams.audit.cluster import Cluster, open_consumer
-from streams.audit.crew import Crew, Job, Span, groups_of
+from streams.audit.comparison import AuditComparison, RecomputedOutputs
 from streams.audit.differences import Difference, field_differences
-from streams.audit.judge import Judge, Recomputation
-from streams.audit.kinds import Place, Undecided, decoders, kinds
-from streams.audit.published import Published, Stored, read_published
-from streams.audit.report import Report
-from streams.core.settings import Settings
-from streams.worker.settings import WorkerSettings
+from streams.audit.process_pool import OffsetSpan, ReplayJob, ReplayPool, groups_of
+from streams.audit.published_outputs import PublishedMessage, PublishedOutputs, read_published
+from streams.audit.record_types import Place, decoders, kinds
+from streams.audit.report import AuditReport
+from streams.core.settings import MetricSettings
+from streams.errors import Inconclusive
+from streams.kafka.cluster import Cluster, open_consumer
+from streams.settings.installation import WorkerSettings
 
 Tick = Callable[[int, int], None]
 """Is told now and then how many messages of how many have been read."""
@@ -29,7 +30,7 @@ _ASK_EVERY: Final = 0.2
 
 
 @dataclass(frozen=True)
-class Demand:
+class AuditRequest:
     """How an audit is to be done."""
 
     wait: Micros = 60 * SECOND
@@ -44,18 +45,18 @@ def _say_nothing(_read: int, _total: int) -> None:
     """Nobody watches."""
 
 
-def audit(settings: WorkerSettings, demand: Demand, tick: Tick = _say_nothing) -> Report:
+def audit(settings: WorkerSettings, demand: AuditRequest, tick: Tick = _say_nothing) -> AuditReport:
     """Recompute everything from the log and compare it with what is published. Changes nothing."""
     try:
         return Audit(settings, demand, tick).report()
-    except Undecided as undecided:
-        return Report("undecided", why=str(undecided))
+    except Inconclusive as undecided:
+        return AuditReport("undecided", why=str(undecided))
 
 
 class Audit:
     """One audit of one installation."""
 
-    def __init__(self, settings: WorkerSettings, demand: Demand, tick: Tick) -> None:
+    def __init__(self, settings: WorkerSettings, demand: AuditRequest, tick: Tick) -> None:
         self._settings = settings
         self._demand = demand
         self._tick = tick
@@ -65,7 +66,7 @@ class Audit:
         self._began = time.monotonic()
         self._total = 0
 
-    def report(self) -> Report:
+    def report(self) -> AuditReport:
         """Do it."""
         partitions = self._look_at_topics()
         count = partitions[self._log]
@@ -73,7 +74,7 @@ class Audit:
         cut = {partition: begin for partition, begin in begins.items() if begin > 0}
         if cut:
             partition, begin = next(iter(cut.items()))
-            raise Undecided(
+            raise Inconclusive(
                 f"{self._log}[{partition}] begins at offset {begin}: its oldest messages are gone, and what they said "
                 "cannot be recomputed; keep the log whole (retention.ms, retention.bytes) to audit it"
             )
@@ -81,17 +82,17 @@ class Audit:
         unknown: frozenset[Place] = frozenset()
         for _ in range(_ATTEMPTS):
             found = self._compare(partitions, ends, unknown)
-            if isinstance(found, Report):
+            if isinstance(found, AuditReport):
                 return found
             unknown |= found
-        raise Undecided("the workers refused messages for schemas that are being registered just now: audit again")
+        raise Inconclusive("the workers refused messages for schemas that are being registered just now: audit again")
 
     def _look_at_topics(self) -> dict[str, int]:
         partitions = self._cluster.partitions()
         names = [self._settings.topic(topic.name) for topic in load_topics()]
         missing = [name for name in names if not partitions.get(name)]
         if missing:
-            raise Undecided(
+            raise Inconclusive(
                 f"Kafka has no topic {', '.join(missing)}; are CANDORA_TOPIC_PREFIX and CANDORA_OUTPUT_PREFIX those of "
                 "the workers?"
             )
@@ -99,21 +100,21 @@ class Audit:
 
     def _compare(
         self, partitions: dict[str, int], ends: dict[int, int], unknown: frozenset[Place]
-    ) -> Report | frozenset[Place]:
+    ) -> AuditReport | frozenset[Place]:
         """The report; or the messages that must be taken for refused, and everything recomputed for that."""
         cores = self._demand.processes or _cores()
-        with Crew(self._job(partitions[self._log], unknown), groups_of(ends, cores)) as crew:
+        with ReplayPool(self._job(partitions[self._log], unknown), groups_of(ends, cores)) as crew:
 
             def tick() -> None:
                 self._tick(min(crew.count, self._total), self._total)
 
-            crew.read({partition: Span(0, end) for partition, end in ends.items()})
+            crew.read({partition: OffsetSpan(0, end) for partition, end in ends.items()})
             self._wait_for_workers(ends, tick)
             published = self._published(partitions, tick)
             _ = published.misplaced  # looked for while the crew reads
-            found = Recomputation(ends)
+            found = RecomputedOutputs(ends)
             found.add(crew.readings(tick))
-            judge = Judge(found, published, self._cluster.ends(self._log, partitions[self._log]))
+            judge = AuditComparison(found, published, self._cluster.ends(self._log, partitions[self._log]))
             spans = judge.beyond()
             if spans:
                 crew.read(spans)
@@ -123,7 +124,7 @@ class Audit:
             self._check_letters(judge, found, published)
             differences = judge.differences()
             told = self._with_events(crew, judge, differences[: self._demand.most])
-            return Report(
+            return AuditReport(
                 verdict="different" if differences else "equal",
                 ends=ends,
                 messages=self._total,
@@ -136,8 +137,8 @@ class Audit:
                 differing=len(differences),
             )
 
-    def _job(self, partitions: int, unknown: frozenset[Place]) -> Job:
-        return Job(
+    def _job(self, partitions: int, unknown: frozenset[Place]) -> ReplayJob:
+        return ReplayJob(
             client=self._client,
             topic=self._log,
             partitions=partitions,
@@ -157,14 +158,14 @@ class Audit:
                 return
             if time.monotonic() > deadline:
                 where = ", ".join(f"partition {one} at {at} of {ends[one]}" for one, at in list(behind.items())[:3])
-                raise Undecided(
+                raise Inconclusive(
                     f"the workers of the group {group} have not reached the end of {self._log} within "
                     f"{format_duration(self._demand.wait)}: {where}; are they running, and is CANDORA_APP_ID theirs?"
                 )
             tick()
             time.sleep(_ASK_EVERY)
 
-    def _published(self, partitions: dict[str, int], tick: Callable[[], None]) -> Published:
+    def _published(self, partitions: dict[str, int], tick: Callable[[], None]) -> PublishedOutputs:
         consumer = open_consumer(self._client)
         try:
             published = read_published(self._cluster, consumer, self._settings.outputs, partitions, tick)
@@ -173,18 +174,18 @@ class Audit:
         check_settings(published.records[-1], self._settings.core())
         return published
 
-    def _check_letters(self, judge: Judge, found: Recomputation, published: Published) -> None:
+    def _check_letters(self, judge: AuditComparison, found: RecomputedOutputs, published: PublishedOutputs) -> None:
         """Whether missing dead letters can be told at all."""
         missing = judge.letters_missing()
         if missing and published.dead.gone:
-            raise Undecided("the topic of the dead letters has lost its oldest messages: some cannot be compared")
+            raise Inconclusive("the topic of the dead letters has lost its oldest messages: some cannot be compared")
         for place in missing:
             letter = found.refused[place]
             if letter["reason"] == "unknown_schema" and self._settings.schema_registry_url is None:
-                raise Undecided(f"{letter['problem']}: set CANDORA_SCHEMA_REGISTRY_URL as the workers have it")
+                raise Inconclusive(f"{letter['problem']}: set CANDORA_SCHEMA_REGISTRY_URL as the workers have it")
 
     @staticmethod
-    def _with_events(crew: Crew, judge: Judge, differences: list[Difference]) -> tuple[Difference, ...]:
+    def _with_events(crew: ReplayPool, judge: AuditComparison, differences: list[Difference]) -> tuple[Difference, ...]:
         subjects = judge.subjects(differences)
         if not subjects:
             return tuple(differences)
@@ -198,7 +199,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def check_settings(snapshots: Mapping[bytes, Stored], settings: Settings) -> None:
+def check_settings(snapshots: Mapping[bytes, PublishedMessage], settings: MetricSettings) -> None:
     """Nothing, if the published numbers were computed with these settings.
 
     Raises:
@@ -213,7 +214,7 @@ def check_settings(snapshots: Mapping[bytes, Stored], settings: Settings) -> Non
             continue  # no snapshot: it is told with the other differences
         theirs = {**value["settings"], "windows": [window["window"] for window in value["windows"]]}
         for path, published, here in field_differences(theirs, ours):
-            raise Undecided(
+            raise Inconclusive(
                 f"settings differ: {path} is {_setting(published)} in the snapshot {key.decode()!r}, and "
                 f"{_setting(here)} here; audit with the workers' CANDORA_{path.partition('[')[0].upper()}"
             )

@@ -10,7 +10,7 @@ from typing import Final
 
 from schemas.values import HOUR, Micros
 from streams.backfill.openmetrics import write
-from streams.backfill.series import History
+from streams.backfill.series import SeriesHistory
 
 BLOCK: Final[Micros] = 162 * HOUR
 """The longest block that promtool makes; without a word it makes them two hours long, and reads the file for each."""
@@ -24,7 +24,7 @@ class PromtoolError(Exception):
 
 def write_blocks(
     folder: Path,
-    history: History,
+    history: SeriesHistory,
     grid: range,
     target: Mapping[str, str],
     tick: Callable[[int, int], None] = lambda _done, _total: None,

@@ -9,17 +9,17 @@ from typing import Final
 from schemas.duration import format_duration
 from schemas.errors import ContractError
 from schemas.values import EventValue, Micros
-from streams.audit.kinds import Undecided
-from streams.audit.progress import ProgressBar
 from streams.backfill.blocks import COMMAND, PromtoolError, write_blocks
-from streams.backfill.log import Log
 from streams.backfill.openmetrics import write
-from streams.backfill.replay import replay, told_at
-from streams.backfill.series import History
-from streams.compute import read_events
-from streams.core.settings import Settings
-from streams.failures import in_words
-from streams.worker.settings import WorkerSettings
+from streams.backfill.series import SeriesHistory
+from streams.core.settings import MetricSettings
+from streams.errors import Inconclusive
+from streams.replay.compute import read_events
+from streams.replay.log_source import EventTimeLog
+from streams.replay.replay import replay, told_at
+from streams.settings.installation import WorkerSettings
+from streams.terminal.os_errors import in_words
+from streams.terminal.progress import ProgressBar
 
 USAGE: Final = 2
 UNREACHABLE: Final = 3
@@ -41,7 +41,7 @@ def run_backfill(given: argparse.Namespace, settings: WorkerSettings) -> int:
             _write_blocks(given.blocks, history, grid, target)
     except PromtoolError as error:
         return _fail(1, error)
-    except Undecided as error:
+    except Inconclusive as error:
         return _fail(UNREACHABLE, error)
     except (ContractError, UnicodeDecodeError) as error:
         return _fail(USAGE, f"{given.events}: {error}")
@@ -56,21 +56,21 @@ def grid_of(begin: Micros, end: Micros, step: Micros) -> range:
 
 
 def history_of(
-    events: Iterable[EventValue], settings: Settings, grid: range, imported: Iterable[EventValue] = ()
-) -> History:
+    events: Iterable[EventValue], settings: MetricSettings, grid: range, imported: Iterable[EventValue] = ()
+) -> SeriesHistory:
     """The series over the grid; `events`, and those of them that were imported, in the order of `told_at`."""
-    history = History(grid[0])
+    history = SeriesHistory(grid[0])
     for moment in replay(events, settings, grid, imported):
         history.add(moment)
     return history
 
 
-def _history(name: str | None, settings: WorkerSettings, grid: range, tick: Tick) -> History:
+def _history(name: str | None, settings: WorkerSettings, grid: range, tick: Tick) -> SeriesHistory:
     """The series of the log, or of a file: what stands in a file is sent to the workers at once, if at all."""
     if name is not None:
         events = _of_file(name)
         return history_of(events, settings.core(), grid, events)
-    log = Log(settings, tick)
+    log = EventTimeLog(settings, tick)
     history = history_of(log.events(), settings.core(), grid, log.imported())
     if log.refused:
         print(f"candora: left out {log.refused} messages that the workers refused", file=sys.stderr)
@@ -84,14 +84,14 @@ def _of_file(name: str) -> list[EventValue]:
         return sorted(read_events(lines), key=told_at)
 
 
-def _write_file(path: Path, history: History, grid: range, target: Mapping[str, str]) -> None:
+def _write_file(path: Path, history: SeriesHistory, grid: range, target: Mapping[str, str]) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(write(history, grid, target))
     print(f"wrote {path}: {len(grid)} moments, {format_duration(grid.step)} apart. Load it with")
     print(f"  promtool {' '.join(COMMAND)} {path} DATA_FOLDER")
 
 
-def _write_blocks(folder: Path, history: History, grid: range, target: Mapping[str, str]) -> None:
+def _write_blocks(folder: Path, history: SeriesHistory, grid: range, target: Mapping[str, str]) -> None:
     with ProgressBar("writing") as bar:
         write_blocks(folder, history, grid, target, bar)
     print(f"wrote {len(grid)} moments, {format_duration(grid.step)} apart, into {folder}")

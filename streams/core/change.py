@@ -3,18 +3,18 @@
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.values import Micros
-from streams.core.facts import AnyFact, Commit, Fact, Stage
+from streams.core.facts import AnyFact, CommitFact, Fact, StageFact
 from streams.core.incident import LengthMark
 
 if TYPE_CHECKING:
-    from streams.core.deployment import Deployment
+    from streams.core.deployment import DeploymentState
 
 
 MERGES: Final = 8
 """How many merges of merges a commit is followed through to its change."""
 
 
-class Promotion(NamedTuple):
+class FirstPromotion(NamedTuple):
     """How a change first came to 100 % in an environment."""
 
     at: Micros
@@ -23,10 +23,10 @@ class Promotion(NamedTuple):
     """The partition's clock when a promotion that carries the change was first read."""
 
 
-class Change:
+class ChangeState:
     """A pull or merge request, or a lone commit: who carried it where, and what was already observed of it.
 
-    It keeps the events that named it. Its commits may be reported under other names too: `Commits` knows them.
+    It keeps the events that named it. Its commits may be reported under other names too: `CommitIndex` knows them.
     """
 
     __slots__ = ("beaten", "carriers", "changed_at", "due", "facts", "history", "key", "name", "unsaved")
@@ -34,9 +34,9 @@ class Change:
     def __init__(self, key: str, name: str) -> None:
         self.key = key
         self.name = name
-        self.facts: list[Fact[Commit] | Fact[Stage]] = []
+        self.facts: list[Fact[CommitFact] | Fact[StageFact]] = []
         self.beaten: list[AnyFact] = []
-        self.carriers: list[Deployment] = []
+        self.carriers: list[DeploymentState] = []
         """The promoted deployments that carry it."""
         self.history: dict[str, tuple[LengthMark, ...]] = {}
         """By environment, what was observed; below zero: the clocks were skewed."""
@@ -50,11 +50,11 @@ class Change:
         """The commits that its own events speak of."""
         return {fact.body.sha for fact in self.facts}
 
-    def promotions(self) -> dict[str, Promotion]:
+    def promotions(self) -> dict[str, FirstPromotion]:
         """By environment, the earliest promotion to 100 % that carries it."""
-        first: dict[str, Promotion] = {}
+        first: dict[str, FirstPromotion] = {}
         for deployment in self.carriers:
-            one = Promotion(deployment.promoted_at or 0, deployment.name, deployment.promoted_seen)
+            one = FirstPromotion(deployment.promoted_at or 0, deployment.name, deployment.promoted_seen)
             best = first.get(deployment.env)
             if best is None:
                 first[deployment.env] = one
@@ -63,7 +63,7 @@ class Change:
         return first
 
 
-class Commits:
+class CommitIndex:
     """Which change each commit belongs to: exactly one.
 
     A request that reported the commit wins, the earliest report first. Without one, a commit that names this one as
@@ -73,13 +73,13 @@ class Commits:
     __slots__ = ("_change_of", "_members", "_merged_from", "_reports", "_summaries")
 
     def __init__(self) -> None:
-        self._reports: dict[str, list[Fact[Commit]]] = {}
-        self._merged_from: dict[str, list[Fact[Commit]]] = {}
+        self._reports: dict[str, list[Fact[CommitFact]]] = {}
+        self._merged_from: dict[str, list[Fact[CommitFact]]] = {}
         self._change_of: dict[str, str] = {}
         self._members: dict[str, set[str]] = {}
-        self._summaries: dict[str, tuple[Fact[Commit] | None, Micros]] = {}
+        self._summaries: dict[str, tuple[Fact[CommitFact] | None, Micros]] = {}
 
-    def add(self, fact: Fact[Commit]) -> dict[str, str | None]:
+    def add(self, fact: Fact[CommitFact]) -> dict[str, str | None]:
         """Learn a report; answer the commits that moved, each with the change it left (None: it is new)."""
         before = self._steps_of(fact)
         self._reports.setdefault(fact.body.sha, []).append(fact)
@@ -90,7 +90,7 @@ class Commits:
             self._summarize(self._change_of[fact.body.sha], [fact])
         return moved
 
-    def remove(self, fact: Fact[Commit]) -> dict[str, str | None]:
+    def remove(self, fact: Fact[CommitFact]) -> dict[str, str | None]:
         """Forget a report; answer the commits that moved, each with the change it left."""
         before = self._steps_of(fact)
         _drop(self._reports, fact.body.sha, fact)
@@ -107,7 +107,7 @@ class Commits:
         """The commits of a change; none if it is not known."""
         return self._members.get(change_id, set())
 
-    def first_of(self, change_id: str) -> Fact[Commit] | None:
+    def first_of(self, change_id: str) -> Fact[CommitFact] | None:
         """The earliest report of any of its commits, under whatever name it was reported."""
         return self._summary(change_id)[0]
 
@@ -115,7 +115,7 @@ class Commits:
         """The partition's clock when the first report of any of its commits was read."""
         return self._summary(change_id)[1]
 
-    def _summary(self, change_id: str) -> tuple[Fact[Commit] | None, Micros]:
+    def _summary(self, change_id: str) -> tuple[Fact[CommitFact] | None, Micros]:
         summary = self._summaries.get(change_id)
         if summary is None:
             reports = [fact for sha in self.members(change_id) for fact in self._reports.get(sha, ())]
@@ -123,7 +123,7 @@ class Commits:
             summary = self._summaries[change_id] = (first, min((fact.seen_at for fact in reports), default=0))
         return summary
 
-    def _summarize(self, change_id: str, reports: list[Fact[Commit]]) -> None:
+    def _summarize(self, change_id: str, reports: list[Fact[CommitFact]]) -> None:
         """Take reports into a summary that is there; they are of a commit that is in the change now."""
         summary = self._summaries.get(change_id)
         if summary is None or not reports:
@@ -189,7 +189,7 @@ class Commits:
             sha = found
         return min(trail[trail.index(sha) :])  # they name each other in a circle: one of them stands for all
 
-    def _steps_of(self, fact: Fact[Commit]) -> dict[str, tuple[str | None, bool]]:
+    def _steps_of(self, fact: Fact[CommitFact]) -> dict[str, tuple[str | None, bool]]:
         return {sha: self._step(sha) for sha in (fact.body.sha, fact.body.merge_sha) if sha is not None}
 
     def _step(self, sha: str) -> tuple[str | None, bool]:
@@ -205,7 +205,7 @@ class Commits:
         return (sha if reports else None), False
 
 
-def _drop(reports: dict[str, list[Fact[Commit]]], sha: str, fact: Fact[Commit]) -> None:
+def _drop(reports: dict[str, list[Fact[CommitFact]]], sha: str, fact: Fact[CommitFact]) -> None:
     reports[sha].remove(fact)
     if not reports[sha]:
         del reports[sha]

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.values import LaneName, Micros, ReasonName, VerdictName
-from streams.core.facts import AnyFact, Canary, Fact
-from streams.core.settings import Settings
+from streams.core.facts import AnyFact, CanaryFact, Fact
+from streams.core.settings import MetricSettings
 
 if TYPE_CHECKING:
     from streams.core.claims import Claimant
@@ -40,14 +40,14 @@ class VerdictMark(NamedTuple):
     offset: int
 
 
-class Failure(NamedTuple):
+class DeploymentFailure(NamedTuple):
     """When it failed and why; of several, the smallest counts."""
 
     at: Micros
     reason: ReasonName
 
 
-class Deployment:
+class DeploymentState:
     """The facts of one deployment, what they amount to, and what was already counted of it."""
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Deployment:
         self.key = key
         self.env = env
         self.name = name
-        self.facts: list[Fact[Canary]] = []
+        self.facts: list[Fact[CanaryFact]] = []
         self.beaten: list[AnyFact] = []
         self.started_at: Micros | None = None
         self.promoted_at: Micros | None = None
@@ -78,7 +78,7 @@ class Deployment:
         self.incidents: list[Claimant] = []
         self.carried: frozenset[str] = frozenset()
         self.verdict: VerdictName = "unknown"
-        self.failure: Failure | None = None
+        self.failure: DeploymentFailure | None = None
         self.failing = False
         self.late = False
         self.counted: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ class Deployment:
         self.begun_at = self.promoted_at if self.started_at is None else self.started_at
         self._read_names(facts or sorted(self.facts, key=_rank))
 
-    def _read_names(self, shown: list[Fact[Canary]]) -> None:
+    def _read_names(self, shown: list[Fact[CanaryFact]]) -> None:
         """What it is made of, and in which lane: the earliest that was said."""
         self.lane = shown[0].lane if shown else "normal"
         self.sha = self.digest = self.url = None
@@ -149,9 +149,9 @@ class Deployment:
             self.finished_at, self.known_at = min(ends), max(min(seen), begun_seen)
         return self.finished_at != before
 
-    def read_failure(self, settings: Settings) -> None:
+    def read_failure(self, settings: MetricSettings) -> None:
         """Work out the failure that comes first by event time (then by name), and whether one came too late."""
-        failures: list[Failure] = []
+        failures: list[DeploymentFailure] = []
         self.late, self.failure = False, None
         if not self.rollbacks and not self.incidents:
             return
@@ -161,7 +161,7 @@ class Deployment:
                 self.late = True
                 continue
             before_full = self.promoted_at is None or rollback.at < self.promoted_at
-            failures.append(Failure(rollback.at, "canary_rollback" if before_full else "rollback"))
+            failures.append(DeploymentFailure(rollback.at, "canary_rollback" if before_full else "rollback"))
         for incident in self.incidents:
             if self.begun_at is None or incident.at < self.begun_at:
                 continue
@@ -170,10 +170,10 @@ class Deployment:
             if last is not None and incident.at > last:
                 self.late = True
             else:
-                failures.append(Failure(incident.at, "incident"))
+                failures.append(DeploymentFailure(incident.at, "incident"))
         self.failure = min(failures, default=None)
 
-    def judge(self, clock: Micros, settings: Settings, *, newer: bool) -> Micros | None:
+    def judge(self, clock: Micros, settings: MetricSettings, *, newer: bool) -> Micros | None:
         """Set the verdict at this clock; answer when the clock alone can next change it."""
         due: Micros | None = None
         if self.begun_at is None:

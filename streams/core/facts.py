@@ -15,7 +15,7 @@ FOR_EVER: Final[Micros] = -(1 << 62)
 """The clock of a computation without a broker while it reads: everything was known for ever."""
 
 
-class Commit(NamedTuple):
+class CommitFact(NamedTuple):
     """A commit_created."""
 
     sha: str
@@ -23,14 +23,14 @@ class Commit(NamedTuple):
     merge_sha: str | None
 
 
-class Stage(NamedTuple):
+class StageFact(NamedTuple):
     """A stage of the pipeline that passed for a commit."""
 
     sha: str
     stage: str
 
 
-class Canary(NamedTuple):
+class CanaryFact(NamedTuple):
     """A canary_started, or a canary_promoted (`promoted`)."""
 
     promoted: bool
@@ -40,7 +40,7 @@ class Canary(NamedTuple):
     url: str | None
 
 
-class Rollback(NamedTuple):
+class RollbackFact(NamedTuple):
     """A rollback_triggered and the name of what it rolls back: an id, else a SHA, else whatever is in force."""
 
     env: str
@@ -52,7 +52,7 @@ class Rollback(NamedTuple):
     succeeded: bool | None
 
 
-class Cause(NamedTuple):
+class CauseFact(NamedTuple):
     """What an incident says caused it."""
 
     service: str | None
@@ -61,7 +61,7 @@ class Cause(NamedTuple):
     kind: CauseKindName
 
 
-class Report(NamedTuple):
+class IncidentFact(NamedTuple):
     """An incident_opened (`opened`) or an incident_resolved."""
 
     opened: bool
@@ -70,14 +70,14 @@ class Report(NamedTuple):
     title: str | None
     slo_met_at: Micros | None
     alert_cleared_at: Micros | None
-    cause: Cause | None
+    cause: CauseFact | None
     deployment_id: str | None
     sha: str | None
     escaped: tuple[str, ...]
     regression_test: str | None
 
 
-class Link(NamedTuple):
+class CauseLinkFact(NamedTuple):
     """An incident of another service whose cause is looked for here; of several, the highest `version` holds."""
 
     origin: str
@@ -90,7 +90,7 @@ class Link(NamedTuple):
     version: int
 
 
-Body = TypeVar("Body", Commit, Stage, Canary, Rollback, Report, Link)
+Body = TypeVar("Body", CommitFact, StageFact, CanaryFact, RollbackFact, IncidentFact, CauseLinkFact)
 
 COUNTED_LANES: Final = frozenset(("normal", "hotfix"))
 
@@ -120,12 +120,19 @@ class Fact(NamedTuple, Generic[Body]):
         return (self.at, self.mark)
 
 
-AnyFact = Fact[Commit] | Fact[Stage] | Fact[Canary] | Fact[Rollback] | Fact[Report] | Fact[Link]
+AnyFact = (
+    Fact[CommitFact]
+    | Fact[StageFact]
+    | Fact[CanaryFact]
+    | Fact[RollbackFact]
+    | Fact[IncidentFact]
+    | Fact[CauseLinkFact]
+)
 
 
 def is_rehearsal(fact: AnyFact) -> bool:
     """Whether a rollback was rehearsed by it, and did not report that it failed."""
-    return fact.lane == "rehearsal" and isinstance(fact.body, Rollback) and fact.body.succeeded is not False
+    return fact.lane == "rehearsal" and isinstance(fact.body, RollbackFact) and fact.body.succeeded is not False
 
 
 _OF_CHANGES: Final = frozenset(
@@ -160,19 +167,19 @@ def fact_of(event: EventValue, seen_at: Micros, offset: int) -> AnyFact:
     return Fact(event_id, fingerprint(event), offset, seen_at, event["occurred_at"], event["lane"], read(event))
 
 
-def _commit(event: EventValue) -> Commit:
+def _commit(event: EventValue) -> CommitFact:
     commit = event["commit"]
-    return Commit(event["commit_sha"] or "", event["change_id"], commit["merge_sha"] if commit else None)
+    return CommitFact(event["commit_sha"] or "", event["change_id"], commit["merge_sha"] if commit else None)
 
 
-def _stage(event: EventValue) -> Stage:
-    return Stage(event["commit_sha"] or "", event["event_type"])
+def _stage(event: EventValue) -> StageFact:
+    return StageFact(event["commit_sha"] or "", event["event_type"])
 
 
-def _canary(event: EventValue) -> Canary:
+def _canary(event: EventValue) -> CanaryFact:
     canary, source = event["canary"], event["source"]
     included = canary["included_shas"] if canary else None
-    return Canary(
+    return CanaryFact(
         event["event_type"] == "canary_promoted",
         event["commit_sha"],
         event["artifact_digest"],
@@ -181,38 +188,38 @@ def _canary(event: EventValue) -> Canary:
     )
 
 
-def _rollback(event: EventValue) -> Rollback:
+def _rollback(event: EventValue) -> RollbackFact:
     env, named, sha, rollback = event["env"] or "", event["deployment_id"], event["commit_sha"], event["rollback"]
     if rollback is None:
-        return Rollback(env, named, sha, "manual", None, None, None)
+        return RollbackFact(env, named, sha, "manual", None, None, None)
     reason, succeeded = rollback["reason"], rollback["succeeded"]
-    return Rollback(env, named, sha, rollback["trigger"], rollback["to_sha"], reason, succeeded)
+    return RollbackFact(env, named, sha, rollback["trigger"], rollback["to_sha"], reason, succeeded)
 
 
-def _report(event: EventValue) -> Report:
+def _report(event: EventValue) -> IncidentFact:
     opened = event["event_type"] == "incident_opened"
     names = (event["deployment_id"], event["commit_sha"])
     incident = event["incident"]
     if incident is None:
-        return Report(opened, event["env"], None, None, None, None, None, *names, (), None)
+        return IncidentFact(opened, event["env"], None, None, None, None, None, *names, (), None)
     cause = incident["cause"]
-    return Report(
+    return IncidentFact(
         opened,
         event["env"],
         incident["severity"],
         incident["title"],
         incident["slo_met_at"],
         incident["alert_cleared_at"],
-        Cause(cause["service"], cause["deployment_id"], cause["commit_sha"], cause["kind"]) if cause else None,
+        CauseFact(cause["service"], cause["deployment_id"], cause["commit_sha"], cause["kind"]) if cause else None,
         *names,
         tuple(incident["escaped_gates"] or ()),
         incident["regression_test"],
     )
 
 
-def _link(event: EventValue) -> Link:
+def _link(event: EventValue) -> CauseLinkFact:
     incident, attributes = event["incident"], event["attributes"]
-    return Link(
+    return CauseLinkFact(
         attributes["origin"],
         event["incident_id"] or "",
         event["env"] or "",

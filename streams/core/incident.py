@@ -4,12 +4,12 @@ from typing import Final, NamedTuple
 
 from schemas.values import LaneName, Micros, RuleName
 from streams.core.claims import Claim, Claimant
-from streams.core.facts import FOR_EVER, AnyFact, Cause, Fact, Report
-from streams.core.links import Link
-from streams.core.settings import Settings
+from streams.core.cross_service import Link
+from streams.core.facts import FOR_EVER, AnyFact, CauseFact, Fact, IncidentFact
+from streams.core.settings import MetricSettings
 
 
-class Period(NamedTuple):
+class OpenPeriod(NamedTuple):
     """From opened to restored; `ended_at` is None while it is open."""
 
     opened_at: Micros
@@ -29,7 +29,7 @@ class LengthMark(NamedTuple):
 NOBODYS: Final = frozenset(("infra", "external"))
 
 
-class Incident(Claimant):
+class IncidentState(Claimant):
     """The facts of one incident, what they amount to, and what was already observed of it."""
 
     __slots__ = (
@@ -40,14 +40,14 @@ class Incident(Claimant):
     def __init__(self, key: str, name: str) -> None:
         super().__init__(key)
         self.name = name
-        self.facts: list[Fact[Report]] = []
+        self.facts: list[Fact[IncidentFact]] = []
         self.beaten: list[AnyFact] = []
         self.env: str | None = None
         self.lane: LaneName = "normal"
         self.title: str | None = None
-        self.periods: tuple[Period, ...] = ()
+        self.periods: tuple[OpenPeriod, ...] = ()
         self.known_at: Micros = 0
-        self.cause: Cause | None = None
+        self.cause: CauseFact | None = None
         self.rule: RuleName = "none"
         self.link: Link | None = None
         self.history: dict[str, tuple[LengthMark, ...]] = {}
@@ -94,7 +94,7 @@ class Incident(Claimant):
         self.cause = causes[-1].body.cause if causes else None
         self._read_claim(service, facts)
 
-    def _read_claim(self, service: str, facts: list[Fact[Report]]) -> None:
+    def _read_claim(self, service: str, facts: list[Fact[IncidentFact]]) -> None:
         """The first that is given decides: an explicit cause or deployment, a SHA, else what was in force."""
         self.claim, self.link, self.rule = None, None, "none"
         if not self.periods or self.env is None:
@@ -125,18 +125,18 @@ class Incident(Claimant):
         """A deployment, here or in another service, is said to have caused it."""
         return self.target is not None or self.link is not None
 
-    def due_at(self, settings: Settings) -> Micros | None:
+    def due_at(self, settings: MetricSettings) -> Micros | None:
         """When its time to restore may be observed; None while it is open."""
         ended_at = self.ended_at
         return None if ended_at is None else max(ended_at, self.known_at) + settings.lateness
 
 
-def _order(fact: Fact[Report]) -> tuple[Micros, bool, bytes]:
+def _order(fact: Fact[IncidentFact]) -> tuple[Micros, bool, bytes]:
     """By event time; at one instant an opening stands before a resolution."""
     return (fact.at, not fact.body.opened, fact.mark)
 
 
-def _decides(cause: Cause | None) -> bool:
+def _decides(cause: CauseFact | None) -> bool:
     return cause is not None and bool(cause.kind in NOBODYS or cause.deployment_id or cause.sha or cause.service)
 
 
@@ -151,29 +151,29 @@ class _Open:
         "slo_met_at",
     )  # fmt: skip
 
-    def __init__(self, fact: Fact[Report]) -> None:
+    def __init__(self, fact: Fact[IncidentFact]) -> None:
         self.opened_at = self.not_before = fact.at
         self.before_seen: Micros = FOR_EVER
         self.wait(fact)
 
-    def reopen(self, fact: Fact[Report]) -> None:
+    def reopen(self, fact: Fact[IncidentFact]) -> None:
         """Opened anew before it ended: it goes on, at least to the end it already had."""
         self.not_before = self.ended_at or self.not_before
         self.before_seen = self.seen_at
         self.wait(fact)
 
-    def wait(self, fact: Fact[Report]) -> None:
+    def wait(self, fact: Fact[IncidentFact]) -> None:
         self.opened_seen = fact.seen_at
         self.resolved_seen: Micros = FOR_EVER
         self.resolved_at: Micros | None = None
         self.slo_met_at: Micros | None = None
         self.alert_cleared_at: Micros | None = None
 
-    def open_too(self, fact: Fact[Report]) -> None:
+    def open_too(self, fact: Fact[IncidentFact]) -> None:
         """Another report says that it was opened, later than the one that counts."""
         self.opened_seen = min(self.opened_seen, fact.seen_at)
 
-    def resolve(self, fact: Fact[Report]) -> None:
+    def resolve(self, fact: Fact[IncidentFact]) -> None:
         if self.resolved_at is None:
             self.resolved_at, self.resolved_seen = fact.at, fact.seen_at
         self.resolved_seen = min(self.resolved_seen, fact.seen_at)
@@ -196,7 +196,7 @@ class _Open:
         return max(self.not_before, *ends)
 
 
-def _periods(facts: list[Fact[Report]]) -> tuple[tuple[Period, ...], Micros]:
+def _periods(facts: list[Fact[IncidentFact]]) -> tuple[tuple[OpenPeriod, ...], Micros]:
     """The open periods of ordered reports, and since when the end of the last one is known."""
     periods: list[_Open] = []
     for fact in facts:
@@ -211,4 +211,4 @@ def _periods(facts: list[Fact[Report]]) -> tuple[tuple[Period, ...], Micros]:
         else:
             last.open_too(fact)
     known_at = periods[-1].seen_at if periods else 0
-    return tuple(Period(period.opened_at, period.ended_at) for period in periods), known_at
+    return tuple(OpenPeriod(period.opened_at, period.ended_at) for period in periods), known_at

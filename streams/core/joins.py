@@ -9,19 +9,21 @@ from enum import Enum
 from typing import Final, cast
 
 from schemas.values import EventValue, Micros
-from streams.core.change import Change, Commits
-from streams.core.claims import Claim, Claimant, Claims, LinkedIncident, Place, RollbackClaim, Timeline
-from streams.core.deployment import Deployment
-from streams.core.facts import AnyFact, Commit, Fact, Stage
-from streams.core.incident import Incident
-from streams.core.links import link_event
-from streams.core.settings import Settings
+from streams.core.change import ChangeState, CommitIndex
+from streams.core.claim_index import ClaimIndex
+from streams.core.claims import Claim, Claimant, LinkedIncidentClaim, RollbackClaim
+from streams.core.cross_service import link_event
+from streams.core.deployment import DeploymentState
+from streams.core.facts import AnyFact, CommitFact, Fact, StageFact
+from streams.core.incident import IncidentState
+from streams.core.settings import MetricSettings
+from streams.core.timeline import Place, Timeline
 
-Entity = Change | Deployment | Incident | RollbackClaim | LinkedIncident
-Counted = Change | Deployment | Incident
+Entity = ChangeState | DeploymentState | IncidentState | RollbackClaim | LinkedIncidentClaim
+Counted = ChangeState | DeploymentState | IncidentState
 
 
-class Taken(Enum):
+class MergeResult(Enum):
     """What became of a fact that was offered."""
 
     NEW = "new"
@@ -33,10 +35,10 @@ class Taken(Enum):
 class Joins:
     """Every record of a service, and what points at what."""
 
-    def __init__(self, service: str, settings: Settings) -> None:
+    def __init__(self, service: str, settings: MetricSettings) -> None:
         self.service = service
         self.settings = settings
-        self.commits: Final = Commits()
+        self.commits: Final = CommitIndex()
         self.entities: dict[str, Entity] = {}
         self.due: dict[str, Counted] = {}
         """Records to look at again: what they stand for may have changed."""
@@ -50,33 +52,33 @@ class Joins:
         self._beaten: dict[bytes, dict[bytes, str]] = {}
         """By event id, the contents that do not count and the keys of the records that keep them."""
         self.timelines: dict[str, Timeline] = {}
-        self._claims = Claims()
-        self._holders: dict[str, list[Deployment]] = {}
+        self._claims = ClaimIndex()
+        self._holders: dict[str, list[DeploymentState]] = {}
         self._claimants_due: dict[str, Claimant] = {}
-        self._finishes_due: dict[str, Deployment] = {}
-        self._carriers_due: dict[str, Deployment] = {}
+        self._finishes_due: dict[str, DeploymentState] = {}
+        self._carriers_due: dict[str, DeploymentState] = {}
 
     # --- merging one fact ---------------------------------------------------------------------------------------
 
-    def take(self, key: str, fact: AnyFact) -> Taken:
+    def take(self, key: str, fact: AnyFact) -> MergeResult:
         """Merge a fact. Of several contents under one event id, the one with the smallest rank counts."""
         owner = self._owners.get(fact.event_id)
         if owner is None:
             self._learn(key, fact)
-            return Taken.NEW
+            return MergeResult.NEW
         prior = next(one for one in owner.facts if one.event_id == fact.event_id)
         beaten = self._beaten.get(fact.event_id, {})
         if fact.mark == prior.mark or fact.mark in beaten:
-            return Taken.REPEATED
+            return MergeResult.REPEATED
         self._beaten[fact.event_id] = beaten
         if prior.rank < fact.rank:
             beaten[fact.mark] = key
             entity = self.entity(key)
             entity.beaten.append(fact)
             self.save(entity)
-            if not isinstance(entity, (RollbackClaim, LinkedIncident)):
+            if not isinstance(entity, (RollbackClaim, LinkedIncidentClaim)):
                 self.changed[key] = self.due[key] = entity
-            return Taken.BEATEN
+            return MergeResult.BEATEN
         if key == owner.key:
             fact = fact._replace(seen_at=min(prior.seen_at, fact.seen_at))  # one event, known since it first came
         beaten[prior.mark] = owner.key
@@ -84,7 +86,7 @@ class Joins:
         cast("list[AnyFact]", owner.facts).remove(prior)
         self._read(owner, prior, fact.offset, learned=False)
         self._learn(key, fact)
-        return Taken.REPLACING
+        return MergeResult.REPLACING
 
     def save(self, entity: Entity) -> None:
         """Let it be stored again."""
@@ -106,7 +108,7 @@ class Joins:
             timeline = self.timelines[env] = Timeline()
         return timeline
 
-    def superseded(self, deployment: Deployment) -> bool:
+    def superseded(self, deployment: DeploymentState) -> bool:
         """Whether a newer one of its environment began."""
         return deployment.place is not None and self.timeline(deployment.env).after(deployment.place) is not None
 
@@ -115,7 +117,7 @@ class Joins:
         contested = (fact.event_id for fact in (*entity.facts, *entity.beaten) if fact.event_id in self._beaten)
         return {key for one in contested for key in (*self._beaten[one].values(), self._owners[one].key)}
 
-    def holders(self, sha: str) -> list[Deployment]:
+    def holders(self, sha: str) -> list[DeploymentState]:
         """The deployments that began and hold this commit."""
         return self._holders.get(sha, [])
 
@@ -130,17 +132,17 @@ class Joins:
             for fact in (*entity.facts, *entity.beaten):
                 self._owners.pop(fact.event_id, None)
                 self._beaten.pop(fact.event_id, None)
-            if isinstance(entity, Deployment):
+            if isinstance(entity, DeploymentState):
                 self._forget_deployment(entity)
-            elif isinstance(entity, Change):
+            elif isinstance(entity, ChangeState):
                 for fact in entity.facts:
-                    if isinstance(fact.body, Commit) and fact.counts:
+                    if isinstance(fact.body, CommitFact) and fact.counts:
                         self.commits.remove(fact)
             else:
                 entity.claim = entity.target = None
                 self._claims.replace(entity)
 
-    def _forget_deployment(self, deployment: Deployment) -> None:
+    def _forget_deployment(self, deployment: DeploymentState) -> None:
         deployment.rollbacks = []
         deployment.incidents = []
         if deployment.place is None:
@@ -162,25 +164,25 @@ class Joins:
         """Take in that an entity gained or lost a fact, after the message at this offset."""
         key = entity.key
         self.save(entity)
-        if isinstance(entity, Change):
+        if isinstance(entity, ChangeState):
             self.changed[key] = entity
-            self._read_change(cast("Fact[Commit] | Fact[Stage]", fact), learned=learned)
+            self._read_change(cast("Fact[CommitFact] | Fact[StageFact]", fact), learned=learned)
             return
-        if isinstance(entity, (RollbackClaim, LinkedIncident)):
+        if isinstance(entity, (RollbackClaim, LinkedIncidentClaim)):
             entity.read_facts()
             self._file(entity)
             return
         self.changed[key] = self.due[key] = entity
-        if isinstance(entity, Deployment):
+        if isinstance(entity, DeploymentState):
             self._read_deployment(entity)
         else:
             self._read_incident(entity, offset)
 
-    def _read_change(self, fact: Fact[Commit] | Fact[Stage], *, learned: bool) -> None:
-        if isinstance(fact.body, Stage):
+    def _read_change(self, fact: Fact[CommitFact] | Fact[StageFact], *, learned: bool) -> None:
+        if isinstance(fact.body, StageFact):
             change_id = self.commits.change_of(fact.body.sha)
             if change_id is not None:
-                change = cast("Change", self.entity(f"c/{change_id}"))
+                change = cast("ChangeState", self.entity(f"c/{change_id}"))
                 self.changed[change.key] = change
         elif fact.counts:
             moved = self.commits.add(fact) if learned else self.commits.remove(fact)
@@ -194,11 +196,11 @@ class Joins:
 
     def _reconsider(self, change_id: str | None) -> None:
         if change_id is not None:
-            change = cast("Change", self.entity(f"c/{change_id}"))
+            change = cast("ChangeState", self.entity(f"c/{change_id}"))
             self.due[change.key] = change
             self.changed[change.key] = change
 
-    def _read_deployment(self, deployment: Deployment) -> None:
+    def _read_deployment(self, deployment: DeploymentState) -> None:
         timeline = self.timeline(deployment.env)
         place, sha, promoted_at = deployment.place, deployment.sha, deployment.promoted_at
         held = deployment.shas if place else ()
@@ -220,7 +222,7 @@ class Joins:
                 self._reconsider(change_id)
         self._finishes_due[deployment.key] = deployment
 
-    def _hold(self, deployment: Deployment, before: tuple[str, ...], after: tuple[str, ...]) -> None:
+    def _hold(self, deployment: DeploymentState, before: tuple[str, ...], after: tuple[str, ...]) -> None:
         """Remember which deployments hold a commit."""
         if before == after:
             return
@@ -230,7 +232,7 @@ class Joins:
             self._holders.setdefault(sha, []).append(deployment)
         self._carry_again(deployment)
 
-    def _unsettle(self, deployment: Deployment, place: Place, sha: str | None) -> None:
+    def _unsettle(self, deployment: DeploymentState, place: Place, sha: str | None) -> None:
         """A deployment took or left this place: look again at all that it may concern."""
         env, timeline = deployment.env, self.timeline(deployment.env)
         after, before = timeline.after(place), timeline.before(place)
@@ -246,7 +248,7 @@ class Joins:
         self._carriers_due[deployment.key] = deployment
         self._carry_from(env, place)
 
-    def _carry_again(self, deployment: Deployment) -> None:
+    def _carry_again(self, deployment: DeploymentState) -> None:
         """What it carries may have changed: for itself if it was promoted, else for its heir."""
         if deployment.promoted_at is not None or deployment.place is None:
             self._carriers_due[deployment.key] = deployment
@@ -260,7 +262,7 @@ class Joins:
             inheritor = self._deployment(env, heir[1])
             self._carriers_due[inheritor.key] = inheritor
 
-    def _read_incident(self, incident: Incident, offset: int) -> None:
+    def _read_incident(self, incident: IncidentState, offset: int) -> None:
         link = incident.link
         incident.read_facts(self.service)
         if incident.link != link:
@@ -279,8 +281,8 @@ class Joins:
             self.due[claimant.target.key] = claimant.target
             self.changed[claimant.target.key] = claimant.target
 
-    def _deployment(self, env: str, name: str) -> Deployment:
-        return cast("Deployment", self.entities[f"d/{env}/{name}"])
+    def _deployment(self, env: str, name: str) -> DeploymentState:
+        return cast("DeploymentState", self.entities[f"d/{env}/{name}"])
 
     # --- agreeing on what follows -------------------------------------------------------------------------------
 
@@ -331,16 +333,16 @@ class Joins:
                 self._finishes_due[deployment.key] = deployment
             self.due[deployment.key] = deployment
             self.changed[deployment.key] = deployment
-        if isinstance(claimant, Incident):
+        if isinstance(claimant, IncidentState):
             self.due[claimant.key] = claimant
 
-    def _target(self, claim: Claim | None) -> Deployment | None:
+    def _target(self, claim: Claim | None) -> DeploymentState | None:
         if claim is None:
             return None
         env = claim.env
         if claim.deployment_id is not None:
             named = self.entities.get(f"d/{env}/{claim.deployment_id}")
-            return named if isinstance(named, Deployment) and named.place is not None else None
+            return named if isinstance(named, DeploymentState) and named.place is not None else None
         timeline = self.timelines.get(env)
         if timeline is None:
             return None
@@ -353,13 +355,13 @@ class Joins:
         deployment = self._deployment(env, name)
         return deployment if not claim.bounded or claim.at <= self._answers_until(deployment) else None
 
-    def _answers_until(self, deployment: Deployment) -> Micros:
+    def _answers_until(self, deployment: DeploymentState) -> Micros:
         """Until when an incident that names nothing may be put on it."""
         if deployment.finished_at is not None:
             return deployment.finished_at + self.settings.failure_window
         return (deployment.begun_at or 0) + self.settings.canary_timeout
 
-    def _finish(self, deployment: Deployment) -> None:
+    def _finish(self, deployment: DeploymentState) -> None:
         """Work out when it finished; if that moved, so may the incidents after it and what its heir takes over."""
         if not deployment.read_finish():
             return
@@ -371,7 +373,7 @@ class Joins:
             self._claimants_due.update((claimant.key, claimant) for claimant in waiting)
             self._carry_again(deployment)
 
-    def _carry(self, deployment: Deployment) -> None:
+    def _carry(self, deployment: DeploymentState) -> None:
         """Work out which changes it brought to 100 %: its own, and those of the superseded ones before it."""
         carried: set[str] = set()
         if deployment.promoted_at is not None and deployment.place is not None:
@@ -388,7 +390,7 @@ class Joins:
         self.changed[deployment.key] = deployment
         deployment.carried = frozenset(carried)
         for change_id in before.symmetric_difference(carried):
-            change = cast("Change", self.entity(f"c/{change_id}"))
+            change = cast("ChangeState", self.entity(f"c/{change_id}"))
             if change_id in carried:
                 change.carriers.append(deployment)
             else:
@@ -399,12 +401,12 @@ class Joins:
 def _new_entity(key: str) -> Entity:
     kind, _, rest = key.partition("/")
     if kind == "c":
-        return Change(key, rest)
+        return ChangeState(key, rest)
     if kind == "d":
         env, _, name = rest.partition("/")
-        return Deployment(key, env, name)
+        return DeploymentState(key, env, name)
     if kind == "i":
-        return Incident(key, rest)
+        return IncidentState(key, rest)
     if kind == "r":
         return RollbackClaim(key)
-    return LinkedIncident(key)
+    return LinkedIncidentClaim(key)

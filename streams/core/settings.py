@@ -6,7 +6,7 @@ from schemas.values import DAY, HOUR, MINUTE, Micros, SettingsValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class MetricSettings:
     """What a team declares before it counts. All lengths are in microseconds.
 
     Raises:

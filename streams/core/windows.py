@@ -1,7 +1,7 @@
 """Sliding windows that move with the clock: what enters, what leaves, and when the next change is due.
 
-A `Series` holds one entry per key at its event time. At time T a window W of a series with lag G holds the entries
-whose time lies in (T - G - W, T - G]. Moving the clock costs what enters and leaves, never the whole window.
+A `WindowedSeries` holds one entry per key at its event time. At time T a window W of a series with lag G holds the
+entries whose time lies in (T - G - W, T - G]. Moving the clock costs what enters and leaves, never the whole window.
 """
 
 from bisect import bisect_left, insort
@@ -14,7 +14,7 @@ Value = TypeVar("Value", bound=Hashable)
 Held_contra = TypeVar("Held_contra", contravariant=True)
 
 
-class Content(Protocol[Held_contra]):
+class WindowContent(Protocol[Held_contra]):
     """What one window keeps of the entries inside it."""
 
     def enter(self, value: Held_contra, /) -> None:
@@ -24,7 +24,7 @@ class Content(Protocol[Held_contra]):
         """An entry that had come in left it."""
 
 
-class Counts(Generic[Value]):
+class CountWindow(Generic[Value]):
     """How often each value stands in the window."""
 
     __slots__ = ("of",)
@@ -45,7 +45,7 @@ class Counts(Generic[Value]):
             del self.of[value]
 
 
-class Lengths:
+class DurationWindow:
     """The lengths of time in the window, for their mean and exact quantiles."""
 
     __slots__ = ("ordered", "total")
@@ -80,7 +80,7 @@ class Lengths:
         return (below + (above - below) * (rank - low)) / SECOND
 
 
-Kept = TypeVar("Kept", bound=Content)  # type: ignore[type-arg]
+Kept = TypeVar("Kept", bound=WindowContent)  # type: ignore[type-arg]
 
 
 class _Window(Generic[Kept]):
@@ -95,7 +95,7 @@ class _Window(Generic[Kept]):
         self.high = 0
 
 
-class Series(Generic[Value, Kept]):
+class WindowedSeries(Generic[Value, Kept]):
     """Entries ordered by time and the windows over them."""
 
     __slots__ = ("_entries", "_lag", "_now", "_placed", "_windows", "due", "moved")

@@ -11,20 +11,10 @@ from enum import StrEnum
 from random import Random
 from typing import Final, Literal
 
-from schemas.values import (
-    DAY,
-    HOUR,
-    MINUTE,
-    SECOND,
-    CauseValue,
-    EventTypeName,
-    EventValue,
-    LaneName,
-    Micros,
-)
+from schemas.values import DAY, HOUR, MINUTE, SECOND, CauseValue, EventTypeName, EventValue, LaneName, Micros
 from streams.demo import facts
 from streams.demo.facts import PROD, STAGING, around, fact, spread
-from streams.demo.habits import COMPANY, Cadence, Habits
+from streams.demo.habits import COMPANY, Cadence, TeamHabits
 
 _QUIET_BEFORE_END: Final = 7 * HOUR
 _FORGETFUL: Final = "identity"
@@ -73,11 +63,11 @@ def _last_hours(desks: Mapping[str, "_Desk"], end: Micros) -> None:
     for desk in desks.values():
         desk.end, desk.busy_until = end, 0
     for service, ago, fate in (
-        (_FORGETFUL, _FORGOTTEN, Fate.UNFINISHED),
-        ("notifications", 5 * HOUR, Fate.PROMOTED),
-        ("web-shop", 4 * HOUR, Fate.PROMOTED),
-        ("search", 150 * MINUTE, Fate.ROLLED_BACK),
-        ("payments", 70 * MINUTE, Fate.UNFINISHED),
+        (_FORGETFUL, _FORGOTTEN, ReleaseOutcome.UNFINISHED),
+        ("notifications", 5 * HOUR, ReleaseOutcome.PROMOTED),
+        ("web-shop", 4 * HOUR, ReleaseOutcome.PROMOTED),
+        ("search", 150 * MINUTE, ReleaseOutcome.ROLLED_BACK),
+        ("payments", 70 * MINUTE, ReleaseOutcome.UNFINISHED),
     ):
         desks[service].merge(end - ago - 10 * MINUTE)
         desks[service].release(end - ago, fate=fate)
@@ -85,12 +75,12 @@ def _last_hours(desks: Mapping[str, "_Desk"], end: Micros) -> None:
     said = facts.incident(severity="sev2", title="messages delayed")
     desks[service].tell("incident_opened", end - 25 * MINUTE, {"env": PROD, "incident_id": name, "incident": said})
     opened = end - 10 * HOUR
-    desks[_FORGETFUL].incident(Trouble(opened, opened + 50 * MINUTE, "sev3", "slow sign-in"))
+    desks[_FORGETFUL].incident(SimulatedIncident(opened, opened + 50 * MINUTE, "sev3", "slow sign-in"))
     desks[_FORGETFUL].push(end)
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class SimulatedRelease:
     """A deployment to production: its id, the SHA it is of, all SHAs it brings, when it began, and its lane."""
 
     deployment_id: str
@@ -100,7 +90,7 @@ class Release:
     lane: LaneName
 
 
-class Fate(StrEnum):
+class ReleaseOutcome(StrEnum):
     """What becomes of a release in production."""
 
     PROMOTED = "promoted"
@@ -112,7 +102,7 @@ class Fate(StrEnum):
 class _Desk:
     """One service at work: what is merged but not shipped, what ran well last, and the events so far."""
 
-    habits: Habits
+    habits: TeamHabits
     rng: Random
     begin: Micros
     end: Micros
@@ -125,7 +115,7 @@ class _Desk:
     runs: int = 1000
     incidents: int = 0
 
-    def tell(self, event_type: EventTypeName, at: Micros, about: facts.Facts, service: str | None = None) -> None:
+    def tell(self, event_type: EventTypeName, at: Micros, about: facts.EventFields, service: str | None = None) -> None:
         """Write down one event, of the desk's service unless another is named."""
         self.events.append(fact(event_type, at, service or self.habits.service, about))
 
@@ -180,7 +170,9 @@ class _Desk:
         self.backlog += [(merged_at, sha) for sha in ([merge_sha] if merge_sha else shas)]
 
     # --- releasing ----------------------------------------------------------------------------------------------------
-    def release(self, at: Micros, lane: LaneName = "normal", *, fate: Fate | None = None, friday: bool = False) -> None:
+    def release(
+        self, at: Micros, lane: LaneName = "normal", *, fate: ReleaseOutcome | None = None, friday: bool = False
+    ) -> None:
         """Ship the backlog: pipeline, staging, then production, where `fate` or the dice decide."""
         at = max(at, self.busy_until + 5 * MINUTE)
         shas = tuple(sha for merged_at, sha in self.backlog if merged_at <= at)
@@ -189,28 +181,28 @@ class _Desk:
         self.runs += 1
         staged = self._pipeline(at, shas, lane)
         begun = staged + spread(self.rng, 6 * MINUTE, 30 * MINUTE)
-        release = Release(f"{self.habits.service}-{self.runs}", shas[-1], shas, begun, lane)
+        release = SimulatedRelease(f"{self.habits.service}-{self.runs}", shas[-1], shas, begun, lane)
         if not self.habits.canaries:
             self._promote(release, begun)
             return
         self._tell_of(release, "canary_started", begun, {"canary": facts.canary(shas, 10)})
         match fate or self._fate(friday=friday):
-            case Fate.ROLLED_BACK:
+            case ReleaseOutcome.ROLLED_BACK:
                 self._undo_canary(release)
                 if fate is None:
                     self._fix()
-            case Fate.UNFINISHED:
+            case ReleaseOutcome.UNFINISHED:
                 self.busy_until = begun + 2 * HOUR
-            case Fate.PROMOTED:
+            case ReleaseOutcome.PROMOTED:
                 self._promote(release, begun + spread(self.rng, 25 * MINUTE, 70 * MINUTE), calm=fate is not None)
 
-    def _fate(self, *, friday: bool) -> Fate:
+    def _fate(self, *, friday: bool) -> ReleaseOutcome:
         """On Fridays canaries are left alone more often."""
         stalls = self.habits.canary_stalls * (4 if friday else 1)
         dice = self.rng.random()
         if dice < self.habits.canary_fails:
-            return Fate.ROLLED_BACK
-        return Fate.UNFINISHED if dice < self.habits.canary_fails + stalls else Fate.PROMOTED
+            return ReleaseOutcome.ROLLED_BACK
+        return ReleaseOutcome.UNFINISHED if dice < self.habits.canary_fails + stalls else ReleaseOutcome.PROMOTED
 
     def _pipeline(self, at: Micros, shas: Sequence[str], lane: LaneName) -> Micros:
         """Build, test, scan, judge by policy and put on staging; returns when that was done."""
@@ -218,7 +210,7 @@ class _Desk:
         tested = at + around(rng, 9 * MINUTE, sigma=0.3)
         scanned = tested + around(rng, 2 * MINUTE, sigma=0.3)
         staged = scanned + spread(rng, 4 * MINUTE, 10 * MINUTE)
-        about: facts.Facts = {
+        about: facts.EventFields = {
             "commit_sha": shas[-1],
             "source": facts.source("github-actions", self.runs, self._person()),
             "lane": lane,
@@ -234,7 +226,7 @@ class _Desk:
         self.tell("canary_promoted", staged, {**about, "env": STAGING, "deployment_id": name, "canary": shipped})
         return staged
 
-    def _promote(self, release: Release, at: Micros, *, calm: bool = False) -> None:
+    def _promote(self, release: SimulatedRelease, at: Micros, *, calm: bool = False) -> None:
         by = "analysis" if self.habits.canaries else self._person()
         self._tell_of(release, "canary_promoted", at, {"canary": facts.canary(release.shas, 100, by=by)})
         previous, self.good = self.good, release.sha
@@ -250,7 +242,7 @@ class _Desk:
         elif dice < habits.breaks + habits.quietly_undone + habits.breaks_elsewhere:
             self._break_elsewhere(release, at)
 
-    def _undo_canary(self, release: Release) -> None:
+    def _undo_canary(self, release: SimulatedRelease) -> None:
         """Rolled back before 100 %, one time in six by a person; the backlog stays."""
         at = release.begun + spread(self.rng, 6 * MINUTE, 30 * MINUTE)
         trigger: Literal["auto", "manual"] = "manual" if self.rng.random() < 1 / 6 else "auto"
@@ -266,7 +258,7 @@ class _Desk:
         if self.rng.random() < 2 / 3:
             self.release(fixed + 10 * MINUTE)
 
-    def _undo(self, release: Release, at: Micros, to_sha: str | None, reason: str) -> None:
+    def _undo(self, release: SimulatedRelease, at: Micros, to_sha: str | None, reason: str) -> None:
         """Rolled back after 100 %: what it brought has to be shipped again."""
         self._tell_of(release, "rollback_triggered", at, {"rollback": facts.rollback("manual", to_sha, reason)})
         self.good = to_sha
@@ -280,14 +272,14 @@ class _Desk:
         )
 
     # --- breaking -----------------------------------------------------------------------------------------------------
-    def _break(self, release: Release, promoted: Micros, previous: str | None) -> None:
+    def _break(self, release: SimulatedRelease, promoted: Micros, previous: str | None) -> None:
         """An incident of this release; what names the release differs, and one in three is rolled back at once."""
         opened = promoted + around(self.rng, 70 * MINUTE, sigma=1.2)
         ended = opened + around(self.rng, self.habits.restoring)
         named = self.rng.choice(("by the review", "by its id", "by its SHA", "not at all"))
         severity = self.rng.choices(_SEVERITIES, _SEVERITY_WEIGHTS)[0]
         self.incident(
-            Trouble(
+            SimulatedIncident(
                 opened,
                 ended,
                 severity,
@@ -304,12 +296,12 @@ class _Desk:
         self.merge(ended + 20 * MINUTE, writing=40 * MINUTE)
         self.release(ended + 30 * MINUTE, "hotfix")
 
-    def _break_elsewhere(self, release: Release, promoted: Micros) -> None:
+    def _break_elsewhere(self, release: SimulatedRelease, promoted: Micros) -> None:
         """The release hurts another service, whose review names it as the cause."""
         opened = promoted + around(self.rng, 40 * MINUTE)
         ended = opened + around(self.rng, self.habits.restoring)
         found = facts.cause("change", service=self.habits.service, deployment=release.deployment_id)
-        trouble = Trouble(opened, ended, "sev2", "sign-in fails", found=found, service=self.habits.dependent)
+        trouble = SimulatedIncident(opened, ended, "sev2", "sign-in fails", found=found, service=self.habits.dependent)
         self.incident(trouble)
 
     def _infra_incident(self, opened: Micros) -> None:
@@ -317,15 +309,15 @@ class _Desk:
         ended = opened + around(self.rng, self.habits.restoring)
         severity = self.rng.choices(_SEVERITIES, _SEVERITY_WEIGHTS)[0]
         found = facts.cause("infra") if self.rng.random() < 1 / 2 else None
-        self.incident(Trouble(opened, ended, severity, self.rng.choice(_INFRA_TITLES), found=found))
+        self.incident(SimulatedIncident(opened, ended, severity, self.rng.choice(_INFRA_TITLES), found=found))
 
-    def incident(self, trouble: "Trouble") -> None:
+    def incident(self, trouble: "SimulatedIncident") -> None:
         """Opened, resolved, with some teams often opened again."""
         self.incidents += 1
         name, where, ended = f"inc-{self.habits.service}-{self.incidents}", trouble.service, trouble.ended
         said = facts.incident(severity=trouble.severity, title=trouble.title)
-        about: facts.Facts = {"env": PROD, "incident_id": name, "incident": said}
-        names: facts.Facts = {"deployment_id": trouble.deployment_id, "commit_sha": trouble.sha}
+        about: facts.EventFields = {"env": PROD, "incident_id": name, "incident": said}
+        names: facts.EventFields = {"deployment_id": trouble.deployment_id, "commit_sha": trouble.sha}
         self.tell("incident_opened", trouble.opened, {**about, **names}, where)
         if self.rng.random() < self.habits.reopens:
             self._resolve(where, name, ended, None)
@@ -343,8 +335,10 @@ class _Desk:
         self.tell("incident_resolved", at, {"env": PROD, "incident_id": name, "incident": closed}, service)
 
     # --- telling ------------------------------------------------------------------------------------------------------
-    def _tell_of(self, release: Release, event_type: EventTypeName, at: Micros, more: facts.Facts) -> None:
-        about: facts.Facts = {
+    def _tell_of(
+        self, release: SimulatedRelease, event_type: EventTypeName, at: Micros, more: facts.EventFields
+    ) -> None:
+        about: facts.EventFields = {
             "env": PROD,
             "commit_sha": release.sha,
             "deployment_id": release.deployment_id,
@@ -358,7 +352,7 @@ class _Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class SimulatedIncident:
     """An incident as it will have been: when, how bad, what names a deployment, and what the review finds."""
 
     opened: Micros

@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Final, NamedTuple
 
-from schemas.codec import frame
+from schemas.codec.codec import frame
 from schemas.errors import DeadLetterReason
 from schemas.events import new_event_id
 from schemas.ids import pinned_encoder

@@ -38,7 +38,7 @@ STAGING: Final = "staging"
 _REPORTING_DELAY: Final = 2 * SECOND
 
 
-class Facts(TypedDict, total=False):
+class EventFields(TypedDict, total=False):
     """What an event may say beside its type, its time and its service."""
 
     env: str | None
@@ -59,7 +59,7 @@ class Facts(TypedDict, total=False):
     incident: IncidentValue | None
 
 
-def fact(event_type: EventTypeName, at: Micros, service: str, facts: Facts) -> EventValue:
+def fact(event_type: EventTypeName, at: Micros, service: str, facts: EventFields) -> EventValue:
     """One event; its id follows from what it is about, so that the same fact told again is the same event."""
     names = (facts.get(name) for name in ("env", "commit_sha", "change_id", "deployment_id", "incident_id"))
     natural_key = "|".join(["demo", event_type, str(at), service, *(str(name or "") for name in names)])

@@ -16,7 +16,7 @@ class Cadence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class TeamHabits:
     """How a team works on a service. Chances are between 0 and 1; times of the day are local to the team."""
 
     service: str
@@ -53,8 +53,8 @@ class Habits:
     dependent: str | None = None
 
 
-COMPANY: Final[tuple[Habits, ...]] = (
-    Habits(
+COMPANY: Final[tuple[TeamHabits, ...]] = (
+    TeamHabits(
         service="web-shop",
         team="storefront",
         people=("amara", "jonas", "li"),
@@ -72,7 +72,7 @@ COMPANY: Final[tuple[Habits, ...]] = (
         restoring=22 * MINUTE,
         infra_incidents_a_month=0.6,
     ),
-    Habits(
+    TeamHabits(
         service="search",
         team="storefront",
         people=("amara", "noor", "piotr"),
@@ -89,7 +89,7 @@ COMPANY: Final[tuple[Habits, ...]] = (
         reopens=0.1,
         restoring=35 * MINUTE,
     ),
-    Habits(
+    TeamHabits(
         service="payments",
         team="money",
         people=("ines", "tomas"),
@@ -106,7 +106,7 @@ COMPANY: Final[tuple[Habits, ...]] = (
         restoring=30 * MINUTE,
         infra_incidents_a_month=0.5,
     ),
-    Habits(
+    TeamHabits(
         service="ledger-legacy",
         team="money",
         people=("ines", "walter"),
@@ -126,7 +126,7 @@ COMPANY: Final[tuple[Habits, ...]] = (
         restoring=150 * MINUTE,
         infra_incidents_a_month=0.7,
     ),
-    Habits(
+    TeamHabits(
         service="notifications",
         team="platform",
         people=("kofi", "mei", "sara"),
@@ -144,7 +144,7 @@ COMPANY: Final[tuple[Habits, ...]] = (
         restoring=95 * MINUTE,
         infra_incidents_a_month=1.5,
     ),
-    Habits(
+    TeamHabits(
         service="identity",
         team="platform",
         people=("kofi", "ravi"),

@@ -16,27 +16,27 @@ from streams.demo import facts
 from streams.demo.company import OPEN_INCIDENT
 from streams.demo.disturb import Poison, poison
 from streams.demo.facts import PROD, around, fact, spread
-from streams.demo.habits import COMPANY, Habits
+from streams.demo.habits import COMPANY, TeamHabits
 
 _FIRST_STORY: Final = 2 * SECOND
 _OLD_INCIDENT_ENDS: Final = 20 * SECOND
 _TROUBLE: Final = 1 / 5
 
 
-class Due(NamedTuple):
+class ScheduledEvents(NamedTuple):
     """What is to be sent at `at`; an event happened then or before."""
 
     at: Micros
     item: EventValue | Poison
 
 
-def live(seed: int, start: Micros) -> Iterator[Due]:
+def live(seed: int, start: Micros) -> Iterator[ScheduledEvents]:
     """An endless run of events from `start` on, in the order in which they are due, about a dozen a minute."""
     rng = Random(f"{seed}/live/{start}")
     waiting: list[tuple[Micros, int, EventValue | Poison]] = []
     numbers = count()
 
-    def plan(dues: Iterator[Due]) -> None:
+    def plan(dues: Iterator[ScheduledEvents]) -> None:
         for due in dues:
             heappush(waiting, (due.at, next(numbers), due.item))
 
@@ -48,33 +48,35 @@ def live(seed: int, start: Micros) -> Iterator[Due]:
         next_story += spread(rng, 35 * SECOND, 55 * SECOND)
         while waiting and waiting[0][0] < next_story:
             at, _, item = heappop(waiting)
-            yield Due(at, item)
+            yield ScheduledEvents(at, item)
 
 
-def _old_incident_ends(start: Micros) -> Iterator[Due]:
+def _old_incident_ends(start: Micros) -> Iterator[ScheduledEvents]:
     """The incident that the history left open is resolved, by no fault of a deployment."""
     service, name = OPEN_INCIDENT
     at = start + _OLD_INCIDENT_ENDS
     closed = facts.incident(found=facts.cause("external"), alert_cleared_at=at)
-    yield Due(at, fact("incident_resolved", at, service, {"env": PROD, "incident_id": name, "incident": closed}))
+    yield ScheduledEvents(
+        at, fact("incident_resolved", at, service, {"env": PROD, "incident_id": name, "incident": closed})
+    )
 
 
 @dataclass(slots=True)
 class _Story:
     """One pull request on its way to production within about a minute, with what may go wrong there."""
 
-    habits: Habits
+    habits: TeamHabits
     rng: Random
     turn: int
     begins: Micros
-    told: list[Due] = field(default_factory=list)
+    told: list[ScheduledEvents] = field(default_factory=list)
 
-    def dues(self) -> list[Due]:
+    def dues(self) -> list[ScheduledEvents]:
         service, rng = self.habits.service, self.rng
         at = self.begins
         sha = facts.new_sha(rng)
         self._write(sha)
-        about: facts.Facts = {"commit_sha": sha, "source": facts.source("github-actions", self._run, None)}
+        about: facts.EventFields = {"commit_sha": sha, "source": facts.source("github-actions", self._run, None)}
         thorough = self.habits.thorough
         self._tell(fact("artifact_built", at, service, {**about, "artifact": facts.artifact(rng, service, 3)}))
         done = facts.tests(rng, self.habits.critical_module, thorough=thorough)
@@ -86,7 +88,7 @@ class _Story:
         )
         self._ship(sha, at + 14 * SECOND)
         if rng.random() < 1 / 4:
-            self.told.append(Due(at + 12 * SECOND, poison(self._any_event(), rng)))
+            self.told.append(ScheduledEvents(at + 12 * SECOND, poison(self._any_event(), rng)))
         return self.told
 
     @property
@@ -105,11 +107,11 @@ class _Story:
             event = fact(
                 "commit_created", at, self.habits.service, {"commit_sha": sha, "change_id": change, "commit": said}
             )
-            self.told.append(Due(self.begins, event))
+            self.told.append(ScheduledEvents(self.begins, event))
 
     def _ship(self, sha: str, at: Micros) -> None:
         service, rng = self.habits.service, self.rng
-        about: facts.Facts = {"env": PROD, "commit_sha": sha, "deployment_id": f"{service}-{self._run}"}
+        about: facts.EventFields = {"env": PROD, "commit_sha": sha, "deployment_id": f"{service}-{self._run}"}
         if self.habits.canaries:
             self._tell(fact("canary_started", at, service, {**about, "canary": facts.canary([sha], 10)}))
             at += spread(rng, 10 * SECOND, 20 * SECOND)
@@ -125,10 +127,10 @@ class _Story:
         """An incident blamed on what is in force; restored in a minute or three."""
         name = f"inc-{self.habits.service}-{self._run}"
         said = facts.incident(severity=self.rng.choice(("sev1", "sev2", "sev3")), title="error rate above SLO")
-        about: facts.Facts = {"env": PROD, "incident_id": name}
+        about: facts.EventFields = {"env": PROD, "incident_id": name}
         self._tell(fact("incident_opened", opened, self.habits.service, {**about, "incident": said}))
         ended = opened + spread(self.rng, MINUTE, 3 * MINUTE)
         self._tell(fact("incident_resolved", ended, self.habits.service, about))
 
     def _tell(self, event: EventValue) -> None:
-        self.told.append(Due(event["occurred_at"], event))
+        self.told.append(ScheduledEvents(event["occurred_at"], event))

@@ -23,7 +23,7 @@ _FAILS: Final = 1 / 12
 _BREAKS: Final = 1 / 20
 
 
-class Encoded(NamedTuple):
+class EncodedEvent(NamedTuple):
     """One message, ready for any producer."""
 
     key: bytes
@@ -41,11 +41,13 @@ def load(n: int, services: int, end: Micros, *, seed: int = 0, step: Micros = 10
         yield lines[rng.randrange(services)].next_event(end - (n - 1 - i) * step)
 
 
-def encoded_load(n: int, services: int, end: Micros, *, seed: int = 0, step: Micros = 10 * SECOND) -> Iterator[Encoded]:
+def encoded_load(
+    n: int, services: int, end: Micros, *, seed: int = 0, step: Micros = 10 * SECOND
+) -> Iterator[EncodedEvent]:
     """The same as `load`, as keys and framed Avro."""
     encode = pinned_encoder("deploy_event").encode
     for event in load(n, services, end, seed=seed, step=step):
-        yield Encoded(event["service"].encode(), encode(event))
+        yield EncodedEvent(event["service"].encode(), encode(event))
 
 
 class _Line:
@@ -74,7 +76,7 @@ class _Line:
             self.steps += ["incident_opened", "incident_resolved"]
         self.steps.reverse()
 
-    def _about(self, event_type: EventTypeName) -> facts.Facts:
+    def _about(self, event_type: EventTypeName) -> facts.EventFields:
         if event_type == "commit_created":
             self.shas.append(facts.new_sha(self.rng))
             return {"commit_sha": self.shas[-1], "change_id": f"{self.service}#{self.run}"}
@@ -82,7 +84,7 @@ class _Line:
             said = facts.incident(severity="sev2")
             return {"env": PROD, "incident_id": f"inc-{self.service}-{self.run}", "incident": said}
         name = f"{self.service}-{self.run}"
-        about: facts.Facts = {"commit_sha": self.shas[-1], "source": facts.source("load", self.run, None)}
+        about: facts.EventFields = {"commit_sha": self.shas[-1], "source": facts.source("load", self.run, None)}
         if event_type in {"canary_started", "canary_promoted"}:
             return {**about, "env": PROD, "deployment_id": name, "canary": facts.canary(self.shas, 10)}
         if event_type == "rollback_triggered":

@@ -38,7 +38,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Child:
+class ChildProcess:
     """A process in a session of its own, so that Ctrl-C reaches only its parent; what it says goes to a file."""
 
     def __init__(self, name: str, arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> None:

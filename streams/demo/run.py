@@ -24,14 +24,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from schemas.topics import load_topics
 from schemas.values import EventValue, Micros
-from streams.demo.board import Board
 from streams.demo.broker import EmbeddedBroker
 from streams.demo.company import history
 from streams.demo.disturb import Poison, disturb
 from streams.demo.errors import DemoError
 from streams.demo.live import live
-from streams.demo.processes import Child, command, environment, free_port
-from streams.demo.send import Sender
+from streams.demo.metrics_summary import MetricsSummary
+from streams.demo.processes import ChildProcess, command, environment, free_port
+from streams.demo.send import EventSender
 from streams.demo.table import WIDTH, render
 from streams.demo.watch import LogWatch, scrape
 
@@ -78,12 +78,12 @@ def _check_days(days: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoStack:
     """Everything that runs, and the ways to it."""
 
     url: str
-    children: tuple[Child, ...]
-    sender: Sender
+    children: tuple[ChildProcess, ...]
+    sender: EventSender
     watch: LogWatch
 
     def check(self) -> None:
@@ -92,7 +92,7 @@ class Stage:
             child.check()
 
 
-def set_stage(stack: ExitStack) -> Stage:
+def set_stage(stack: ExitStack) -> DemoStack:
     """Start the broker and the processes; the stack stops them, the last one first."""
     home = Path(stack.enter_context(TemporaryDirectory(prefix="candora-demo-")))
     broker = stack.enter_context(EmbeddedBroker())
@@ -114,16 +114,16 @@ def set_stage(stack: ExitStack) -> Stage:
             "CANDORA_METRICS_PORT": str(port),
         }
     )
-    worker = Child("worker", command("streams.cli", "worker"), environ, home / "worker.log")
-    serving = Child("serving process", command("streams.cli", "serve-metrics"), environ, home / "serving.log")
+    worker = ChildProcess("worker", command("streams.cli", "worker"), environ, home / "worker.log")
+    serving = ChildProcess("serving process", command("streams.cli", "serve-metrics"), environ, home / "serving.log")
     children = (stack.enter_context(worker), stack.enter_context(serving))
     watch = LogWatch(broker.bootstrap, _GROUP)
     stack.callback(watch.close)
-    return Stage(f"http://127.0.0.1:{port}/metrics", children, Sender(broker.bootstrap, environ), watch)
+    return DemoStack(f"http://127.0.0.1:{port}/metrics", children, EventSender(broker.bootstrap, environ), watch)
 
 
 # --- the history ------------------------------------------------------------------------------------------------------
-def play(stage: Stage, console: Console, items: Sequence[EventValue | Poison]) -> Board:
+def play(stage: DemoStack, console: Console, items: Sequence[EventValue | Poison]) -> MetricsSummary:
     """Send the items, wait until all are counted or refused, and return the numbers.
 
     Raises:
@@ -154,12 +154,12 @@ def play(stage: Stage, console: Console, items: Sequence[EventValue | Poison]) -
     return board
 
 
-def _read_up_to(stage: Stage, ends: dict[int, int]) -> bool:
+def _read_up_to(stage: DemoStack, ends: dict[int, int]) -> bool:
     read = stage.watch.read()
     return all(read[partition] >= end for partition, end in ends.items())
 
 
-def _settle(stage: Stage, poisons: int) -> Board:
+def _settle(stage: DemoStack, poisons: int) -> MetricsSummary:
     """The numbers once the clock is past everybody's grace and they have stopped to change."""
     threading.Event().wait(_LATENESS + 2 * _TICK)
     _wait(
@@ -167,7 +167,7 @@ def _settle(stage: Stage, poisons: int) -> Board:
         f"the worker has not refused all of {poisons} bad messages",
         lambda: _refused(stage) >= poisons,
     )
-    last: tuple[float, Board | None] = (time.monotonic(), None)
+    last: tuple[float, MetricsSummary | None] = (time.monotonic(), None)
 
     def same() -> bool:
         nonlocal last
@@ -182,12 +182,12 @@ def _settle(stage: Stage, poisons: int) -> Board:
     return last[1]
 
 
-def _refused(stage: Stage) -> int:
+def _refused(stage: DemoStack) -> int:
     stage.watch.read_dead_letters()
     return stage.watch.dead_letters.total()
 
 
-def _wait(stage: Stage, problem: str, done: Callable[[], bool]) -> None:
+def _wait(stage: DemoStack, problem: str, done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _PATIENCE
     while not done():
         stage.check()
@@ -197,7 +197,7 @@ def _wait(stage: Stage, problem: str, done: Callable[[], bool]) -> None:
 
 
 # --- what comes after -------------------------------------------------------------------------------------------------
-def _go_on(stage: Stage, console: Console, board: Board, seed: int) -> Board:
+def _go_on(stage: DemoStack, console: Console, board: MetricsSummary, seed: int) -> MetricsSummary:
     """Live until Ctrl-C, which is how it ends well; returns the last board."""
     stories = live(seed, _now())
     following = next(stories)

@@ -20,7 +20,7 @@ _PATIENCE: Final = 60.0
 _FLUSH: Final = 10.0
 
 
-class Sender:
+class EventSender:
     """Sends to one cluster. `environ` is the environment of the commands it runs."""
 
     def __init__(self, bootstrap: str, environ: Mapping[str, str]) -> None:

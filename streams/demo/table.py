@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from streams.demo.board import WINDOW, Board, Line
-from streams.lengths import NO_VALUE, length
+from streams.demo.metrics_summary import WINDOW, MetricsSummary, ServiceSummary
+from streams.terminal.durations import NO_VALUE, length
 
 WIDTH: Final = 80
 _DIM: Final = "bright_black"
@@ -30,7 +30,12 @@ _READING: Final = (
 
 
 def render(
-    board: Board, dead_letters: Mapping[str, int], metrics_url: str, news: Sequence[str] = (), *, live: bool = False
+    board: MetricsSummary,
+    dead_letters: Mapping[str, int],
+    metrics_url: str,
+    news: Sequence[str] = (),
+    *,
+    live: bool = False,
 ) -> RenderableType:
     """Everything the demo shows at one moment; `news` are the last events, the newest last.
 
@@ -49,7 +54,7 @@ def _title() -> Text:
     return Text.assemble(("Production", "bold"), f", the last {days} days", (", from /metrics", _DIM))
 
 
-def _table(board: Board) -> Table:
+def _table(board: MetricsSummary) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False, collapse_padding=True)
     for header, width in _COLUMNS:
         table.add_column(header, justify="left" if "service" in header else "right", width=width, no_wrap=True)
@@ -59,7 +64,7 @@ def _table(board: Board) -> Table:
     return table
 
 
-def _numbers(line: Line) -> list[Text]:
+def _numbers(line: ServiceSummary) -> list[Text]:
     return [
         Text(line.service, "bold"),
         Text(NO_VALUE if line.ratio is None else f"{line.ratio:.1%}", "bold cyan"),
@@ -72,7 +77,7 @@ def _numbers(line: Line) -> list[Text]:
     ]
 
 
-def _parts(line: Line) -> list[Text]:
+def _parts(line: ServiceSummary) -> list[Text]:
     never = f"{line.superseded} sup {line.abandoned} ab"
     parts = ("", f"{line.failed} of {line.judged}", f"n {line.lead_count}", "", f"n {line.restore_count}", never, "")
     return [Text(part, _DIM) for part in (*parts, f"{line.unattributed} unattr")]

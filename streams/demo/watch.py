@@ -8,15 +8,15 @@ from urllib.request import urlopen
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.ids import pinned_decoder
-from streams.demo.board import Board, read_board
 from streams.demo.broker import PARTITIONS
+from streams.demo.metrics_summary import MetricsSummary, read_board
 from streams.demo.send import TOPIC
 
 _ANSWER = 5.0
 _DEAD = "deploy_events_dead"
 
 
-def scrape(url: str) -> Board | None:
+def scrape(url: str) -> MetricsSummary | None:
     """The board as /metrics has it now; None while it does not answer, or not yet with numbers."""
     try:
         with urlopen(url, timeout=_ANSWER) as answer:  # noqa: S310 - our own address

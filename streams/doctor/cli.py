@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import yaml
 
-from streams.doctor.prometheus import Said, examine
-from streams.failures import in_words
+from streams.doctor.prometheus import PrometheusStatus, examine
+from streams.terminal.os_errors import in_words
 
 PROBLEM: Final = 1
 USAGE: Final = 2
@@ -41,7 +41,7 @@ def run_doctor(given: argparse.Namespace) -> int:
     return PROBLEM if any(finding.status == "problem" for finding in findings) else 0
 
 
-def ask(url: str) -> Said:
+def ask(url: str) -> PrometheusStatus:
     """What the Prometheus at this address says of itself.
 
     Raises:
@@ -49,7 +49,7 @@ def ask(url: str) -> Said:
     """
     answered = _get(url, "query", {"query": "delivery_serving_ready"})["result"]
     config = yaml.safe_load(_get(url, "status/config")["yaml"])
-    return Said(
+    return PrometheusStatus(
         version=str(_get(url, "status/buildinfo")["version"]),
         flags=_get(url, "status/flags"),
         config=config if isinstance(config, dict) else {},

@@ -20,7 +20,7 @@ _LENGTH: Final = re.compile(r"(\d+)(ms|[smhdwy])")
 _RECORDED: Final = "env_window:delivery_change_failure:ratio"
 
 
-class Finding(NamedTuple):
+class PrometheusFinding(NamedTuple):
     """One thing that was looked at, and what to do about it if it is not well."""
 
     status: Level
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PrometheusStatus:
     """What Prometheus says of itself, as its HTTP API has it."""
 
     version: str
@@ -43,13 +43,13 @@ class Said:
     """Those under which `delivery_serving_ready` is known now."""
 
 
-def examine(said: Said, job: str) -> Iterator[Finding]:
+def examine(said: PrometheusStatus, job: str) -> Iterator[PrometheusFinding]:
     """Every finding, in the order in which a person would look."""
     yield _version(said.version)
     scrape = next((one for one in said.config.get("scrape_configs") or () if one.get("job_name") == job), None)
     if scrape is None:
         known = ", ".join(str(one.get("job_name")) for one in said.config.get("scrape_configs") or ()) or "none"
-        yield Finding(
+        yield PrometheusFinding(
             "problem",
             f"there is no scrape job {job!r} (there are: {known})",
             "add it as in deploy/prometheus, or --job",
@@ -64,114 +64,122 @@ def examine(said: Said, job: str) -> Iterator[Finding]:
     yield from _rules(said.rules)
 
 
-def _version(version: str) -> Finding:
+def _version(version: str) -> PrometheusFinding:
     number = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
     if not number:
-        return Finding("warning", "Prometheus does not say which version it is", "use 2.42 or newer")
+        return PrometheusFinding("warning", "Prometheus does not say which version it is", "use 2.42 or newer")
     if number[:2] < OLDEST:
-        return Finding("problem", f"Prometheus is {version}", "use 2.42 or newer")
+        return PrometheusFinding("problem", f"Prometheus is {version}", "use 2.42 or newer")
     if (2, 52, 0) <= number <= (2, 53, 2) or number == (2, 54, 0):
-        return Finding("warning", f"Prometheus is {version}, which drops samples that come together", "use 2.54.1")
-    return Finding("ok", f"Prometheus is {version}")
+        return PrometheusFinding(
+            "warning", f"Prometheus is {version}, which drops samples that come together", "use 2.54.1"
+        )
+    return PrometheusFinding("ok", f"Prometheus is {version}")
 
 
-def _scrape(scrape: Mapping[str, Any]) -> Iterator[Finding]:
+def _scrape(scrape: Mapping[str, Any]) -> Iterator[PrometheusFinding]:
     if scrape.get("honor_labels"):
-        yield Finding("ok", "honor_labels is true")
+        yield PrometheusFinding("ok", "honor_labels is true")
     else:
-        yield Finding(
+        yield PrometheusFinding(
             "problem",
             "honor_labels is false: beside a target's own service or env, ours become exported_service, exported_env",
             "set honor_labels: true for the job",
         )
     if scrape.get("honor_timestamps", True):
-        yield Finding("ok", "honor_timestamps is true")
+        yield PrometheusFinding("ok", "honor_timestamps is true")
     else:
-        yield Finding(
+        yield PrometheusFinding(
             "problem",
             "honor_timestamps is false: times to restore would stand at the scrape, again and again",
             "set honor_timestamps: true for the job",
         )
 
 
-def _targets(targets: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _targets(targets: Sequence[Mapping[str, Any]]) -> Iterator[PrometheusFinding]:
     if not targets:
-        yield Finding("problem", "the job has no target", "name the address of `candora serve-metrics`")
+        yield PrometheusFinding("problem", "the job has no target", "name the address of `candora serve-metrics`")
     if len(targets) > 1:
         urls = ", ".join(str(one.get("scrapeUrl")) for one in targets)
-        yield Finding("problem", f"the job has {len(targets)} targets ({urls})", "scrape one: every sum counts each")
+        yield PrometheusFinding(
+            "problem", f"the job has {len(targets)} targets ({urls})", "scrape one: every sum counts each"
+        )
     for one in targets:
         if one.get("health") == "up":
-            yield Finding("ok", f"{one.get('scrapeUrl')} is up")
+            yield PrometheusFinding("ok", f"{one.get('scrapeUrl')} is up")
         else:
-            yield Finding(
+            yield PrometheusFinding(
                 "problem",
                 f"{one.get('scrapeUrl')} is {one.get('health')}: {one.get('lastError') or 'not scraped yet'}",
                 "ask its /readyz",
             )
 
 
-def _window(config: Mapping[str, Any]) -> Finding:
+def _window(config: Mapping[str, Any]) -> PrometheusFinding:
     text = str(((config.get("storage") or {}).get("tsdb") or {}).get("out_of_order_time_window", "0s"))
     if seconds(text) < WINDOW:
-        return Finding(
+        return PrometheusFinding(
             "problem",
             f"out_of_order_time_window is {text}: times to restore are refused an hour after the incident",
             "set storage.tsdb.out_of_order_time_window: 31d",
         )
-    return Finding("ok", f"out_of_order_time_window is {text}")
+    return PrometheusFinding("ok", f"out_of_order_time_window is {text}")
 
 
-def _retention(flags: Mapping[str, str]) -> Finding:
+def _retention(flags: Mapping[str, str]) -> PrometheusFinding:
     text = flags.get("storage.tsdb.retention.time") or "0s"
     length = seconds(text) or 15 * 86400
     size = flags.get("storage.tsdb.retention.size", "0B")
     if length < RETENTION:
-        return Finding(
+        return PrometheusFinding(
             "problem",
             f"samples are kept for {length / 86400:g} days: a 30-day window would see less, without an error",
             "start it with --storage.tsdb.retention.time=400d",
         )
     if size not in {"", "0B", "0"}:
-        return Finding("warning", f"samples are dropped beyond {size}, whatever their age", "watch the disk")
-    return Finding("ok", f"samples are kept for {length / 86400:g} days")
+        return PrometheusFinding("warning", f"samples are dropped beyond {size}, whatever their age", "watch the disk")
+    return PrometheusFinding("ok", f"samples are kept for {length / 86400:g} days")
 
 
-def _exemplars(flags: Mapping[str, str]) -> Finding:
+def _exemplars(flags: Mapping[str, str]) -> PrometheusFinding:
     if "exemplar-storage" in flags.get("enable-feature", "").split(","):
-        return Finding("ok", "exemplars are stored")
-    return Finding(
+        return PrometheusFinding("ok", "exemplars are stored")
+    return PrometheusFinding(
         "warning",
         "exemplars are not stored: no way from a lead time to its commit",
         "start it with --enable-feature=exemplar-storage",
     )
 
 
-def _instances(instances: Sequence[str]) -> Finding:
+def _instances(instances: Sequence[str]) -> PrometheusFinding:
     if not instances:
-        return Finding("problem", "there is no sample of candora", "is the target up?")
+        return PrometheusFinding("problem", "there is no sample of candora", "is the target up?")
     if len(instances) > 1:
-        return Finding(
+        return PrometheusFinding(
             "problem",
             f"candora is known under {len(instances)} instances ({', '.join(instances)}): sums count each",
             "run one serving process, with a fixed label instance",
         )
-    return Finding("ok", f"candora is the one instance {instances[0]!r}")
+    return PrometheusFinding("ok", f"candora is the one instance {instances[0]!r}")
 
 
-def _rules(groups: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _rules(groups: Sequence[Mapping[str, Any]]) -> Iterator[PrometheusFinding]:
     ours = [
         rule for group in groups for rule in group.get("rules", ()) if str(group.get("name")).startswith("candora-")
     ]
     if not any(rule.get("name") == _RECORDED for rule in ours):
-        yield Finding("warning", "the recording rules are not loaded", "load deploy/prometheus/candora.rules.yaml")
+        yield PrometheusFinding(
+            "warning", "the recording rules are not loaded", "load deploy/prometheus/candora.rules.yaml"
+        )
     if not any(rule.get("type") == "alerting" for rule in ours):
-        yield Finding("warning", "the alerts are not loaded", "load deploy/prometheus/candora.alerts.yaml")
+        yield PrometheusFinding("warning", "the alerts are not loaded", "load deploy/prometheus/candora.alerts.yaml")
     broken = [rule for rule in ours if rule.get("health") == "err"]
     for rule in broken:
-        yield Finding("problem", f"rule {rule.get('name')} fails: {rule.get('lastError')}", "see the log of Prometheus")
+        yield PrometheusFinding(
+            "problem", f"rule {rule.get('name')} fails: {rule.get('lastError')}", "see the log of Prometheus"
+        )
     if ours and not broken:
-        yield Finding("ok", f"{len(ours)} rules are loaded")
+        yield PrometheusFinding("ok", f"{len(ours)} rules are loaded")
 
 
 def seconds(text: str) -> float:

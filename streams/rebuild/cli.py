@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from streams.audit.kinds import Undecided
-from streams.audit.progress import ProgressBar
 from streams.audit.report import EXIT_CODES
-from streams.rebuild.run import Rebuild, Rebuilt, next_names, settings_beside
-from streams.worker.settings import WorkerSettings
+from streams.errors import Inconclusive
+from streams.rebuild.run import Rebuild, RebuildResult, next_names, settings_beside
+from streams.settings.installation import WorkerSettings
+from streams.terminal.progress import ProgressBar
 
 
 def run_rebuild(given: argparse.Namespace, settings: WorkerSettings) -> int:
@@ -23,7 +23,7 @@ def run_rebuild(given: argparse.Namespace, settings: WorkerSettings) -> int:
             print(line)
         if rebuilt.exit_code == EXIT_CODES["equal"]:
             _tell(beside, given.switch_file)
-    except Undecided as undecided:
+    except Inconclusive as undecided:
         print(f"undecided: {undecided}")
         return EXIT_CODES["undecided"]
     except Exception:  # noqa: BLE001 - Python's own exit code for a crash, 1, would say that something is different
@@ -32,7 +32,7 @@ def run_rebuild(given: argparse.Namespace, settings: WorkerSettings) -> int:
     return rebuilt.exit_code
 
 
-def _rebuild(given: argparse.Namespace, running: WorkerSettings) -> tuple[WorkerSettings, Rebuilt]:
+def _rebuild(given: argparse.Namespace, running: WorkerSettings) -> tuple[WorkerSettings, RebuildResult]:
     app_id, outputs = next_names(running)
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="candora-rebuild-"))

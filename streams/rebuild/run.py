@@ -20,16 +20,17 @@ from confluent_kafka.admin import AdminClient
 from schemas.duration import format_duration
 from schemas.errors import ContractError
 from schemas.values import SECOND, Micros
-from streams.audit.cluster import Cluster, open_consumer, text_of
 from streams.audit.differences import field_differences, shown
-from streams.audit.kinds import Undecided, decoders, kinds
-from streams.audit.published import Published, read_published
-from streams.audit.report import Report
-from streams.audit.run import Demand, audit
-from streams.topics import TopicsUnreachable, create_topics, wanted_topics
+from streams.audit.published_outputs import PublishedOutputs, read_published
+from streams.audit.record_types import decoders, kinds
+from streams.audit.report import AuditReport
+from streams.audit.run import AuditRequest, audit
+from streams.errors import Inconclusive
+from streams.kafka.cluster import Cluster, open_consumer, text_of
+from streams.kafka.topics import TopicsUnreachable, create_topics, wanted_topics
+from streams.settings.installation import WorkerSettings
 from streams.worker.preflight import TopicsError, event_partitions
 from streams.worker.run import GC_THRESHOLDS, WorkerThread
-from streams.worker.settings import WorkerSettings
 
 Tick = Callable[[int, int], None]
 """Is told now and then how many messages of how many have been read."""
@@ -52,7 +53,7 @@ def next_names(settings: WorkerSettings) -> tuple[str, str]:
 def settings_beside(running: WorkerSettings, app_id: str, outputs: str, data_dir: Path) -> WorkerSettings:
     """Settings of a worker that makes everything anew beside the running ones. Undecided if it would be one of them."""
     if app_id == running.app_id or outputs == running.outputs:
-        raise Undecided(
+        raise Inconclusive(
             f"the rebuilt state ({app_id!r}) and outputs ({outputs!r}) would be those of the running workers "
             f"({running.app_id!r}, {running.outputs!r}): choose others with --app-id and --output-prefix"
         )
@@ -71,10 +72,10 @@ def settings_beside(running: WorkerSettings, app_id: str, outputs: str, data_dir
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuildResult:
     """How a rebuild ended."""
 
-    report: Report
+    report: AuditReport
     """The audit of what was made anew."""
     moving: int = 0
     """How many published records would change with the switch, though both sides have read as far."""
@@ -108,26 +109,26 @@ class Rebuild:
     tick: Tick = lambda _read, _total: None
     audit_tick: Tick = lambda _read, _total: None
 
-    def run(self) -> Rebuilt:
+    def run(self) -> RebuildResult:
         """Create the topics, read the whole log, audit what came of it, compare it with what is published now."""
         try:
             return self._run()
-        except Undecided as undecided:
-            return Rebuilt(Report("undecided", why=str(undecided)))
+        except Inconclusive as undecided:
+            return RebuildResult(AuditReport("undecided", why=str(undecided)))
 
-    def _run(self) -> Rebuilt:
+    def _run(self) -> RebuildResult:
         cluster = Cluster(self.running.client())
         count = self._look_at_topics(cluster)
         self._create_topics(count)
         with _working(self.beside) as check:
             self._read_log(cluster, count, check)
-            report = audit(self.beside, Demand(wait=self.wait), self.audit_tick)
+            report = audit(self.beside, AuditRequest(wait=self.wait), self.audit_tick)
         if report.exit_code:
-            return Rebuilt(report)
+            return RebuildResult(report)
         reached = cluster.committed(self.beside.app_id, self._log, count)
         self._wait_for_running(cluster, reached)
         examples = list(self._moving(cluster, reached))
-        return Rebuilt(report, len(examples), tuple(examples[:MOST_EXAMPLES]))
+        return RebuildResult(report, len(examples), tuple(examples[:MOST_EXAMPLES]))
 
     @property
     def _log(self) -> str:
@@ -138,13 +139,13 @@ class Rebuild:
         try:
             count = event_partitions(self.running, cluster.partitions())
         except TopicsError as error:
-            raise Undecided(
+            raise Inconclusive(
                 f"{error}; are CANDORA_TOPIC_PREFIX, CANDORA_OUTPUT_PREFIX and CANDORA_APP_ID those of the running "
                 "workers?"
             ) from error
         for partition, begin in cluster.begins(self._log, count).items():
             if begin > 0:
-                raise Undecided(
+                raise Inconclusive(
                     f"{self._log}[{partition}] begins at offset {begin}: its oldest messages are gone, and what they "
                     "said cannot be made anew; the running state is all that is left of them"
                 )
@@ -159,16 +160,16 @@ class Rebuild:
             wanted = wanted_topics(beside.app_id, beside.topic_prefix, count, beside.outputs)
             create_topics(admin, wanted, len(replicas))
         except KafkaException as error:
-            raise Undecided(f"Kafka does not say who runs, and where: {text_of(error)}") from error
+            raise Inconclusive(f"Kafka does not say who runs, and where: {text_of(error)}") from error
         except TopicsUnreachable as error:
-            raise Undecided(f"the new topics cannot be created: {error}") from error
+            raise Inconclusive(f"the new topics cannot be created: {error}") from error
 
     def _wait_for_nobody(self, admin: AdminClient) -> None:
         """Wait until the group is empty: a rebuild that was killed is a member of it until the session timeout."""
         deadline = time.monotonic() + self.wait / SECOND
         while others := members(admin, self.beside.app_id):
             if time.monotonic() > deadline:
-                raise Undecided(
+                raise Inconclusive(
                     f"{others} workers of {self.beside.app_id} are running, and this would take partitions from them: "
                     "choose another --app-id and --output-prefix, or stop them"
                 )
@@ -188,7 +189,7 @@ class Rebuild:
             if read > best:
                 best, deadline = read, time.monotonic() + self.wait / SECOND
             elif time.monotonic() > deadline:
-                raise Undecided(
+                raise Inconclusive(
                     f"nothing of {self._log} was read for {format_duration(self.wait)} ({read} of {total} messages "
                     "are): give it more time with --wait"
                 )
@@ -206,7 +207,7 @@ class Rebuild:
             if not behind:
                 return
             if time.monotonic() > deadline:
-                raise Undecided(
+                raise Inconclusive(
                     f"the running workers ({group}) have read partition {behind[0]} of {self._log} up to "
                     f"{theirs.get(behind[0], 0)}, the rebuild up to {reached[behind[0]]}: are they running, and is "
                     "CANDORA_APP_ID theirs? Then run this again, it goes on from here"
@@ -230,7 +231,7 @@ class Rebuild:
                     path, published, recomputed = fields[0]
                     yield f"{name}: {path}: published {shown(published)}, rebuilt {shown(recomputed)}"
 
-    def _published(self, cluster: Cluster, outputs: str, partitions: dict[str, int]) -> Published:
+    def _published(self, cluster: Cluster, outputs: str, partitions: dict[str, int]) -> PublishedOutputs:
         consumer = open_consumer(self.running.client())
         try:
             return read_published(cluster, consumer, outputs, partitions, lambda: None)
@@ -248,7 +249,7 @@ def _working(settings: WorkerSettings) -> Iterator[Callable[[], None]]:
 
     def check() -> None:
         if not worker.running:
-            raise Undecided(f"the worker that makes everything anew has ended: {worker.error}") from worker.error
+            raise Inconclusive(f"the worker that makes everything anew has ended: {worker.error}") from worker.error
 
     try:
         yield check
@@ -263,7 +264,7 @@ def _stop(worker: WorkerThread) -> None:
     try:
         worker.stop()
     except Exception as error:
-        raise Undecided(f"the worker that makes everything anew has not ended well: {error}") from error
+        raise Inconclusive(f"the worker that makes everything anew has not ended well: {error}") from error
 
 
 def members(admin: AdminClient, group: str) -> int:

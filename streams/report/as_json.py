@@ -4,12 +4,12 @@ from typing import Any
 
 from schemas.values import SECOND
 from streams.report.bands import YEAR
-from streams.report.facts import GATES, Failed, Place, Trouble
-from streams.report.figures import LEVEL, STRICT, Figure, Share, difference
+from streams.report.figures import LEVEL, STRICT, Estimate, Share, difference
+from streams.report.formatting import iso
 from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, Measure, enough
-from streams.report.periods import Period
-from streams.report.review import Comparison, Line, Review, Week
-from streams.report.words import iso
+from streams.report.period_facts import GATES, FailedDeployment, IncidentSummary, ServiceEnv
+from streams.report.periods import ReviewPeriod
+from streams.report.review import MeasureComparison, Review, ServiceLine, TrendWeek
 
 
 def as_json(review: Review, refused: int | None = None) -> dict[str, Any]:
@@ -74,21 +74,21 @@ def as_json(review: Review, refused: int | None = None) -> dict[str, Any]:
     }
 
 
-def _period(one: Period) -> dict[str, str]:
+def _period(one: ReviewPeriod) -> dict[str, str]:
     return {"name": one.name, "begin": iso(one.begin), "end": iso(one.end)}
 
 
-def _place(place: Place) -> dict[str, str]:
+def _place(place: ServiceEnv) -> dict[str, str]:
     return place._asdict()
 
 
-def _figure(measure: Measure, figure: Figure) -> dict[str, Any]:
+def _figure(measure: Measure, figure: Estimate) -> dict[str, Any]:
     interval = figure.interval() if enough(measure, figure) else None
     parts = {"hits": figure.hits} if isinstance(figure, Share) else {}
     return {"value": figure.value, "n": figure.n, **parts, "range": None if interval is None else list(interval)}
 
 
-def _comparison(one: Comparison, level: float) -> dict[str, Any]:
+def _comparison(one: MeasureComparison, level: float) -> dict[str, Any]:
     both = enough(one.measure, one.now) and enough(one.measure, one.before)
     gap = difference(one.now, one.before, level) if both else None
     return {
@@ -100,7 +100,7 @@ def _comparison(one: Comparison, level: float) -> dict[str, Any]:
     }
 
 
-def _line(one: Line) -> dict[str, Any]:
+def _line(one: ServiceLine) -> dict[str, Any]:
     return {
         **_place(one.place),
         CHANGE_FAILURE_RATE.key: _figure(CHANGE_FAILURE_RATE, one.rate),
@@ -111,18 +111,18 @@ def _line(one: Line) -> dict[str, Any]:
     }
 
 
-def _week(one: Week) -> dict[str, Any]:
+def _week(one: TrendWeek) -> dict[str, Any]:
     measures = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE)
     return {"end": iso(one.end), **{measure.key: _figure(measure, one.figure(measure)) for measure in measures}}
 
 
-def _failed(one: Failed) -> dict[str, Any]:
+def _failed(one: FailedDeployment) -> dict[str, Any]:
     times = {"finished_at": iso(one.finished_at), "failed_at": iso(one.failed_at)}
     named = {"deployment_id": one.deployment_id, "commit_sha": one.sha}
     return {**_place(one.place), **named, **times, "reason": one.reason, "detail": one.detail}
 
 
-def _trouble(one: Trouble) -> dict[str, Any]:
+def _trouble(one: IncidentSummary) -> dict[str, Any]:
     return {
         **_place(one.place),
         "incident_id": one.incident_id,

@@ -3,14 +3,14 @@
 from typing import NamedTuple
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """What stands in a cell, and in smaller letters under it."""
 
     text: str
     note: str = ""
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """The head of a column. `width` is how many characters it has on a terminal; 0: what is left."""
 
     head: str
@@ -18,31 +18,31 @@ class Column(NamedTuple):
     right: bool = False
 
 
-class Table(NamedTuple):
+class ReportTable(NamedTuple):
     """Rows under heads; `rest` says how many are not shown."""
 
     name: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    columns: tuple[TableColumn, ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     rest: str = ""
 
 
-class Section(NamedTuple):
+class ReportSection(NamedTuple):
     """A heading, sentences, tables."""
 
     key: str
     title: str
     sentences: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
+    tables: tuple[ReportTable, ...] = ()
     listed: bool = False
     """Whether the sentences are a list."""
 
 
-class Document(NamedTuple):
+class ReportDocument(NamedTuple):
     """A whole review."""
 
     title: str
     subtitle: str
-    sections: tuple[Section, ...]
+    sections: tuple[ReportSection, ...]
     reading: tuple[str, ...]
     """How to read it."""

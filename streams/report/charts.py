@@ -13,11 +13,11 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 
 from schemas.values import HOUR, Micros
-from streams.report.facts import Cohort, Place
-from streams.report.figures import Figure
+from streams.report.figures import Estimate
+from streams.report.formatting import last_day, number
 from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, Measure, enough
-from streams.report.review import Week
-from streams.report.words import last_day, number
+from streams.report.period_facts import Cohort, ServiceEnv
+from streams.report.review import TrendWeek
 
 COLOURS: Final = {
     "ink": "#010101",
@@ -78,7 +78,7 @@ class Chart(NamedTuple):
     svg: str
 
 
-def trend(weeks: Sequence[Week]) -> list[Chart]:
+def trend(weeks: Sequence[TrendWeek]) -> list[Chart]:
     """The four keys by week, each with its range where there is enough data; without those that no week has."""
     if not weeks:
         return []
@@ -90,7 +90,7 @@ def trend(weeks: Sequence[Week]) -> list[Chart]:
     return [*(one for one in drawn if one is not None), _frequency(weeks)]
 
 
-def _rates(weeks: Sequence[Week]) -> Chart | None:
+def _rates(weeks: Sequence[TrendWeek]) -> Chart | None:
     figures = [week.figure(CHANGE_FAILURE_RATE) for week in weeks]
 
     def draw(axes: Axes) -> None:
@@ -103,7 +103,7 @@ def _rates(weeks: Sequence[Week]) -> Chart | None:
     return _chart("rate", "Change failure rate", says, figures, CHANGE_FAILURE_RATE, draw)
 
 
-def _times(key: str, title: str, measure: Measure, weeks: Sequence[Week]) -> Chart | None:
+def _times(key: str, title: str, measure: Measure, weeks: Sequence[TrendWeek]) -> Chart | None:
     figures = [week.figure(measure) for week in weeks]
 
     def draw(axes: Axes) -> None:
@@ -116,7 +116,7 @@ def _times(key: str, title: str, measure: Measure, weeks: Sequence[Week]) -> Cha
     return _chart(key, title, says, figures, measure, draw)
 
 
-def _frequency(weeks: Sequence[Week]) -> Chart:
+def _frequency(weeks: Sequence[TrendWeek]) -> Chart:
     totals = [week.total for week in weeks]
 
     def draw(axes: Axes) -> None:
@@ -128,7 +128,9 @@ def _frequency(weeks: Sequence[Week]) -> Chart:
     return Chart("frequency", "Deployments a week", says, _svg("frequency", "Deployments a week", says, draw))
 
 
-def services(weeks: Sequence[Week], places: Iterable[Place], names: Callable[[Place], str]) -> list[Chart]:
+def services(
+    weeks: Sequence[TrendWeek], places: Iterable[ServiceEnv], names: Callable[[ServiceEnv], str]
+) -> list[Chart]:
     """Deployments a week of each place, failed and not, all on one scale."""
     highest = max((one.judged for week in weeks for one in week.places.values()), default=0)
     charts = []
@@ -202,7 +204,7 @@ def reasons(now: Mapping[str, int], before: Mapping[str, int]) -> Chart | None:
     return Chart("reasons", "Why deployments failed", says, _svg("reasons", "Why deployments failed", says, draw))
 
 
-def _points(axes: Axes, figures: Sequence[Figure], measure: Measure, scale: float) -> None:
+def _points(axes: Axes, figures: Sequence[Estimate], measure: Measure, scale: float) -> None:
     """A line through all values; a range and a full point where there is enough data, else a hollow one."""
     values = [(at, one.value * scale) for at, one in enumerate(figures) if one.value is not None]
     axes.plot([at for at, _ in values], [value for _, value in values], color=COLOURS["accent"], linewidth=1.2)
@@ -222,7 +224,7 @@ def _stacked(axes: Axes, totals: Sequence[Cohort]) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
-def _dates(axes: Axes, weeks: Sequence[Week], *, few: bool = False) -> None:
+def _dates(axes: Axes, weeks: Sequence[TrendWeek], *, few: bool = False) -> None:
     """Some of the weeks' ends, always the last one."""
     last = len(weeks) - 1
     step = max(1, -(-len(weeks) // (2 if few else 4)))
@@ -232,7 +234,7 @@ def _dates(axes: Axes, weeks: Sequence[Week], *, few: bool = False) -> None:
 
 
 def _chart(
-    key: str, title: str, says: str, figures: Sequence[Figure], measure: Measure, draw: Callable[[Axes], None]
+    key: str, title: str, says: str, figures: Sequence[Estimate], measure: Measure, draw: Callable[[Axes], None]
 ) -> Chart | None:
     held = [one.value for one in figures if one.value is not None]
     if not held:

@@ -11,32 +11,32 @@ from typing import Final
 
 from schemas.errors import ContractError
 from schemas.values import EventValue, Micros
-from streams.audit.kinds import Undecided
-from streams.audit.progress import ProgressBar
-from streams.backfill.log import Log
-from streams.backfill.replay import told_at
-from streams.compute import read_events
-from streams.failures import in_words
+from streams.errors import Inconclusive
+from streams.replay.compute import read_events
+from streams.replay.log_source import EventTimeLog
+from streams.replay.replay import told_at
 from streams.report import periods
 from streams.report.as_json import as_json
 from streams.report.layout import document
-from streams.report.periods import Pair
-from streams.report.review import Question, Review, review
-from streams.worker.settings import WorkerSettings
+from streams.report.periods import PeriodPair
+from streams.report.review import Review, ReviewRequest, review
+from streams.settings.installation import WorkerSettings
+from streams.terminal.os_errors import in_words
+from streams.terminal.progress import ProgressBar
 
 USAGE: Final = 2
 UNREACHABLE: Final = 3
 _ASKED: Final = ("week", "quarter", "last", "begin")
 
 
-class Wrong(Exception):
+class ReportRequestError(Exception):
     """What was asked for cannot be."""
 
 
 def run_report(given: argparse.Namespace, settings: WorkerSettings, now: Micros) -> int:
     """0: written; 2: wrong usage or a bad event; 3: Kafka does not answer."""
     try:
-        question = Question(
+        question = ReviewRequest(
             period(given, now), tuple(given.env or settings.production_envs), tuple(given.service or ())
         )
         if given.format == "html":
@@ -47,20 +47,20 @@ def run_report(given: argparse.Namespace, settings: WorkerSettings, now: Micros)
             sys.stdout.write(text)
         else:
             given.output.write_text(text, "utf-8")
-    except Undecided as error:
+    except Inconclusive as error:
         return _fail(UNREACHABLE, error)
     except ContractError as error:
         return _fail(USAGE, f"{given.events}: {error}")
     except UnicodeDecodeError as error:
         return _fail(USAGE, f"{given.events}: is not UTF-8: {error}")
-    except Wrong as error:
+    except ReportRequestError as error:
         return _fail(USAGE, error)
     except OSError as error:
         return _fail(USAGE, in_words(error))
     return 0
 
 
-def period(given: argparse.Namespace, now: Micros) -> Pair:
+def period(given: argparse.Namespace, now: Micros) -> PeriodPair:
     """What is asked for: one of --week, --quarter, --last and --from; else the last week that is over.
 
     Raises:
@@ -68,12 +68,12 @@ def period(given: argparse.Namespace, now: Micros) -> Pair:
     """
     asked = [name for name in _ASKED if getattr(given, name) is not None]
     if len(asked) > 1:
-        raise Wrong("give one of --week, --quarter, --last and --from")
+        raise ReportRequestError("give one of --week, --quarter, --last and --from")
     end = periods.whole_hour(now) if given.end is None else given.end
     if given.end is not None and (not asked or asked[0] in ("week", "quarter")):
-        raise Wrong("--to needs --from or --last")
+        raise ReportRequestError("--to needs --from or --last")
     if end > now:
-        raise Wrong("--to lies in the future: a review is of what is over")
+        raise ReportRequestError("--to lies in the future: a review is of what is over")
     try:
         match asked:
             case ["quarter"]:
@@ -84,7 +84,7 @@ def period(given: argparse.Namespace, now: Micros) -> Pair:
                 return periods.between(given.begin, end)
         return periods.week(given.week or None, now)
     except ValueError as error:
-        raise Wrong(str(error)) from error
+        raise ReportRequestError(str(error)) from error
 
 
 def render(told: Review, form: str, refused: int | None) -> str:
@@ -112,16 +112,16 @@ def _need_pictures() -> None:
         importlib.import_module("jinja2")
         importlib.import_module("matplotlib")
     except ImportError as error:
-        raise Wrong(
+        raise ReportRequestError(
             f"--format html needs {error.name}: pip install 'candora[report]'; markdown works without"
         ) from error
 
 
-def _review(name: str | None, question: Question, settings: WorkerSettings) -> tuple[Review, int | None]:
+def _review(name: str | None, question: ReviewRequest, settings: WorkerSettings) -> tuple[Review, int | None]:
     """The review, and how many messages of the log were refused (None: it was a file)."""
     if name is None:
         with ProgressBar("reading") as bar:
-            log = Log(settings, bar)
+            log = EventTimeLog(settings, bar)
             told = review(log.events(), question, settings.core())
         return told, log.refused
     if name == "-":

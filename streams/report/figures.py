@@ -34,7 +34,7 @@ class Interval(NamedTuple):
         return self.low > 0 or self.high < 0
 
 
-class Figure(Protocol):
+class Estimate(Protocol):
     """A number with what it was made from."""
 
     @property
@@ -94,7 +94,7 @@ class PerDay:
 
 
 @dataclass(frozen=True)
-class Lengths:
+class DurationSample:
     """The quantile `q` of lengths in ascending order; without `q` their mean. `name` seeds the bootstrap."""
 
     name: str
@@ -152,12 +152,12 @@ def quantile(ordered: Sequence[float], q: float) -> float:
     return ordered[low] + (above - ordered[low]) * (rank - low)
 
 
-def difference(one: Figure, other: Figure, level: float) -> Interval | None:
+def difference(one: Estimate, other: Estimate, level: float) -> Interval | None:
     """The interval of `one` minus `other`; None if either has no value. Both are of one kind."""
     here, there = one.value, other.value
     if here is None or there is None:
         return None
-    if isinstance(one, Lengths) and isinstance(other, Lengths):
+    if isinstance(one, DurationSample) and isinstance(other, DurationSample):
         return _percentiles(sorted(a - b for a, b in zip(one.draws, other.draws, strict=True)), level)
     mine, theirs = one.interval(level), other.interval(level)
     if mine is None or theirs is None:
@@ -168,7 +168,7 @@ def difference(one: Figure, other: Figure, level: float) -> Interval | None:
     return Interval(gap - down, gap + up)
 
 
-def differs(one: Figure, other: Figure, level: float) -> bool:
+def differs(one: Estimate, other: Estimate, level: float) -> bool:
     """The rule: the interval of the difference leaves out zero."""
     found = difference(one, other, level)
     return found is not None and found.without_zero

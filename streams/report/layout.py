@@ -1,14 +1,9 @@
 """What stands in a review and in which order, for every way of showing it: sections of sentences and tables."""
 
-from streams.lengths import NO_VALUE
 from streams.report.bands import YEAR
-from streams.report.blocks import Cell, Column, Document, Section, Table
-from streams.report.figures import LEVEL, STRICT, Figure, Share
-from streams.report.lists import failures, gates, incidents
-from streams.report.measures import CHANGE_FAILURE_RATE, LEAD_TIME, LONG_LEAD_TIME, RESTORE, Measure, Verdict, enough
-from streams.report.review import Comparison, Line, Review
-from streams.report.summary import sentences
-from streams.report.words import (
+from streams.report.blocks import ReportDocument, ReportSection, ReportTable, TableCell, TableColumn
+from streams.report.figures import LEVEL, STRICT, Estimate, Share
+from streams.report.formatting import (
     count,
     day,
     last_day,
@@ -22,23 +17,36 @@ from streams.report.words import (
     span,
     stretch,
 )
+from streams.report.lists import failures, gates, incidents
+from streams.report.measures import (
+    CHANGE_FAILURE_RATE,
+    LEAD_TIME,
+    LONG_LEAD_TIME,
+    RESTORE,
+    Measure,
+    MeasureVerdict,
+    enough,
+)
+from streams.report.review import MeasureComparison, Review, ServiceLine
+from streams.report.summary import sentences
+from streams.terminal.durations import NO_VALUE
 
 
-def document(review: Review, refused: int | None = None) -> Document:
+def document(review: Review, refused: int | None = None) -> ReportDocument:
     """Lay a review out; `refused` counts the messages of the log that are no events."""
     question = review.question
     now, before = question.pair
     which = f" of {', '.join(map(plain, question.services))}" if question.services else ""
-    short = Section("short", "In short", sentences(review), listed=True)
+    short = ReportSection("short", "In short", sentences(review), listed=True)
     told = (
-        Section("numbers", "The numbers", (), (_numbers(review),)),
+        ReportSection("numbers", "The numbers", (), (_numbers(review),)),
         _trend(review),
         _services(review),
         gates(review),
         failures(review),
         incidents(review),
     )
-    return Document(
+    return ReportDocument(
         title=f"Delivery review{which}: {', '.join(map(plain, question.envs))}, {now.name}",
         subtitle=f"{stretch(now.begin, now.end)}."
         + f" Compared with {before.name}." * (review.covered and bool(review.lines)),
@@ -51,62 +59,62 @@ def document(review: Review, refused: int | None = None) -> Document:
     )
 
 
-def _numbers(review: Review) -> Table:
+def _numbers(review: Review) -> ReportTable:
     columns = (
-        Column("measure", 24),
-        Column("now", 9, right=True),
-        Column("95% range", 18, right=True),
-        Column("before", 9, right=True),
-        Column("change", right=True),
+        TableColumn("measure", 24),
+        TableColumn("now", 9, right=True),
+        TableColumn("95% range", 18, right=True),
+        TableColumn("before", 9, right=True),
+        TableColumn("change", right=True),
     )
-    return Table("The numbers", columns, tuple(comparison(one) for one in review.headline))
+    return ReportTable("The numbers", columns, tuple(comparison(one) for one in review.headline))
 
 
-def comparison(one: Comparison) -> tuple[Cell, ...]:
+def comparison(one: MeasureComparison) -> tuple[TableCell, ...]:
     """A measure with its level, its value, its range, the value before, and the change."""
     measure = one.measure
     said, earlier = value(measure, one.now), value(measure, one.before)
-    if one.verdict is Verdict.UNCOVERED:
-        earlier = Cell(NO_VALUE)
+    if one.verdict is MeasureVerdict.UNCOVERED:
+        earlier = TableCell(NO_VALUE)
     level = f"DORA {YEAR}: {one.band}" if one.band else ""
-    return Cell(measure.name, level), said, _range(measure, one.now), earlier, change(one)
+    return TableCell(measure.name, level), said, _range(measure, one.now), earlier, change(one)
 
 
-def value(measure: Measure, figure: Figure) -> Cell:
+def value(measure: Measure, figure: Estimate) -> TableCell:
     """A value and what it was made from; of a few, a share is only that: "1 of 3"."""
     if isinstance(figure, Share) and figure.n and not enough(measure, figure):
-        return Cell(size(figure))
-    return Cell(number(measure.unit, figure.value), size(figure))
+        return TableCell(size(figure))
+    return TableCell(number(measure.unit, figure.value), size(figure))
 
 
-def _range(measure: Measure, figure: Figure) -> Cell:
+def _range(measure: Measure, figure: Estimate) -> TableCell:
     if measure.unit == "rate" and figure.value is None and figure.n:
-        return Cell("not enough data", "log too short")
+        return TableCell("not enough data", "log too short")
     if not enough(measure, figure):
-        return Cell("not enough data", f"fewer than {measure.least}" if figure.n else "")
-    return Cell(span(measure.unit, figure.interval()))
+        return TableCell("not enough data", f"fewer than {measure.least}" if figure.n else "")
+    return TableCell(span(measure.unit, figure.interval()))
 
 
-def change(one: Comparison) -> Cell:
+def change(one: MeasureComparison) -> TableCell:
     """The verdict in words, with its direction."""
-    if one.verdict is Verdict.UNCOVERED:
-        return Cell("not compared", "log too short")
-    if one.verdict is Verdict.FEW:
-        return Cell("not enough data" if enough(one.measure, one.now) else NO_VALUE)
-    if one.verdict is Verdict.SAME:
-        return Cell("no clear change")
+    if one.verdict is MeasureVerdict.UNCOVERED:
+        return TableCell("not compared", "log too short")
+    if one.verdict is MeasureVerdict.FEW:
+        return TableCell("not enough data" if enough(one.measure, one.now) else NO_VALUE)
+    if one.verdict is MeasureVerdict.SAME:
+        return TableCell("no clear change")
     up = (one.now.value or 0) > (one.before.value or 0)
-    return Cell(f"{'higher' if up else 'lower'}: {one.verdict}")
+    return TableCell(f"{'higher' if up else 'lower'}: {one.verdict}")
 
 
-def _trend(review: Review) -> Section:
+def _trend(review: Review) -> ReportSection:
     columns = (
-        Column("week to", 10),
-        Column("deployments", 11, right=True),
-        Column("failed", 7, right=True),
-        Column("rate", 7, right=True),
-        Column("lead time p50", 17, right=True),
-        Column("restore mean", 17, right=True),
+        TableColumn("week to", 10),
+        TableColumn("deployments", 11, right=True),
+        TableColumn("failed", 7, right=True),
+        TableColumn("rate", 7, right=True),
+        TableColumn("lead time p50", 17, right=True),
+        TableColumn("restore mean", 17, right=True),
     )
     rows = []
     for week in review.weeks if review.eventful else ():
@@ -114,52 +122,52 @@ def _trend(review: Review) -> Section:
         numbers = (number("length", one.value) + f" (n {one.n})" for one in (lead, restore))
         share = number("share", rate.value) if enough(CHANGE_FAILURE_RATE, rate) or not rate.n else "few"
         cells = (last_day(week.end), str(week.total.judged), str(week.total.failed), share)
-        rows.append(tuple(Cell(text) for text in (*cells, *numbers)))
+        rows.append(tuple(TableCell(text) for text in (*cells, *numbers)))
     length = len(review.weeks)
     title = "The trend" if not rows else "The last week" if length == 1 else f"The last {length} weeks"
     said = () if rows else ("Not enough data: the log holds less than a whole week.",)
     if review.weeks and not rows:
         said = (f"Not enough data: nothing was deployed and no incident opened in {count(length, 'week')}.",)
-    return Section("trend", title, said, (Table("By week", columns, tuple(rows)),) if rows else ())
+    return ReportSection("trend", title, said, (ReportTable("By week", columns, tuple(rows)),) if rows else ())
 
 
-def _services(review: Review) -> Section:
+def _services(review: Review) -> ReportSection:
     envs = review.question.envs
     columns = (
-        Column("service"),
-        Column("failed", 8, right=True),
-        Column("95% range", 15, right=True),
-        Column("lead p50", 8, right=True),
-        Column("restore", 7, right=True),
-        Column("a day", 5, right=True),
-        Column("pending", 9, right=True),
+        TableColumn("service"),
+        TableColumn("failed", 8, right=True),
+        TableColumn("95% range", 15, right=True),
+        TableColumn("lead p50", 8, right=True),
+        TableColumn("restore", 7, right=True),
+        TableColumn("a day", 5, right=True),
+        TableColumn("pending", 9, right=True),
     )
     tables = []
     if review.lines:
         rows = tuple(_line(one, name_of(one.place, envs)) for one in review.lines)
-        tables.append(Table("Service by service", columns, rows))
-    beside = (Column("service"), Column("measure", 22), Column("now", 11, right=True))
+        tables.append(ReportTable("Service by service", columns, rows))
+    beside = (TableColumn("service"), TableColumn("measure", 22), TableColumn("now", 11, right=True))
     if review.apart:
         rows = tuple(
             (
-                Cell(name_of(one.place, envs)),
-                Cell(one.measure.name),
-                Cell(number(one.measure.unit, one.own.value), size(one.own)),
-                Cell(number(one.measure.unit, one.rest.value), size(one.rest)),
-                Cell(one.verdict),
+                TableCell(name_of(one.place, envs)),
+                TableCell(one.measure.name),
+                TableCell(number(one.measure.unit, one.own.value), size(one.own)),
+                TableCell(number(one.measure.unit, one.rest.value), size(one.rest)),
+                TableCell(one.verdict),
             )
             for one in review.apart
         )
-        more = (Column("all others", 11, right=True), Column("", 8, right=True))
-        tables.append(Table("Worst and best: clearly apart from all others together", (*beside, *more), rows))
+        more = (TableColumn("all others", 11, right=True), TableColumn("", 8, right=True))
+        tables.append(ReportTable("Worst and best: clearly apart from all others together", (*beside, *more), rows))
     if review.moved:
         rows = tuple(
-            (Cell(name_of(place, envs)), Cell(one.measure.name), *comparison(one)[1:4:2], change(one))
+            (TableCell(name_of(place, envs)), TableCell(one.measure.name), *comparison(one)[1:4:2], change(one))
             for place, one in review.moved
         )
-        more = (Column("before", 11, right=True), Column("change", 14, right=True))
-        tables.append(Table("What changed: clearly other than before", (*beside, *more), rows))
-    return Section("services", "Services", _said_of_services(review), tuple(tables))
+        more = (TableColumn("before", 11, right=True), TableColumn("change", 14, right=True))
+        tables.append(ReportTable("What changed: clearly other than before", (*beside, *more), rows))
+    return ReportSection("services", "Services", _said_of_services(review), tuple(tables))
 
 
 def _said_of_services(review: Review) -> tuple[str, ...]:
@@ -180,20 +188,20 @@ def _began(review: Review) -> str:
     return "the log is empty" if review.log_begins is None else f"the log began on {day(review.log_begins)}"
 
 
-def _line(one: Line, name: str) -> tuple[Cell, ...]:
-    state = Cell(str(one.present.pending), f"{one.present.failing} failing" if one.present.failing else "")
+def _line(one: ServiceLine, name: str) -> tuple[TableCell, ...]:
+    state = TableCell(str(one.present.pending), f"{one.present.failing} failing" if one.present.failing else "")
     return (
-        Cell(name, _note(one)),
+        TableCell(name, _note(one)),
         value(CHANGE_FAILURE_RATE, one.rate),
         _range(CHANGE_FAILURE_RATE, one.rate),
-        Cell(number("length", one.lead.value), size(one.lead)),
-        Cell(number("length", one.restore.value), size(one.restore)),
-        Cell(number("rate", one.frequency.value)),
+        TableCell(number("length", one.lead.value), size(one.lead)),
+        TableCell(number("length", one.restore.value), size(one.restore)),
+        TableCell(number("rate", one.frequency.value)),
         state,
     )
 
 
-def _note(one: Line) -> str:
+def _note(one: ServiceLine) -> str:
     """What a row of numbers would hide: open incidents, and that there was nothing to count."""
     notes = [count(one.present.open, "open incident")] if one.present.open else []
     if not one.cohort.judged and not one.present.pending:
@@ -202,7 +210,7 @@ def _note(one: Line) -> str:
     return ", ".join(notes)
 
 
-def _unknown(review: Review, refused: int | None) -> Section:
+def _unknown(review: Review, refused: int | None) -> ReportSection:
     odd, state, total = review.oddities, review.present, review.total
     listed = [
         (
@@ -227,7 +235,7 @@ def _unknown(review: Review, refused: int | None) -> Section:
     if not said and not review.total.judged and not review.total.incidents:
         said.append("Whether anything was deployed: no deployment and no incident was reported.")
     nothing = "Nothing: all deployments are judged, all incidents are attributed, and no event was odd."
-    return Section("unknown", "What is not known", tuple(said) or (nothing,), listed=True)
+    return ReportSection("unknown", "What is not known", tuple(said) or (nothing,), listed=True)
 
 
 def _silent(review: Review) -> list[str]:

@@ -6,10 +6,10 @@ from typing import Final
 
 from schemas.values import SECOND
 from streams.core.incident import NOBODYS
-from streams.report.blocks import Cell, Column, Section, Table
-from streams.report.facts import GATES, Failed, Trouble
+from streams.report.blocks import ReportSection, ReportTable, TableCell, TableColumn
+from streams.report.formatting import clock, count, name_of, number, plain, short
+from streams.report.period_facts import GATES, FailedDeployment, IncidentSummary
 from streams.report.review import Review
-from streams.report.words import clock, count, name_of, number, plain, short
 
 _MOST: Final = 20
 """Rows of a list of deployments."""
@@ -17,40 +17,53 @@ _MOST_INCIDENTS: Final = 8
 _RULES: Final = {"explicit": "named", "sha": "named by its SHA", "in_force": "in force"}
 
 
-def gates(review: Review) -> Section:
+def gates(review: Review) -> ReportSection:
     """Which gates were reported for the commit that was rolled out, before that began."""
     held = review.gated.values()
     deployments, every = sum(one.deployments for one in held), sum(one.every for one in held)
     if not deployments:
-        return Section("gates", "Gates", ("No deployment was judged.",))
+        return ReportSection("gates", "Gates", ("No deployment was judged.",))
     if not any(any(one.seen) for one in held):
         none = f"No gate was reported for the commit of {'a' if deployments > 1 else 'the'} judged deployment"
-        return Section("gates", "Gates", (f"{none}: no {', '.join(GATES[:-1])} or {GATES[-1]}.",))
+        return ReportSection("gates", "Gates", (f"{none}: no {', '.join(GATES[:-1])} or {GATES[-1]}.",))
     judged = count(deployments, "judged deployment")
     said = (f"{every} of {judged} had every gate reported for the commit before the rollout began.",)
-    columns = (Column("service"), *(Column(gate.replace("_", " "), len(gate) + 1, right=True) for gate in GATES))
+    columns = (
+        TableColumn("service"),
+        *(TableColumn(gate.replace("_", " "), len(gate) + 1, right=True) for gate in GATES),
+    )
     rows = tuple(
-        (Cell(name_of(place, review.question.envs)), *(Cell(f"{seen} of {one.deployments}") for seen in one.seen))
+        (
+            TableCell(name_of(place, review.question.envs)),
+            *(TableCell(f"{seen} of {one.deployments}") for seen in one.seen),
+        )
         for place, one in sorted(review.gated.items())
         if one.every < one.deployments
     )
-    return Section("gates", "Gates", said, (Table("Services that lack a gate", columns, rows),) if rows else ())
+    return ReportSection(
+        "gates", "Gates", said, (ReportTable("Services that lack a gate", columns, rows),) if rows else ()
+    )
 
 
-def failures(review: Review) -> Section:
+def failures(review: Review) -> ReportSection:
     """The deployments that failed, by reason and one by one."""
     if not review.failures:
         said = "No judged deployment failed." if review.total.judged else "No deployment was judged."
-        return Section("failures", "Deployments that failed", (said,))
+        return ReportSection("failures", "Deployments that failed", (said,))
     shown = review.failures[:_MOST]
-    columns = (Column("finished", 12), Column("service", 13), Column("deployment", 18), Column("why"))
+    columns = (
+        TableColumn("finished", 12),
+        TableColumn("service", 13),
+        TableColumn("deployment", 18),
+        TableColumn("why"),
+    )
     rows = tuple(_failed(one, name_of(one.place, review.question.envs)) for one in shown)
     rest = _rest(len(review.failures) - len(shown), "earlier")
-    return Section(
+    return ReportSection(
         "failures",
         "Deployments that failed",
         (_reasons(review),),
-        (Table("The latest first", columns, rows, rest),),
+        (ReportTable("The latest first", columns, rows, rest),),
     )
 
 
@@ -59,12 +72,12 @@ def _reasons(review: Review) -> str:
     return f"{review.total.failed} failed, by what came first: {', '.join(named)}."
 
 
-def _failed(one: Failed, name: str) -> tuple[Cell, ...]:
+def _failed(one: FailedDeployment, name: str) -> tuple[TableCell, ...]:
     return (
-        Cell(clock(one.finished_at)),
-        Cell(name),
-        Cell(plain(one.deployment_id), short(one.sha)),
-        Cell(one.reason.replace("_", " "), plain(one.detail)),
+        TableCell(clock(one.finished_at)),
+        TableCell(name),
+        TableCell(plain(one.deployment_id), short(one.sha)),
+        TableCell(one.reason.replace("_", " "), plain(one.detail)),
     )
 
 
@@ -72,7 +85,7 @@ def _rest(how_many: int, what: str) -> str:
     return f"and {how_many} {what}; --format json has all" if how_many > 0 else ""
 
 
-def incidents(review: Review) -> Section:
+def incidents(review: Review) -> ReportSection:
     """What is open, what took longest, what is put on no deployment, and what was learned of it."""
     envs = review.question.envs
     tables = [
@@ -86,7 +99,7 @@ def incidents(review: Review) -> Section:
     said = f"{opened} opened, {restored} {'was' if restored == 1 else 'were'} restored."
     if not review.total.incidents and not restored:
         said = "No incident was opened or restored."
-    return Section("incidents", "Incidents", (said, *_learned(review)), held)
+    return ReportSection("incidents", "Incidents", (said, *_learned(review)), held)
 
 
 def _learned(review: Review) -> tuple[str, ...]:
@@ -104,23 +117,28 @@ def _learned(review: Review) -> tuple[str, ...]:
     return (f"{said} Gates they escaped: {named}.",)
 
 
-def _troubles(name: str, troubles: Sequence[Trouble], envs: tuple[str, ...]) -> Table:
-    columns = (Column("opened", 12), Column("service", 13), Column("lasted", 8, right=True), Column("incident"))
+def _troubles(name: str, troubles: Sequence[IncidentSummary], envs: tuple[str, ...]) -> ReportTable:
+    columns = (
+        TableColumn("opened", 12),
+        TableColumn("service", 13),
+        TableColumn("lasted", 8, right=True),
+        TableColumn("incident"),
+    )
     rows = tuple(
         (
-            Cell(clock(one.opened_at)),
-            Cell(name_of(one.place, envs)),
-            Cell("open" if one.length is None else number("length", one.length / SECOND)),
-            Cell(
+            TableCell(clock(one.opened_at)),
+            TableCell(name_of(one.place, envs)),
+            TableCell("open" if one.length is None else number("length", one.length / SECOND)),
+            TableCell(
                 f"{plain(one.severity or 'no severity')} {plain(one.title or 'no title')}", _blamed(one) + _after(one)
             ),
         )
         for one in troubles[:_MOST_INCIDENTS]
     )
-    return Table(name, columns, rows, _rest(len(troubles) - len(rows), "more"))
+    return ReportTable(name, columns, rows, _rest(len(troubles) - len(rows), "more"))
 
 
-def _blamed(one: Trouble) -> str:
+def _blamed(one: IncidentSummary) -> str:
     if one.unattributed:
         return plain(f"{one.incident_id}; put on no deployment")
     if one.blamed in NOBODYS:
@@ -128,7 +146,7 @@ def _blamed(one: Trouble) -> str:
     return plain(f"{one.incident_id}; put on {one.blamed} ({_RULES[one.rule]})")
 
 
-def _after(one: Trouble) -> str:
+def _after(one: IncidentSummary) -> str:
     """What was done so that it does not come back."""
     gates = f"; escaped {plain(', '.join(one.escaped_gates))}" if one.escaped_gates else ""
     return f"; regression test {plain(one.regression_test)}{gates}" if one.regression_test else gates

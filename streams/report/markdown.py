@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from streams.report.blocks import Cell, Document, Section, Table
+from streams.report.blocks import ReportDocument, ReportSection, ReportTable, TableCell
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|~#])")
 
 
-def markdown(document: Document) -> str:
+def markdown(document: ReportDocument) -> str:
     """The whole review; ends with a newline."""
     return "\n".join(_lines(document)) + "\n"
 
 
-def _lines(document: Document) -> Iterator[str]:
+def _lines(document: ReportDocument) -> Iterator[str]:
     yield f"# {escaped(document.title)}"
     yield ""
     yield escaped(document.subtitle)
@@ -28,7 +28,7 @@ def _lines(document: Document) -> Iterator[str]:
         yield escaped(sentence)
 
 
-def _section(section: Section) -> Iterator[str]:
+def _section(section: ReportSection) -> Iterator[str]:
     yield ""
     yield f"## {escaped(section.title)}"
     if section.listed:
@@ -43,7 +43,7 @@ def _section(section: Section) -> Iterator[str]:
         yield from _table(table, named=len(section.tables) > 1 or bool(section.sentences))
 
 
-def _table(table: Table, *, named: bool) -> Iterator[str]:
+def _table(table: ReportTable, *, named: bool) -> Iterator[str]:
     yield ""
     if named:
         yield f"### {escaped(table.name)}"
@@ -61,7 +61,7 @@ def _row(cells: Iterator[str]) -> str:
     return "| " + " | ".join(escaped(cell) for cell in cells) + " |"
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: TableCell) -> str:
     return f"{cell.text} ({cell.note})" if cell.note else cell.text
 
 

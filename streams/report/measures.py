@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
 from schemas.values import DAY, SECOND, Micros
-from streams.report.facts import Cohort
-from streams.report.figures import Figure, Lengths, PerDay, Share, differs
+from streams.report.figures import DurationSample, Estimate, PerDay, Share, differs
+from streams.report.period_facts import Cohort
 
 Unit = Literal["share", "length", "rate"]
 
@@ -19,13 +19,13 @@ class Measure(NamedTuple):
     unit: Unit
     counts: str
     least: int
-    figure: Callable[[Cohort, Micros, str], Figure]
+    figure: Callable[[Cohort, Micros, str], Estimate]
     """Of a cohort over a window; the text seeds a bootstrap."""
     more_is_better: bool = False
 
 
-def _lengths(values: tuple[Micros, ...], name: str, q: float | None = None) -> Lengths:
-    return Lengths(name, tuple(value / SECOND for value in values), q)
+def _lengths(values: tuple[Micros, ...], name: str, q: float | None = None) -> DurationSample:
+    return DurationSample(name, tuple(value / SECOND for value in values), q)
 
 
 CHANGE_FAILURE_RATE: Final = Measure(
@@ -62,7 +62,7 @@ APART: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE)
 """In what a service may stand apart from all others; how often one is deployed is no merit of its own."""
 
 
-class Verdict(StrEnum):
+class MeasureVerdict(StrEnum):
     """What may be said of two figures."""
 
     BETTER = "better"
@@ -72,23 +72,23 @@ class Verdict(StrEnum):
     UNCOVERED = "log began later"
 
 
-CLEAR: Final = frozenset((Verdict.BETTER, Verdict.WORSE))
+CLEAR: Final = frozenset((MeasureVerdict.BETTER, MeasureVerdict.WORSE))
 
 
-def enough(measure: Measure, figure: Figure) -> bool:
+def enough(measure: Measure, figure: Estimate) -> bool:
     """Whether anything is said of it. A count a day stands for itself, where there are days: few are few."""
     return figure.value is not None if measure.unit == "rate" else figure.n >= measure.least
 
 
-def verdict(measure: Measure, one: Figure, other: Figure, level: float) -> Verdict:
+def verdict(measure: Measure, one: Estimate, other: Estimate, level: float) -> MeasureVerdict:
     """How `one` compares with `other`."""
     if measure.unit == "rate":  # that there was nothing before may be that nothing was reported yet
         few = one.n + other.n < measure.least or not other.n
     else:
         few = min(one.n, other.n) < measure.least
     if few:
-        return Verdict.FEW
+        return MeasureVerdict.FEW
     if not differs(one, other, level):
-        return Verdict.SAME
+        return MeasureVerdict.SAME
     rises = (one.value or 0) > (other.value or 0)
-    return Verdict.BETTER if rises == measure.more_is_better else Verdict.WORSE
+    return MeasureVerdict.BETTER if rises == measure.more_is_better else MeasureVerdict.WORSE

@@ -8,36 +8,36 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from streams.report import charts
-from streams.report.blocks import Cell, Column, Document, Section, Table
+from streams.report.blocks import ReportDocument, ReportSection, ReportTable, TableCell, TableColumn
 from streams.report.charts import BUCKETS, Chart, bucketed
-from streams.report.facts import Cohort
+from streams.report.formatting import last_day, name_of, number
 from streams.report.layout import comparison
 from streams.report.measures import CHANGE_FAILURE_RATE, FREQUENCY, LEAD_TIME, RESTORE, enough
+from streams.report.period_facts import Cohort
 from streams.report.review import Review
-from streams.report.words import last_day, name_of, number
 
 _KEYS: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, FREQUENCY)
 _MOST_SERVICES: Final = 12
 """Small pictures of services; the busiest are shown."""
 
 
-class Figure(NamedTuple):
+class ChartWithTable(NamedTuple):
     """Pictures, and the table that says the same."""
 
     charts: tuple[Chart, ...]
-    table: Table | None
+    table: ReportTable | None
     small: bool = False
 
 
-class Part(NamedTuple):
+class PageSection(NamedTuple):
     """A section and what is drawn in it."""
 
-    section: Section
-    figures: tuple[Figure, ...]
+    section: ReportSection
+    figures: tuple[ChartWithTable, ...]
     tables_first: bool
 
 
-def page(review: Review, document: Document) -> str:
+def page(review: Review, document: ReportDocument) -> str:
     """The whole page."""
     keys = [one for one in review.headline if one.measure in _KEYS] if review.lines else []
     template = _environment().from_string((files("streams.report") / "page.html").read_text("utf-8"))
@@ -46,7 +46,7 @@ def page(review: Review, document: Document) -> str:
         keys=[comparison(one) for one in keys],
         verdicts=[one.verdict.name.lower() for one in keys],
         few=[not enough(one.measure, one.now) for one in keys],
-        parts=[Part(one, _figures(one, review), one.key == "numbers") for one in document.sections],
+        parts=[PageSection(one, _figures(one, review), one.key == "numbers") for one in document.sections],
     )
 
 
@@ -61,7 +61,7 @@ def _drawing(chart: Chart) -> Markup:
     return Markup(chart.svg)  # noqa: S704
 
 
-def _figures(section: Section, review: Review) -> tuple[Figure, ...]:
+def _figures(section: ReportSection, review: Review) -> tuple[ChartWithTable, ...]:
     match section.key:
         case "trend":
             return _figure(charts.trend(review.weeks) if review.eventful else [], None)  # its table follows
@@ -76,8 +76,8 @@ def _figures(section: Section, review: Review) -> tuple[Figure, ...]:
     return ()
 
 
-def _figure(drawn: list[Chart], table: Table | None, *, small: bool = False) -> tuple[Figure, ...]:
-    return (Figure(tuple(drawn), table, small),) if drawn else ()
+def _figure(drawn: list[Chart], table: ReportTable | None, *, small: bool = False) -> tuple[ChartWithTable, ...]:
+    return (ChartWithTable(tuple(drawn), table, small),) if drawn else ()
 
 
 def _compared(review: Review) -> Cohort:
@@ -85,27 +85,32 @@ def _compared(review: Review) -> Cohort:
     return review.before if review.covered else Cohort()
 
 
-def _beside(review: Review, name: str, what: str, rows: Iterable[tuple[str, int, int]], whole: int) -> Table:
+def _beside(review: Review, name: str, what: str, rows: Iterable[tuple[str, int, int]], whole: int) -> ReportTable:
     """So many now, the share of all, and, if the log covers it, so many before."""
-    heads = (Column(what), Column("now", right=True), Column("share", right=True), Column("before", right=True))
+    heads = (
+        TableColumn(what),
+        TableColumn("now", right=True),
+        TableColumn("share", right=True),
+        TableColumn("before", right=True),
+    )
     wanted = len(heads) if review.covered else len(heads) - 1
     cells = ((one, str(now), number("share", now / whole if whole else None), str(before)) for one, now, before in rows)
-    return Table(name, heads[:wanted], tuple(tuple(map(Cell, row[:wanted])) for row in cells))
+    return ReportTable(name, heads[:wanted], tuple(tuple(map(TableCell, row[:wanted])) for row in cells))
 
 
-def _spread(review: Review) -> Table:
+def _spread(review: Review) -> ReportTable:
     names = [f"up to {name}" for name, _ in BUCKETS] + [f"over {BUCKETS[-1][0]}"]
     rows = zip(names, bucketed(review.total), bucketed(_compared(review)), strict=True)
     return _beside(review, "Changes by lead time", "lead time", rows, len(review.total.lead))
 
 
-def _reasons(review: Review) -> Table:
+def _reasons(review: Review) -> ReportTable:
     now, before = dict(review.total.reasons), dict(_compared(review).reasons)
     rows = ((one.replace("_", " "), now.get(one, 0), before.get(one, 0)) for one in sorted({*now, *before}))
     return _beside(review, "Failures by reason", "what came first", rows, review.total.failed)
 
 
-def _services(review: Review) -> tuple[Figure, ...]:
+def _services(review: Review) -> tuple[ChartWithTable, ...]:
     weeks, envs = review.weeks, review.question.envs
     if not weeks or not review.eventful:
         return ()
@@ -114,10 +119,10 @@ def _services(review: Review) -> tuple[Figure, ...]:
     busiest = sorted(drawable, key=lambda one: (-one.cohort.judged, one.place))[:_MOST_SERVICES]
     places = sorted(one.place for one in busiest)
     drawn = charts.services(weeks, places, lambda place: name_of(place, envs))
-    heads = (Column("week to"), *(Column(name_of(place, envs), right=True) for place in places))
+    heads = (TableColumn("week to"), *(TableColumn(name_of(place, envs), right=True) for place in places))
     rows = []
     for week in weeks:
         held = [week.places.get(place) for place in places]
-        cells = (Cell(f"{one.failed} of {one.judged}" if one else "0 of 0") for one in held)
-        rows.append((Cell(last_day(week.end)), *cells))
-    return _figure(drawn, Table("Failed of judged deployments, by week", heads, tuple(rows)), small=True)
+        cells = (TableCell(f"{one.failed} of {one.judged}" if one else "0 of 0") for one in held)
+        rows.append((TableCell(last_day(week.end)), *cells))
+    return _figure(drawn, ReportTable("Failed of judged deployments, by week", heads, tuple(rows)), small=True)

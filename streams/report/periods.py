@@ -14,7 +14,7 @@ _WEEK_NAME: Final = re.compile(r"(?:(\d{4})-)?[Ww]?(\d{1,2})")
 _QUARTER_NAME: Final = re.compile(r"(?:(\d{4})-)?[Qq]?([1-4])")
 
 
-class Period(NamedTuple):
+class ReviewPeriod(NamedTuple):
     """From `begin` up to `end`, and what people call it."""
 
     name: str
@@ -27,14 +27,14 @@ class Period(NamedTuple):
         return self.end - self.begin
 
 
-class Pair(NamedTuple):
+class PeriodPair(NamedTuple):
     """What a review compares."""
 
-    now: Period
-    before: Period
+    now: ReviewPeriod
+    before: ReviewPeriod
 
 
-def week(name: str | None, now: Micros) -> Pair:
+def week(name: str | None, now: Micros) -> PeriodPair:
     """An ISO week, from Monday to Monday: "13", "W13" or "2026-W13"; None: the last one that is over.
 
     Raises:
@@ -51,11 +51,11 @@ def week(name: str | None, now: Micros) -> Pair:
         begin = _midnight(date.fromisocalendar(year, number, 1))
     except ValueError as error:
         raise ValueError(f"{year} has no week {number}") from error
-    period = Period(f"week {number} of {year}", begin, begin + WEEK)
-    return _over(Pair(period, Period("the week before", begin - WEEK, begin)), now)
+    period = ReviewPeriod(f"week {number} of {year}", begin, begin + WEEK)
+    return _over(PeriodPair(period, ReviewPeriod("the week before", begin - WEEK, begin)), now)
 
 
-def quarter(name: str | None, now: Micros) -> Pair:
+def quarter(name: str | None, now: Micros) -> PeriodPair:
     """A quarter of the calendar year: "1", "Q1" or "2026-Q1"; None: the last one that is over.
 
     Raises:
@@ -71,24 +71,24 @@ def quarter(name: str | None, now: Micros) -> Pair:
         year, number = int(match[1] or today.year), int(match[2])
     before = _quarter_before(year, number)
     begin, end = _quarter_begin(year, number), _quarter_begin(year, number + 1)
-    period = Period(f"quarter {number} of {year}", begin, end)
-    return _over(Pair(period, Period("the quarter before", _quarter_begin(*before), begin)), now)
+    period = ReviewPeriod(f"quarter {number} of {year}", begin, end)
+    return _over(PeriodPair(period, ReviewPeriod("the quarter before", _quarter_begin(*before), begin)), now)
 
 
-def last(length: Micros, end: Micros) -> Pair:
+def last(length: Micros, end: Micros) -> PeriodPair:
     """The time that ends at `end`. Raises ValueError if it is shorter than an hour or longer than the log is kept."""
     return between(end - length, end, f"the last {_spoken(length)}")
 
 
-def between(begin: Micros, end: Micros, name: str | None = None) -> Pair:
+def between(begin: Micros, end: Micros, name: str | None = None) -> PeriodPair:
     """From one moment to another. Raises ValueError if that is shorter than an hour or longer than the log is kept."""
     if end <= begin:
         raise ValueError("the period must begin before it ends")
     length = end - begin
     if not HOUR <= length <= _LONGEST:
         raise ValueError(f"a period lasts an hour at least and {_LONGEST // DAY} days at the most")
-    before = Period(f"the {_spoken(length)} before", begin - length, begin)
-    return Pair(Period(name or _spoken(length), begin, end), before)
+    before = ReviewPeriod(f"the {_spoken(length)} before", begin - length, begin)
+    return PeriodPair(ReviewPeriod(name or _spoken(length), begin, end), before)
 
 
 def whole_hour(now: Micros) -> Micros:
@@ -101,7 +101,7 @@ def _spoken(length: Micros) -> str:
     return format_duration(length) if rest or days == 1 else f"{days} days"
 
 
-def _over(pair: Pair, now: Micros) -> Pair:
+def _over(pair: PeriodPair, now: Micros) -> PeriodPair:
     if pair.now.end > now:
         raise ValueError(f"{pair.now.name} is not over: ask for it afterwards, or for --last 7d")
     return pair

@@ -8,17 +8,31 @@ from statistics import median_low
 from typing import Final, NamedTuple
 
 from schemas.values import DAY, EventValue, Micros
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from streams.report.bands import Band, band, told_apart
-from streams.report.facts import (
+from streams.report.figures import LEVEL, STRICT, Estimate, PerDay
+from streams.report.measures import (
+    APART,
+    BY_SERVICE,
+    CHANGE_FAILURE_RATE,
+    CLEAR,
+    FREQUENCY,
+    HEADLINE,
+    LEAD_TIME,
+    RESTORE,
+    Measure,
+    MeasureVerdict,
+    verdict,
+)
+from streams.report.period_facts import (
     Cohort,
-    Failed,
-    Gated,
-    Look,
+    FailedDeployment,
+    GateCoverage,
+    IncidentSummary,
     Oddities,
-    Place,
-    Present,
-    Trouble,
+    PeriodFacts,
+    PresentState,
+    ServiceEnv,
     cohorts,
     deployed,
     failures,
@@ -30,21 +44,7 @@ from streams.report.facts import (
     pooled,
     present,
 )
-from streams.report.figures import LEVEL, STRICT, Figure, PerDay
-from streams.report.measures import (
-    APART,
-    BY_SERVICE,
-    CHANGE_FAILURE_RATE,
-    CLEAR,
-    FREQUENCY,
-    HEADLINE,
-    LEAD_TIME,
-    RESTORE,
-    Measure,
-    Verdict,
-    verdict,
-)
-from streams.report.periods import WEEK, Pair, Period
+from streams.report.periods import WEEK, PeriodPair, ReviewPeriod
 
 _FEWEST_WEEKS: Final = 13
 _MOST_WEEKS: Final = 53
@@ -55,14 +55,14 @@ _NEARLY: Final = 10
 
 
 @dataclass(frozen=True)
-class Question:
+class ReviewRequest:
     """What is asked. `services` are patterns; none: all."""
 
-    pair: Pair
+    pair: PeriodPair
     envs: tuple[str, ...]
     services: tuple[str, ...] = ()
 
-    def wanted(self, place: Place) -> bool:
+    def wanted(self, place: ServiceEnv) -> bool:
         """Whether the review is about this service in this environment."""
         return self.named(place.service) and place.env in self.envs
 
@@ -71,61 +71,61 @@ class Question:
         return not self.services or any(fnmatchcase(service, pattern) for pattern in self.services)
 
 
-class Comparison(NamedTuple):
+class MeasureComparison(NamedTuple):
     """A measure in the period and in the one before."""
 
     measure: Measure
-    now: Figure
-    before: Figure
-    verdict: Verdict
+    now: Estimate
+    before: Estimate
+    verdict: MeasureVerdict
     band: Band | None = None
     """Its level by DORA, if the range tells it; of the middle service where it is about how often one is deployed."""
 
 
-class Line(NamedTuple):
+class ServiceLine(NamedTuple):
     """One service in one environment."""
 
-    place: Place
+    place: ServiceEnv
     cohort: Cohort
-    present: Present
-    rate: Figure
-    lead: Figure
-    restore: Figure
-    frequency: Figure
+    present: PresentState
+    rate: Estimate
+    lead: Estimate
+    restore: Estimate
+    frequency: Estimate
     deployed_at: Micros | None
     """The last deployment that is known."""
 
 
-class Apart(NamedTuple):
+class Outlier(NamedTuple):
     """A service that is clearly better or worse than all others together."""
 
-    place: Place
+    place: ServiceEnv
     measure: Measure
-    own: Figure
-    rest: Figure
-    verdict: Verdict
+    own: Estimate
+    rest: Estimate
+    verdict: MeasureVerdict
 
 
-class Moved(NamedTuple):
+class MeasureShift(NamedTuple):
     """A service whose measure clearly changed."""
 
-    place: Place
-    comparison: Comparison
+    place: ServiceEnv
+    comparison: MeasureComparison
 
 
-class Week(NamedTuple):
+class TrendWeek(NamedTuple):
     """Seven days of the trend."""
 
     end: Micros
     total: Cohort
-    places: Mapping[Place, Cohort]
+    places: Mapping[ServiceEnv, Cohort]
 
-    def figure(self, measure: Measure) -> Figure:
+    def figure(self, measure: Measure) -> Estimate:
         """The measure of this week."""
         return measure.figure(self.total, WEEK, f"{measure.key} of the week to {self.end}")
 
 
-class Silent(NamedTuple):
+class SilentService(NamedTuple):
     """A service that nothing was heard of."""
 
     service: str
@@ -136,8 +136,8 @@ class Silent(NamedTuple):
 class Review:
     """Everything that is told."""
 
-    question: Question
-    settings: Settings
+    question: ReviewRequest
+    settings: MetricSettings
     log_begins: Micros | None
     """When the earliest event happened; None if there is none. It may be after the period."""
     covered: bool
@@ -148,25 +148,25 @@ class Review:
     """Other environments that services asked for were heard of in."""
     total: Cohort
     before: Cohort
-    headline: tuple[Comparison, ...]
-    lines: tuple[Line, ...]
-    apart: tuple[Apart, ...]
+    headline: tuple[MeasureComparison, ...]
+    lines: tuple[ServiceLine, ...]
+    apart: tuple[Outlier, ...]
     apart_of: int
     """How many comparisons with all others there was enough data for."""
-    moved: tuple[Moved, ...]
+    moved: tuple[MeasureShift, ...]
     moved_of: int
-    weeks: tuple[Week, ...]
+    weeks: tuple[TrendWeek, ...]
     """The oldest first; without those that the log does not cover."""
-    present: Present
-    gated: Mapping[Place, Gated]
+    present: PresentState
+    gated: Mapping[ServiceEnv, GateCoverage]
     """Of the judged deployments of each place, how many had which gate."""
-    failures: tuple[Failed, ...]
-    restored: tuple[Trouble, ...]
+    failures: tuple[FailedDeployment, ...]
+    restored: tuple[IncidentSummary, ...]
     """The longest first."""
-    unattributed: tuple[Trouble, ...]
-    open: tuple[Trouble, ...]
+    unattributed: tuple[IncidentSummary, ...]
+    open: tuple[IncidentSummary, ...]
     oddities: Oddities
-    silent: tuple[Silent, ...]
+    silent: tuple[SilentService, ...]
 
     @property
     def eventful(self) -> bool:
@@ -180,25 +180,25 @@ class Review:
         return self.question.pair.now.begin - lag, self.question.pair.now.end - lag
 
 
-def review(events: Iterable[EventValue], question: Question, settings: Settings) -> Review:
+def review(events: Iterable[EventValue], question: ReviewRequest, settings: MetricSettings) -> Review:
     """Read the events, in the order of `told_at`, and work out what may be said."""
     now, before = question.pair
     settings = replace(settings, windows=tuple(dict.fromkeys((now.length, before.length, WEEK))))
     week_ends = _week_ends(question.pair, settings.lateness)
-    earlier: dict[Place, Cohort] = {}
-    weeks: list[Week] = []
-    last = Look(now.end, {}, None)
+    earlier: dict[ServiceEnv, Cohort] = {}
+    weeks: list[TrendWeek] = []
+    last = PeriodFacts(now.end, {}, None)
     for look in looks(events, sorted({now.begin, now.end, *week_ends}), settings):
         last = look
         if look.at == now.begin:
             earlier = cohorts(look.books, before.length, settings, question.wanted)
         if look.at in week_ends:
             held = cohorts(look.books, WEEK, settings, question.wanted)
-            weeks.append(Week(look.at, pooled(held.values()), held))
+            weeks.append(TrendWeek(look.at, pooled(held.values()), held))
     return _Telling(question, settings, last, earlier).tell(weeks)
 
 
-def _week_ends(pair: Pair, apart: Micros) -> list[Micros]:
+def _week_ends(pair: PeriodPair, apart: Micros) -> list[Micros]:
     """The ends of the trend's weeks, counted back from the end; none too near to where the period begins."""
     begin, end = pair.now.begin, pair.now.end
     count = min(max(_FEWEST_WEEKS, ceil(pair.now.length / WEEK)), _MOST_WEEKS)
@@ -209,19 +209,21 @@ def _week_ends(pair: Pair, apart: Micros) -> list[Micros]:
 class _Telling:
     """What follows from the books at the end of the period and the cohorts of the period before."""
 
-    def __init__(self, question: Question, settings: Settings, last: Look, earlier: Mapping[Place, Cohort]) -> None:
+    def __init__(
+        self, question: ReviewRequest, settings: MetricSettings, last: PeriodFacts, earlier: Mapping[ServiceEnv, Cohort]
+    ) -> None:
         self._question = question
         self._pair = question.pair
         self._settings = settings
         self._last = last
         self._earlier = earlier
-        self._made: dict[str, Figure] = {}
+        self._made: dict[str, Estimate] = {}
         self._held = cohorts(last.books, self._pair.now.length, settings, question.wanted)
         now, first = self._pair.now, last.first_event_at
         self._covered = first is not None and first <= self._pair.before.begin
         self._whole = first is not None and first <= now.begin + now.length // _NEARLY
 
-    def tell(self, weeks: Sequence[Week]) -> Review:
+    def tell(self, weeks: Sequence[TrendWeek]) -> Review:
         first, now, wanted, books = self._last.first_event_at, self._pair.now, self._question.wanted, self._last.books
         lag, grown = self._settings.lateness, self._settings.lateness + self._settings.failure_window
         begin, end = now.begin - lag, now.end - lag
@@ -247,7 +249,9 @@ class _Telling:
             moved=moved,
             moved_of=moved_of,
             weeks=tuple(one for one in weeks if first is not None and one.end - WEEK >= first),
-            present=Present(*(sum(counts) for counts in zip(Present(0, 0, 0), *states.values(), strict=True))),
+            present=PresentState(
+                *(sum(counts) for counts in zip(PresentState(0, 0, 0), *states.values(), strict=True))
+            ),
             gated=gated(books, now.begin - grown, now.end - grown, wanted),
             failures=tuple(failures(books, now.begin - grown, now.end - grown, wanted)),
             restored=tuple(sorted(restored, key=lambda one: -(one.length or 0))),
@@ -257,10 +261,10 @@ class _Telling:
             silent=tuple(self._silent()),
         )
 
-    def _figures(self, measure: Measure, now: Cohort, before: Cohort, who: str) -> tuple[Figure, Figure]:
+    def _figures(self, measure: Measure, now: Cohort, before: Cohort, who: str) -> tuple[Estimate, Estimate]:
         return self._figure(measure, now, self._pair.now, who), self._figure(measure, before, self._pair.before, who)
 
-    def _figure(self, measure: Measure, cohort: Cohort, period: Period, who: str) -> Figure:
+    def _figure(self, measure: Measure, cohort: Cohort, period: ReviewPeriod, who: str) -> Estimate:
         """Made once: a bootstrap takes its time, and a service is compared more than once."""
         name = f"{measure.key} of {who} to {period.end}"
         if name not in self._made:
@@ -268,11 +272,11 @@ class _Telling:
             self._made[name] = measure.figure(cohort, length, name)
         return self._made[name]
 
-    def _compare(self, measure: Measure, figures: tuple[Figure, Figure], level: float) -> Comparison:
-        said = verdict(measure, *figures, level) if self._covered else Verdict.UNCOVERED
-        return Comparison(measure, *figures, said)
+    def _compare(self, measure: Measure, figures: tuple[Estimate, Estimate], level: float) -> MeasureComparison:
+        said = verdict(measure, *figures, level) if self._covered else MeasureVerdict.UNCOVERED
+        return MeasureComparison(measure, *figures, said)
 
-    def _headline(self, measure: Measure, now: Cohort, before: Cohort) -> Comparison:
+    def _headline(self, measure: Measure, now: Cohort, before: Cohort) -> MeasureComparison:
         """With its level, of the middle service where it is about how often one is deployed."""
         found = self._compare(measure, self._figures(measure, now, before, "all"), LEVEL)
         level_of = self._middle() if measure is FREQUENCY else found.now
@@ -289,14 +293,14 @@ class _Telling:
         days = self._pair.now.length / DAY if self._whole else 0.0
         return PerDay(median_low(counts) if counts else 0, days)
 
-    def _line(self, place: Place, state: Present, deployed_at: Micros | None) -> Line:
+    def _line(self, place: ServiceEnv, state: PresentState, deployed_at: Micros | None) -> ServiceLine:
         cohort = self._held[place]
         own = {one: self._figure(one, cohort, self._pair.now, str(place)) for one in BY_SERVICE}
-        return Line(
+        return ServiceLine(
             place, cohort, state, own[CHANGE_FAILURE_RATE], own[LEAD_TIME], own[RESTORE], own[FREQUENCY], deployed_at
         )
 
-    def _apart(self) -> tuple[tuple[Apart, ...], int]:
+    def _apart(self) -> tuple[tuple[Outlier, ...], int]:
         """Each service beside all others together."""
         found, compared = [], 0
         for place, cohort in self._held.items():
@@ -305,23 +309,23 @@ class _Telling:
                 own = self._figure(measure, cohort, self._pair.now, str(place))
                 others = self._figure(measure, rest, self._pair.now, f"all but {place}")
                 said = verdict(measure, own, others, STRICT)
-                compared += said is not Verdict.FEW
+                compared += said is not MeasureVerdict.FEW
                 if said in CLEAR:
-                    found.append(Apart(place, measure, own, others, said))
+                    found.append(Outlier(place, measure, own, others, said))
         return tuple(
-            sorted(found, key=lambda one: (one.verdict is Verdict.BETTER, APART.index(one.measure), one.place))
+            sorted(found, key=lambda one: (one.verdict is MeasureVerdict.BETTER, APART.index(one.measure), one.place))
         ), compared
 
-    def _moved(self) -> tuple[tuple[Moved, ...], int]:
+    def _moved(self) -> tuple[tuple[MeasureShift, ...], int]:
         """Each service beside itself in the period before."""
         found, compared = [], 0
         for place, cohort in self._held.items():
             for measure in BY_SERVICE if self._covered else ():
                 figures = self._figures(measure, cohort, self._earlier.get(place, Cohort()), str(place))
                 comparison = self._compare(measure, figures, STRICT)
-                compared += comparison.verdict is not Verdict.FEW
+                compared += comparison.verdict is not MeasureVerdict.FEW
                 if comparison.verdict in CLEAR:
-                    found.append(Moved(place, comparison))
+                    found.append(MeasureShift(place, comparison))
         return tuple(found), compared
 
     def _elsewhere(self) -> tuple[str, ...]:
@@ -329,9 +333,9 @@ class _Telling:
         named = ((service, env) for service, book in self._last.books.items() for env in book.environments if env)
         return tuple(sorted({env for service, env in named if asked.named(service) and env not in asked.envs}))
 
-    def _silent(self) -> Iterator[Silent]:
+    def _silent(self) -> Iterator[SilentService]:
         silence = min(_SILENT, self._pair.now.length)
         for service in sorted({place.service for place in self._held}):
             at = last_event_at(self._last.books[service])
             if at is not None and at <= self._pair.now.end - silence:
-                yield Silent(service, at)
+                yield SilentService(service, at)

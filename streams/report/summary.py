@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from streams.report.figures import Share
+from streams.report.formatting import count, day, name_of, number, plain, size, span
 from streams.report.measures import (
     APART,
     CHANGE_FAILURE_RATE,
@@ -12,20 +13,19 @@ from streams.report.measures import (
     LONG_LEAD_TIME,
     RESTORE,
     Measure,
-    Verdict,
+    MeasureVerdict,
     enough,
 )
-from streams.report.review import Apart, Comparison, Review
-from streams.report.words import count, day, name_of, number, plain, size, span
+from streams.report.review import MeasureComparison, Outlier, Review
 
 _MOST_NAMED: Final = 4
 _APART: Final = {
-    (APART[0], Verdict.BETTER): "fails less often",
-    (APART[0], Verdict.WORSE): "fails more often",
-    (APART[1], Verdict.BETTER): "delivers faster",
-    (APART[1], Verdict.WORSE): "delivers slower",
-    (APART[2], Verdict.BETTER): "is restored sooner",
-    (APART[2], Verdict.WORSE): "is restored later",
+    (APART[0], MeasureVerdict.BETTER): "fails less often",
+    (APART[0], MeasureVerdict.WORSE): "fails more often",
+    (APART[1], MeasureVerdict.BETTER): "delivers faster",
+    (APART[1], MeasureVerdict.WORSE): "delivers slower",
+    (APART[2], MeasureVerdict.BETTER): "is restored sooner",
+    (APART[2], MeasureVerdict.WORSE): "is restored later",
 }
 
 
@@ -59,7 +59,7 @@ def _nothing(review: Review) -> str:
     return f"Nothing was heard of in {where}"
 
 
-def _failures(one: Comparison) -> str:
+def _failures(one: MeasureComparison) -> str:
     if not isinstance(one.now, Share) or not one.now.n:
         return "No deployment was judged, so there is no change failure rate."
     said = f"{one.now.hits} of {count(one.now.n, 'judged deployment')} failed"
@@ -68,7 +68,7 @@ def _failures(one: Comparison) -> str:
     return f"{said}: {number('share', one.now.value)}, with a range of {span('share', one.now.interval())}."
 
 
-def _lead_times(middle: Comparison, long: Comparison) -> str:
+def _lead_times(middle: MeasureComparison, long: MeasureComparison) -> str:
     if not middle.now.n:
         return "No change reached 100 % of production, so there is no lead time."
     if not enough(middle.measure, middle.now):
@@ -80,7 +80,7 @@ def _lead_times(middle: Comparison, long: Comparison) -> str:
     return f"{said}, nine in ten within {number('length', long.now.value)}."
 
 
-def _restores(one: Comparison) -> str:
+def _restores(one: MeasureComparison) -> str:
     if not one.now.n:
         return "No incident was restored."
     took = f"took {number('length', one.now.value)} to restore"
@@ -96,11 +96,11 @@ def _changes(review: Review) -> Iterator[str]:
         yield f"Nothing is compared with {before}: the log does not reach back that far."
         return
     clear = [one for one in review.headline if one.verdict in CLEAR]
-    if all(one.verdict is Verdict.FEW for one in review.headline):
+    if all(one.verdict is MeasureVerdict.FEW for one in review.headline):
         yield f"There is not enough data to compare any number with {before}."
     elif not clear:
         yield f"No number differs from {before} by more than chance explains."
-    for verdict in (Verdict.WORSE, Verdict.BETTER):
+    for verdict in (MeasureVerdict.WORSE, MeasureVerdict.BETTER):
         named = [f"{_lower(one.measure)} ({_from_to(one)})" for one in clear if one.verdict is verdict]
         if named:
             yield f"Clearly {verdict} than {before}: {', '.join(named)}."
@@ -110,7 +110,7 @@ def _lower(measure: Measure) -> str:
     return measure.name[0].lower() + measure.name[1:]
 
 
-def _from_to(one: Comparison) -> str:
+def _from_to(one: MeasureComparison) -> str:
     unit = one.measure.unit
     return f"{number(unit, one.before.value)} to {number(unit, one.now.value)}"
 
@@ -128,7 +128,7 @@ def _standing_apart(review: Review) -> Iterator[str]:
         yield f"Listed under Services: {len(review.apart) - _MOST_NAMED} more that stand clearly apart."
 
 
-def _apart(one: Apart, review: Review) -> str:
+def _apart(one: Outlier, review: Review) -> str:
     own, rest = (f"{number(one.measure.unit, figure.value)}, {size(figure)}" for figure in (one.own, one.rest))
     name = name_of(one.place, review.question.envs)
     return f"{name} {_APART[one.measure, one.verdict]} than the others together ({own}; others {rest})."

@@ -9,13 +9,13 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from streams.pages import page
-from streams.report.blocks import Cell, Document, Section, Table
+from streams.report.blocks import ReportDocument, ReportSection, ReportTable, TableCell
+from streams.terminal.console import page
 
 _DIM: Final = "bright_black"
 
 
-def show(document: Document, file: IO[str], *, colour: bool = False) -> None:
+def show(document: ReportDocument, file: IO[str], *, colour: bool = False) -> None:
     """Print it."""
     wide = StringIO()
     console = page(wide, colour=colour)
@@ -30,7 +30,7 @@ def show(document: Document, file: IO[str], *, colour: bool = False) -> None:
     file.writelines(f"{line.rstrip()}\n" for line in wide.getvalue().splitlines())
 
 
-def _section(console: Console, section: Section) -> None:
+def _section(console: Console, section: ReportSection) -> None:
     console.print(Text(f"\n{section.title}", "bold"))
     for sentence in section.sentences:
         console.print(_listed(sentence) if section.listed else Text(sentence))
@@ -50,7 +50,7 @@ def _listed(sentence: str) -> RenderableType:
     return Padding(grid, 0)
 
 
-def _grid(table: Table) -> Grid:
+def _grid(table: ReportTable) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False, expand=True)
     for column in table.columns:
         justify: Literal["left", "right"] = "right" if column.right else "left"
@@ -62,6 +62,6 @@ def _grid(table: Table) -> Grid:
     return grid
 
 
-def _cell(cell: Cell) -> Text:
+def _cell(cell: TableCell) -> Text:
     text = Text(cell.text)
     return text.append(f"\n{cell.note}", _DIM) if cell.note else text

@@ -5,15 +5,15 @@ from typing import Any, Final
 from schemas.models import from_micros
 from schemas.records import ChangeRecord, DeploymentRecord, IncidentRecord
 from schemas.values import Micros
-from streams.core.records import change_value, deployment_value, incident_value
-from streams.trace.chain import NOWHERE, Books, Chain, Notes, gates_of
+from streams.core.outputs import change_value, deployment_value, incident_value
+from streams.trace.chain import NOWHERE, Books, CommitNotes, TraceChain, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
 _OF_WORKERS: Final = {"as_of", "judged_at", "observed", "revisions"}
 """When a worker learned or counted it: not known here."""
 
 
-def as_json(what: str, at: Micros, books: Books, chain: Chain, notes: Notes) -> dict[str, Any]:
+def as_json(what: str, at: Micros, books: Books, chain: TraceChain, notes: CommitNotes) -> dict[str, Any]:
     """Plain values. Times in ISO 8601, lengths in microseconds, as in the topics."""
     return {
         "what": what,
@@ -49,7 +49,7 @@ def _plain(record: ChangeRecord | DeploymentRecord | IncidentRecord) -> dict[str
     return value
 
 
-def _commit(service: str, sha: str, notes: Notes) -> dict[str, Any]:
+def _commit(service: str, sha: str, notes: CommitNotes) -> dict[str, Any]:
     at, author = notes.commits.get((service, sha), (None, None))
     return {
         "commit_sha": sha,

@@ -10,20 +10,20 @@ from typing import Final
 
 from schemas.errors import ContractError
 from schemas.values import EventValue, Micros
-from streams.audit.kinds import Undecided
-from streams.audit.progress import ProgressBar
-from streams.backfill.log import Log
-from streams.backfill.replay import told_at
-from streams.compute import read_events
-from streams.core.book import Book
-from streams.core.settings import Settings
-from streams.failures import in_words
-from streams.report.facts import Books, looks
-from streams.report.words import count, plain
+from streams.core.service_state import ServiceState
+from streams.core.settings import MetricSettings
+from streams.errors import Inconclusive
+from streams.replay.compute import read_events
+from streams.replay.log_source import EventTimeLog
+from streams.replay.replay import told_at
+from streams.report.formatting import count, plain
+from streams.report.period_facts import Books, looks
+from streams.settings.installation import WorkerSettings
+from streams.terminal.os_errors import in_words
+from streams.terminal.progress import ProgressBar
 from streams.trace.as_json import as_json
-from streams.trace.chain import Notes, chain
-from streams.trace.find import Ambiguous, NotFound, find
-from streams.worker.settings import WorkerSettings
+from streams.trace.chain import CommitNotes, chain
+from streams.trace.name_search import Ambiguous, NotFound, find
 
 NOTHING: Final = 1
 USAGE: Final = 2
@@ -33,7 +33,7 @@ UNREACHABLE: Final = 3
 def run_trace(given: argparse.Namespace, settings: WorkerSettings, now: Micros) -> int:
     """0: shown; 1: nothing goes by this name; 2: short for several, wrong usage or a bad event; 3: no Kafka."""
     at = now if given.at is None else given.at
-    notes = Notes()
+    notes = CommitNotes()
     try:
         books = _books(given.events, at, settings, notes)
         found = chain(books, find(_of_services(books, given.service), given.what))
@@ -41,7 +41,7 @@ def run_trace(given: argparse.Namespace, settings: WorkerSettings, now: Micros) 
         return _fail(NOTHING, error)
     except Ambiguous as error:
         return _fail(USAGE, error)
-    except Undecided as error:
+    except Inconclusive as error:
         return _fail(UNREACHABLE, error)
     except (ContractError, UnicodeDecodeError) as error:
         return _fail(USAGE, f"{given.events}: {error}")
@@ -56,11 +56,11 @@ def run_trace(given: argparse.Namespace, settings: WorkerSettings, now: Micros) 
     return 0
 
 
-def _books(name: str | None, at: Micros, settings: WorkerSettings, notes: Notes) -> Books:
+def _books(name: str | None, at: Micros, settings: WorkerSettings, notes: CommitNotes) -> Books:
     """The books as they are when all that had happened by then is known."""
     if name is None:
         with ProgressBar("reading") as bar:
-            log = Log(settings, bar)
+            log = EventTimeLog(settings, bar)
             books = _look(log.events(), at, settings.core(), notes)
         if log.refused:
             print(f"candora: left out {count(log.refused, 'message')} that the workers refused", file=sys.stderr)
@@ -71,11 +71,11 @@ def _books(name: str | None, at: Micros, settings: WorkerSettings, notes: Notes)
         return _look(sorted(read_events(lines), key=told_at), at, settings.core(), notes)
 
 
-def _look(events: Iterable[EventValue], at: Micros, settings: Settings, notes: Notes) -> Books:
+def _look(events: Iterable[EventValue], at: Micros, settings: MetricSettings, notes: CommitNotes) -> Books:
     return next(looks(notes.listen(events), [at], settings)).books
 
 
-def _of_services(books: Books, globs: list[str] | None) -> list[Book]:
+def _of_services(books: Books, globs: list[str] | None) -> list[ServiceState]:
     """Those of the services that were asked for. Raises NotFound if events are of others only."""
     asked = [book for name, book in books.items() if not globs or any(fnmatchcase(name, glob) for glob in globs)]
     if books and not asked:

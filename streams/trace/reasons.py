@@ -3,13 +3,13 @@
 from typing import Final
 
 from schemas.values import SECOND, Micros, RuleName
-from streams.core.book import Book
-from streams.core.deployment import Deployment
+from streams.core.deployment import DeploymentState
 from streams.core.facts import COUNTED_LANES
-from streams.core.incident import NOBODYS, Incident
-from streams.core.records import attribution_of, deployment_value
-from streams.lengths import length
-from streams.report.words import moment, setting, short
+from streams.core.incident import NOBODYS, IncidentState
+from streams.core.outputs import attribution_of, deployment_value
+from streams.core.service_state import ServiceState
+from streams.report.formatting import moment, setting, short
+from streams.terminal.durations import length
 from streams.trace.chain import NOWHERE, Books, blamed
 
 _RULES: Final[dict[RuleName, str]] = {
@@ -19,7 +19,7 @@ _RULES: Final[dict[RuleName, str]] = {
 }
 
 
-def why_verdict(book: Book, one: Deployment) -> str:
+def why_verdict(book: ServiceState, one: DeploymentState) -> str:
     """The rule behind the verdict of a deployment."""
     settings, timeline = book.settings, book.joins.timeline(one.env)
     window = setting(settings.failure_window)
@@ -47,7 +47,7 @@ def why_verdict(book: Book, one: Deployment) -> str:
     return f"{why}; what came later than {window} after it finished does not count" if one.late else why
 
 
-def _failure(book: Book, one: Deployment) -> str:
+def _failure(book: ServiceState, one: DeploymentState) -> str:
     failure = one.failure
     if failure is None:
         return ""
@@ -64,14 +64,14 @@ def _failure(book: Book, one: Deployment) -> str:
     return f"incident {' and '.join(names) or 'of many'} opened {_after(one, failure.at)}"
 
 
-def _after(one: Deployment, at: Micros) -> str:
+def _after(one: DeploymentState, at: Micros) -> str:
     """How long after it had finished, or, before that, after it began."""
     if one.finished_at is not None and at >= one.finished_at:
         return f"{_length(at - one.finished_at)} after it finished"
     return f"{_length(at - (one.begun_at or at))} after it began"
 
 
-def why_put(books: Books, book: Book, one: Incident) -> str:
+def why_put(books: Books, book: ServiceState, one: IncidentState) -> str:
     """The rule that put an incident on its deployment, or on none."""
     if not one.opened:
         return f"lane {one.lane}: in no number" if one.lane not in COUNTED_LANES else "its opening is not known"
@@ -90,7 +90,7 @@ def why_put(books: Books, book: Book, one: Incident) -> str:
     return f"put on {target.name}{where}: {rule}{_no_failure(home, one, target)}"
 
 
-def _nowhere(book: Book, one: Incident) -> str:
+def _nowhere(book: ServiceState, one: IncidentState) -> str:
     waits_for, claim = attribution_of(one)["waits_for"], one.claim
     if waits_for is not None and claim is not None:
         if claim.deployment_id is not None:
@@ -98,7 +98,7 @@ def _nowhere(book: Book, one: Incident) -> str:
         return f"it names {short(waits_for)}, no deployment of which had begun in {one.env}"
     name = book.joins.timeline(one.env or "").in_force(one.at)
     last = book.joins.entities.get(f"d/{one.env}/{name}")
-    if not isinstance(last, Deployment):
+    if not isinstance(last, DeploymentState):
         return f"nothing had been deployed to {one.env} when it opened"
     if last.finished_at is None:
         limit = f"longer than the canary timeout of {setting(book.settings.canary_timeout)}"
@@ -107,7 +107,7 @@ def _nowhere(book: Book, one: Incident) -> str:
     return f"{name}, in force when it opened, had finished {_length(one.at - last.finished_at)} before: {limit}"
 
 
-def _no_failure(home: Book, one: Incident, target: Deployment) -> str:
+def _no_failure(home: ServiceState, one: IncidentState, target: DeploymentState) -> str:
     if one.severity not in home.settings.failing_severities:
         return f"; {one.severity or 'no severity'}: no failure of it"
     return "; opened before it began: no failure of it" if one.at < (target.begun_at or 0) else ""

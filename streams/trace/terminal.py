@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.values import SECOND, Micros
-from streams.core.book import Book
-from streams.core.change import Change
-from streams.core.deployment import Deployment
-from streams.core.incident import Incident
-from streams.core.records import change_value, deployment_value, incident_value
-from streams.lengths import length
-from streams.pages import page
-from streams.report.words import count, moment, plain, short
-from streams.trace.chain import NOWHERE, Books, Chain, Notes, gates_of
+from streams.core.change import ChangeState
+from streams.core.deployment import DeploymentState
+from streams.core.incident import IncidentState
+from streams.core.outputs import change_value, deployment_value, incident_value
+from streams.core.service_state import ServiceState
+from streams.report.formatting import count, moment, plain, short
+from streams.terminal.console import page
+from streams.terminal.durations import length
+from streams.trace.chain import NOWHERE, Books, CommitNotes, TraceChain, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
 _SHOWN: Final = 10
@@ -31,7 +31,7 @@ _GATES: Final = {
 _COLOURS: Final = {"failed": "red", "succeeded": "green", "open": "red"}
 
 
-class Row(NamedTuple):
+class TraceRow(NamedTuple):
     """Something that happened; what is no event has no time."""
 
     at: Micros | None
@@ -39,15 +39,15 @@ class Row(NamedTuple):
     text: str
 
 
-class Part(NamedTuple):
+class TraceSection(NamedTuple):
     """A record: what it is, what became of it, and its rows."""
 
     title: str
     state: str
-    rows: list[Row]
+    rows: list[TraceRow]
 
 
-def render(at: Micros, books: Books, chain: Chain, notes: Notes, *, colour: bool = False) -> str:
+def render(at: Micros, books: Books, chain: TraceChain, notes: CommitNotes, *, colour: bool = False) -> str:
     """Forwards from a commit, a change or a deployment; backwards from an incident."""
     file = StringIO()
     console = page(file, colour=colour)
@@ -62,11 +62,11 @@ def render(at: Micros, books: Books, chain: Chain, notes: Notes, *, colour: bool
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def _parts(books: Books, chain: Chain, notes: Notes) -> list[Part]:
+def _parts(books: Books, chain: TraceChain, notes: CommitNotes) -> list[TraceSection]:
     asked = {named.name for named in chain.found} | {one.sha for _, one in chain.deployments if one.sha}
     changes = [_change(book, one, notes, asked) for book, one in chain.changes[:_SHOWN]]
     if len(chain.changes) > _SHOWN:
-        changes.append(Part(f"and {count(len(chain.changes) - _SHOWN, 'more change')}; --json has all", "", []))
+        changes.append(TraceSection(f"and {count(len(chain.changes) - _SHOWN, 'more change')}; --json has all", "", []))
     deployments = [_deployment(book, one) for book, one in chain.deployments]
     incidents = [_incident(books, book, one) for book, one in chain.incidents]
     if all(named.kind == "incident" for named in chain.found):
@@ -74,7 +74,7 @@ def _parts(books: Books, chain: Chain, notes: Notes) -> list[Part]:
     return [*changes, *deployments, *incidents]
 
 
-def _missing(chain: Chain) -> Iterator[str]:
+def _missing(chain: TraceChain) -> Iterator[str]:
     """Where the chain ends early."""
     if not (chain.changes or chain.deployments or chain.incidents):
         yield "Only a rollback or a merge names it: no event tells of it."
@@ -84,7 +84,7 @@ def _missing(chain: Chain) -> Iterator[str]:
         yield "No commit of it was reported: its lead time is not known."
 
 
-def _print(console: Console, part: Part) -> None:
+def _print(console: Console, part: TraceSection) -> None:
     state = (f": {part.state}", _COLOURS.get(part.state.partition(",")[0], "")) if part.state else ""
     console.print(Text.assemble((plain(part.title), "bold"), state))
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -96,7 +96,7 @@ def _print(console: Console, part: Part) -> None:
     console.print(grid)
 
 
-def _change(book: Book, one: Change, notes: Notes, asked: set[str]) -> Part:
+def _change(book: ServiceState, one: ChangeState, notes: CommitNotes, asked: set[str]) -> TraceSection:
     value = change_value(book, one, NOWHERE)
     rows = list(_commits(book.service, value["commits"], value["first_commit_sha"], notes))
     silent = []
@@ -110,36 +110,38 @@ def _change(book: Book, one: Change, notes: Notes, asked: set[str]) -> Part:
         digest = notes.digests.get((book.service, sha)) if gate == "artifact_built" else None
         more = f" and {count(len(passed) - 1, 'more commit')}" if len(passed) > 1 else ""
         rows.append(
-            Row(at, name, f"{digest or ('built' if gate == 'artifact_built' else 'passed')}, of {short(sha)}{more}")
+            TraceRow(
+                at, name, f"{digest or ('built' if gate == 'artifact_built' else 'passed')}, of {short(sha)}{more}"
+            )
         )
     if silent and not one.carriers:
-        rows.append(Row(None, "gates", f"no report of {', '.join(silent)}"))
+        rows.append(TraceRow(None, "gates", f"no report of {', '.join(silent)}"))
     for promotion in sorted(value["promotions"], key=itemgetter("promoted_at")):
         lead = promotion["lead_time"]
         taken = f"lead time {length(lead / SECOND)}" if lead >= 0 else "before its first commit: clocks are skewed"
         text = f"of {promotion['env']} by {promotion['deployment_id']}; {taken}"
-        rows.append(Row(promotion["promoted_at"], "100 %", text))
+        rows.append(TraceRow(promotion["promoted_at"], "100 %", text))
     kind = "commit" if one.name in value["commits"] else "change"
-    return Part(f"{kind} {one.name} of {book.service}", "", rows)
+    return TraceSection(f"{kind} {one.name} of {book.service}", "", rows)
 
 
-def _commits(service: str, shas: list[str], first: str | None, notes: Notes) -> Iterator[Row]:
+def _commits(service: str, shas: list[str], first: str | None, notes: CommitNotes) -> Iterator[TraceRow]:
     """The first commit, then the others by time; a squash or merge commit may have no report of its own."""
     told = {sha: notes.commits.get((service, sha)) for sha in shas}
     reported = sorted((said[0], sha, said[1]) for sha, said in told.items() if said)
     for at, sha, author in sorted(reported, key=lambda one: one[1] != first)[:_SHOWN]:
         by = f" by {author}" if author else ""
-        yield Row(at, "commit", f"{short(sha)}{by}{', the first' if sha == first and len(told) > 1 else ''}")
+        yield TraceRow(at, "commit", f"{short(sha)}{by}{', the first' if sha == first and len(told) > 1 else ''}")
     if len(reported) > _SHOWN:
-        yield Row(None, "", f"and {count(len(reported) - _SHOWN, 'more commit')}; --json has all")
+        yield TraceRow(None, "", f"and {count(len(reported) - _SHOWN, 'more commit')}; --json has all")
     for sha, said in told.items():
         if not said:
-            yield Row(None, "commit", f"{short(sha)}, squashed or merged from these")
+            yield TraceRow(None, "commit", f"{short(sha)}, squashed or merged from these")
     if not told:
-        yield Row(None, "commit", "none of it was reported")
+        yield TraceRow(None, "commit", "none of it was reported")
 
 
-def _gates(book: Book, sha: str) -> str:
+def _gates(book: ServiceState, sha: str) -> str:
     passed = gates_of(book, sha)
     reported = ", ".join(name for gate, name in _GATES.items() if gate in passed)
     silent = ", ".join(name for gate, name in _GATES.items() if gate not in passed)
@@ -147,49 +149,49 @@ def _gates(book: Book, sha: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _deployment(book: Book, one: Deployment) -> Part:
+def _deployment(book: ServiceState, one: DeploymentState) -> TraceSection:
     value = deployment_value(book, one, NOWHERE)
     rows = []
     if one.sha is not None:
         carried = f", carries {count(len(value['changes']), 'change')}" if value["changes"] else ""
         more = f" and {len(one.included)} included" if one.included else ""
-        rows.append(Row(None, "commit", f"{one.sha}{more}{carried or '; none of its commits was reported'}"))
-        rows.append(Row(None, "gates", _gates(book, one.sha)))
+        rows.append(TraceRow(None, "commit", f"{one.sha}{more}{carried or '; none of its commits was reported'}"))
+        rows.append(TraceRow(None, "gates", _gates(book, one.sha)))
     if value["artifact_digest"] is not None:
-        rows.append(Row(None, "artifact", value["artifact_digest"]))
+        rows.append(TraceRow(None, "artifact", value["artifact_digest"]))
     if value["url"] is not None:
-        rows.append(Row(None, "run", value["url"]))
+        rows.append(TraceRow(None, "run", value["url"]))
     if one.started_at is not None:
-        rows.append(Row(one.started_at, "began", "first traffic"))
-    happened = [Row(one.promoted_at, "100 %", "promoted")] if one.promoted_at is not None else []
+        rows.append(TraceRow(one.started_at, "began", "first traffic"))
+    happened = [TraceRow(one.promoted_at, "100 %", "promoted")] if one.promoted_at is not None else []
     for back in value["rollbacks"]:
         to = f", to {short(back['to_sha'])}" if back["to_sha"] else ""
         reason = f": {back['reason']}" if back["reason"] else ""
-        happened.append(Row(back["occurred_at"], "rollback", f"{back['trigger']}{reason}{to}"))
+        happened.append(TraceRow(back["occurred_at"], "rollback", f"{back['trigger']}{reason}{to}"))
     for trouble in value["incidents"]:
         where = f" of {trouble['service']}" if trouble["service"] != book.service else ""
         text = f"{trouble['incident_id']}{where}, {trouble['severity'] or 'no severity'}"
-        happened.append(Row(trouble["opened_at"], "incident", text))
+        happened.append(TraceRow(trouble["opened_at"], "incident", text))
     rows += sorted(happened, key=lambda row: row.at or 0)
-    rows.append(Row(None, "why", why_verdict(book, one)))
+    rows.append(TraceRow(None, "why", why_verdict(book, one)))
     state = f"{one.verdict}, {one.lane}" if one.lane != "normal" else one.verdict
-    return Part(f"deployment {one.name} of {book.service} to {one.env}", state, rows)
+    return TraceSection(f"deployment {one.name} of {book.service} to {one.env}", state, rows)
 
 
-def _incident(books: Books, book: Book, one: Incident) -> Part:
+def _incident(books: Books, book: ServiceState, one: IncidentState) -> TraceSection:
     value = incident_value(book, one, NOWHERE)
     rows = []
     for number, period in enumerate(one.periods):
         text = ", ".join(said for said in (one.severity, one.title) if said) if not number else "again"
-        rows.append(Row(period.opened_at, "opened", text))
+        rows.append(TraceRow(period.opened_at, "opened", text))
         if period.ended_at is not None:
-            rows.append(Row(period.ended_at, "restored", ""))
-    rows.append(Row(None, "why", why_put(books, book, one)))
+            rows.append(TraceRow(period.ended_at, "restored", ""))
+    rows.append(TraceRow(None, "why", why_put(books, book, one)))
     if value["escaped_gates"]:
-        rows.append(Row(None, "escaped", ", ".join(value["escaped_gates"])))
+        rows.append(TraceRow(None, "escaped", ", ".join(value["escaped_gates"])))
     if value["regression_test"] is not None:
-        rows.append(Row(None, "test", value["regression_test"]))
+        rows.append(TraceRow(None, "test", value["regression_test"]))
     state = "open" if one.open else ""
     if one.time_to_restore is not None:
         state = f"restored after {length(one.time_to_restore / SECOND)}"
-    return Part(f"incident {one.name} of {book.service}" + (f" in {one.env}" if one.env else ""), state, rows)
+    return TraceSection(f"incident {one.name} of {book.service}" + (f" in {one.env}" if one.env else ""), state, rows)

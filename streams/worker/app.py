@@ -8,28 +8,28 @@ from typing import Any, Final
 
 from faust.types import TP
 from mode import ServiceT
+from mode.supervisors import CrashingSupervisor
 from typing_extensions import override
 
+from schemas.clients.registry import RegistryClient
 from schemas.ids import pinned_decoder
-from schemas.registry import RegistryClient
 from schemas.values import SECOND, Micros
-from streams.core.shelf import Shelf
-from streams.worker.agents import add_agent
+from streams.core.partition_state import PartitionState
+from streams.event_log.schema_lookup import SchemaLookup
+from streams.event_log.validator import EventValidator
+from streams.kafka.credentials import credentials
+from streams.settings.installation import WorkerSettings
 from streams.worker.batches import BatchReader
-from streams.worker.hardening import HardenedApp
-from streams.worker.hardening.consumer import BatchConsumer
+from streams.worker.faust_patches import HardenedApp
+from streams.worker.faust_patches.consumer import BatchConsumer
 from streams.worker.health import HealthServer
-from streams.worker.intake import Intake
-from streams.worker.outputs import Outputs
+from streams.worker.outputs import OutputEncoder
+from streams.worker.partitions import AssignedPartitions, ShelfFactory
 from streams.worker.preflight import look_again, look_at_topics
-from streams.worker.publisher import Publisher
-from streams.worker.pulse import Pulse
-from streams.worker.security import credentials
-from streams.worker.settings import WorkerSettings
-from streams.worker.shelves import ShelfFactory, Shelves
+from streams.worker.publisher import OutputPublisher
 from streams.worker.tables import ROCKSDB_OPTIONS, TABLE, StateTable, start_position
 from streams.worker.ticks import tick_messages
-from streams.worker.writers import Writers
+from streams.worker.watchdog import Watchdog
 
 log: Final = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class WorkerApp(HardenedApp):
             bounds=settings.bounds(),
             **_faust_options(settings),
         )
-        self.publisher = Publisher(settings.client(), settings.session_timeout / SECOND * _SILENCE)
+        self.publisher = OutputPublisher(settings.client(), settings.session_timeout / SECOND * _SILENCE)
         self._decoder = pinned_decoder("deploy_event")
         table = self.Table(
             TABLE,
@@ -62,15 +62,15 @@ class WorkerApp(HardenedApp):
             on_recover=self._load_shelves,
         )
         state = StateTable(table, self.publisher)
-        self.shelves = Shelves(shelf_factory, settings.core(), state.rows)
-        self.pulse = Pulse(settings.session_timeout / SECOND * _SILENCE)
+        self.shelves = AssignedPartitions(shelf_factory, settings.core(), state.rows)
+        self.pulse = Watchdog(settings.session_timeout / SECOND * _SILENCE)
         url = settings.schema_registry_url
         self.reader = BatchReader(
             self.shelves,
-            Outputs(settings),
+            OutputEncoder(settings),
             self.publisher,
             state,
-            Writers(self._decoder, RegistryClient(url) if url else None),
+            SchemaLookup(self._decoder, RegistryClient(url) if url else None),
             self.pulse,
         )
         self.partitions = 0
@@ -93,7 +93,7 @@ class WorkerApp(HardenedApp):
         self.settings.store_dir.mkdir(parents=True, exist_ok=True)
         await super().on_first_start()
         self.partitions = await look_at_topics(self.settings, self.publisher)
-        self.reader.intake = Intake(
+        self.reader.intake = EventValidator(
             self._decoder,
             self.partitions,
             self.settings.max_future,
@@ -164,7 +164,7 @@ class WorkerApp(HardenedApp):
         return self._consumer.chains if isinstance(self._consumer, BatchConsumer) else {}
 
 
-def create_app(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> WorkerApp:
+def create_app(settings: WorkerSettings, shelf_factory: ShelfFactory = PartitionState) -> WorkerApp:
     """Return the worker's app, connected to nothing yet. `shelf_factory` is for tests."""
     return WorkerApp(settings, shelf_factory)
 
@@ -196,3 +196,14 @@ def _faust_options(settings: WorkerSettings) -> dict[str, Any]:
         "web_enabled": False,
         "env_prefix": "CANDORA_FAUST",  # so that a stray WEB_PORT of somebody else is not ours
     }
+
+
+def add_agent(app: HardenedApp, topic: str, reader: BatchReader) -> None:
+    """Let `reader` read the batches of `topic`. What it raises ends the worker; nothing is acknowledged but by it."""
+    source = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+    async def read_batches(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await reader.read(event)
+
+    app.agent(source, name="read_batches", supervisor_strategy=CrashingSupervisor)(read_batches)

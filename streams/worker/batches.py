@@ -10,16 +10,16 @@ from faust.types import EventT
 
 from schemas.errors import ContractError, UnknownSchema
 from schemas.values import DeadLetterValue, EventValue
-from streams.worker.dead_letters import dead_letter, refused
-from streams.worker.hardening import leave, settle
-from streams.worker.intake import Intake
-from streams.worker.outputs import Outputs
-from streams.worker.publisher import Publisher
-from streams.worker.pulse import Pulse
-from streams.worker.records import RawRecord
-from streams.worker.shelves import ShelfLike, Shelves
+from streams.event_log.dead_letters import dead_letter, refused
+from streams.event_log.raw_record import RawRecord
+from streams.event_log.schema_lookup import SchemaLookup
+from streams.event_log.validator import EventValidator
+from streams.worker.faust_patches import leave, settle
+from streams.worker.outputs import OutputEncoder
+from streams.worker.partitions import AssignedPartitions, PartitionStateLike
+from streams.worker.publisher import OutputPublisher
 from streams.worker.tables import StateTable
-from streams.worker.writers import Writers
+from streams.worker.watchdog import Watchdog
 
 log: Final = logging.getLogger(__name__)
 
@@ -31,12 +31,12 @@ class BatchReader:
 
     def __init__(
         self,
-        shelves: Shelves,
-        outputs: Outputs,
-        publisher: Publisher,
+        shelves: AssignedPartitions,
+        outputs: OutputEncoder,
+        publisher: OutputPublisher,
         table: StateTable,
-        writers: Writers,
-        pulse: Pulse,
+        writers: SchemaLookup,
+        pulse: Watchdog,
     ) -> None:
         self._shelves = shelves
         self._outputs = outputs
@@ -44,7 +44,7 @@ class BatchReader:
         self._table = table
         self._writers = writers
         self._pulse = pulse
-        self.intake: Intake | None = None
+        self.intake: EventValidator | None = None
         """Made once the number of partitions is known."""
 
     async def read(self, event: EventT[Any]) -> None:
@@ -73,7 +73,7 @@ class BatchReader:
             log.warning("partition %d was taken away while a batch of it was being read", partition)
             leave(event)
 
-    async def _fill(self, shelf: ShelfLike, records: Sequence[RawRecord]) -> list[DeadLetterValue]:
+    async def _fill(self, shelf: PartitionStateLike, records: Sequence[RawRecord]) -> list[DeadLetterValue]:
         """Let a shelf read the messages of a batch; returns those that are refused."""
         if self.intake is None:
             raise RuntimeError("a batch came before the topics were looked at")

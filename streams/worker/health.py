@@ -9,13 +9,13 @@ from aiohttp import web
 from mode import Service
 from typing_extensions import override
 
-from streams.worker.errors import SetupError
+from streams.errors import SetupError
 
 STALLED_AFTER: Final = 300.0
 """Seconds that a batch may take before the worker is taken for stuck."""
 
 
-class Watched(Protocol):
+class WorkerStatus(Protocol):
     """What the health of a worker is seen from."""
 
     def why_not_ready(self) -> list[str]:
@@ -28,7 +28,7 @@ class Watched(Protocol):
         """The next offset to read of every partition held."""
 
 
-def liveness(watched: Watched, now: float) -> tuple[int, dict[str, Any]]:
+def liveness(watched: WorkerStatus, now: float) -> tuple[int, dict[str, Any]]:
     """Return HTTP status and body of /healthz. 503 only for what a restart cures."""
     oldest = watched.oldest_batch_at()
     waiting = 0.0 if oldest is None else now - oldest
@@ -36,7 +36,7 @@ def liveness(watched: Watched, now: float) -> tuple[int, dict[str, Any]]:
     return (200 if alive else 503), {"alive": alive, "oldest_batch_seconds": round(waiting, 3)}
 
 
-def readiness(watched: Watched) -> tuple[int, dict[str, Any]]:
+def readiness(watched: WorkerStatus) -> tuple[int, dict[str, Any]]:
     """Return HTTP status and body of /readyz, with the next offset of every partition held."""
     why = watched.why_not_ready()
     body = {"ready": not why, "why": why, "next_offsets": {str(key): at for key, at in watched.positions().items()}}
@@ -52,7 +52,7 @@ class HealthServer(Service):
 
     abstract = False
 
-    def __init__(self, watched: Watched, host: str, port: int, **kwargs: Any) -> None:
+    def __init__(self, watched: WorkerStatus, host: str, port: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._watched = watched
         self._host = host

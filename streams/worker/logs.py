@@ -8,7 +8,7 @@ from typing import Final, Literal, TextIO
 
 from typing_extensions import override
 
-from streams.worker.errors import SetupError
+from streams.errors import SetupError
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 
-from schemas.codec import Encoder
+from schemas.codec.codec import Encoder
 from schemas.ids import pinned_encoder
 from schemas.keys import record_key
 from schemas.values import DeadLetterValue
-from streams.core.shelf import Changes
-from streams.worker.publisher import Outgoing
-from streams.worker.settings import WorkerSettings
+from streams.core.partition_state import PartitionChanges
+from streams.settings.installation import WorkerSettings
+from streams.worker.publisher import OutgoingMessage
 
 
-class Outputs:
+class OutputEncoder:
     """Knows topic, key and form of every record that goes out."""
 
     def __init__(self, settings: WorkerSettings) -> None:
@@ -23,14 +23,14 @@ class Outputs:
         self._send_links = settings.send_links
         self._events = settings.topic("deploy_events"), pinned_encoder("deploy_event")
 
-    def messages(self, changes: Changes, dead: Iterable[DeadLetterValue]) -> Iterator[Outgoing]:
+    def messages(self, changes: PartitionChanges, dead: Iterable[DeadLetterValue]) -> Iterator[OutgoingMessage]:
         """Everything that a batch publishes. Snapshots come last: who reads one finds what it counts."""
         topic, encoder = self._dead
         for letter in dead:
-            yield Outgoing(topic, letter["key"], encoder.encode(letter))
+            yield OutgoingMessage(topic, letter["key"], encoder.encode(letter))
         topic, encoder = self._events
         for link in changes.links if self._send_links else ():
-            yield Outgoing(topic, link["service"].encode(), encoder.encode(link))
+            yield OutgoingMessage(topic, link["service"].encode(), encoder.encode(link))
         topic, encoder = self._changes
         for change in changes.changes:
             yield _keyed(topic, encoder, change, change["service"], change["change_id"])
@@ -46,5 +46,5 @@ class Outputs:
             yield _keyed(topic, encoder, metrics, metrics["service"], metrics["env"])
 
 
-def _keyed(topic: str, encoder: Encoder[object], value: object, *parts: str) -> Outgoing:  # type: ignore[type-var]
-    return Outgoing(topic, record_key(*parts), encoder.encode(value))
+def _keyed(topic: str, encoder: Encoder[object], value: object, *parts: str) -> OutgoingMessage:  # type: ignore[type-var]
+    return OutgoingMessage(topic, record_key(*parts), encoder.encode(value))

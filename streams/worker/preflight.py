@@ -8,10 +8,10 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import load_topics
-from streams.topics import PARTITIONS_ADVICE
-from streams.worker.errors import SetupError
-from streams.worker.publisher import Publisher
-from streams.worker.settings import WorkerSettings
+from streams.errors import SetupError
+from streams.kafka.topics import PARTITIONS_ADVICE
+from streams.settings.installation import WorkerSettings
+from streams.worker.publisher import OutputPublisher
 
 log: Final = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def event_partitions(settings: WorkerSettings, partitions: Mapping[str, int]) ->
     return partitions[events]
 
 
-async def look_again(settings: WorkerSettings, publisher: Publisher, known: int) -> None:
+async def look_again(settings: WorkerSettings, publisher: OutputPublisher, known: int) -> None:
     """TopicsError if deploy_events no longer has the number of partitions that this worker knows.
 
     Services have moved then. What comes for them lies where this worker refuses it, or where nobody reads.
@@ -59,7 +59,7 @@ async def look_again(settings: WorkerSettings, publisher: Publisher, known: int)
         raise TopicsError(f"{events} had {known} partitions and now has {found}: {PARTITIONS_ADVICE}")
 
 
-async def look_at_topics(settings: WorkerSettings, publisher: Publisher) -> int:
+async def look_at_topics(settings: WorkerSettings, publisher: OutputPublisher) -> int:
     """Ask the broker, for up to PATIENCE seconds. Returns the number of partitions of deploy_events.
 
     Raises TopicsError, SilentKafkaError.

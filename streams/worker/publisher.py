@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from streams.worker.security import SecurityError
+from streams.kafka.credentials import SecurityError
 
 _CONFIG: Final[Mapping[str, Any]] = {
     "enable.idempotence": True,  # no duplicates and no reordering by retries
@@ -26,7 +26,7 @@ log: Final = logging.getLogger(__name__)
 _YIELD_EVERY: Final = 500
 
 
-class Outgoing(NamedTuple):
+class OutgoingMessage(NamedTuple):
     """A message to be sent; partition -1: by its key."""
 
     topic: str
@@ -59,7 +59,7 @@ class _Delivery:
             self.last_offset = offset
 
 
-class Publisher:
+class OutputPublisher:
     """An idempotent librdkafka producer, used from one event loop. The loop never waits for the network.
 
     What the broker has not confirmed within `patience` seconds is given up. That must be less than a worker may be
@@ -80,7 +80,7 @@ class Publisher:
         self._flusher = ThreadPoolExecutor(2, thread_name_prefix="candora-flush")
         self._closed = False
 
-    async def publish(self, messages: Iterable[Outgoing]) -> int:
+    async def publish(self, messages: Iterable[OutgoingMessage]) -> int:
         """Send messages and wait until the broker has all of them, in order within a partition.
 
         Returns the largest offset that one of them got, -1 if there was none. Raises PublishError.
@@ -105,7 +105,7 @@ class Publisher:
             raise PublishError(f"the worker stopped when the broker had {delivery.confirmed} of {sent} messages")
         return delivery.last_offset
 
-    async def _send(self, message: Outgoing, delivery: _Delivery) -> None:
+    async def _send(self, message: OutgoingMessage, delivery: _Delivery) -> None:
         while True:
             try:
                 self._producer.produce(

@@ -12,14 +12,14 @@ import faust
 from typing_extensions import override
 
 from schemas.values import SECOND
-from streams.core.shelf import Shelf
-from streams.version import describe
+from streams.core.partition_state import PartitionState
+from streams.kafka.credentials import SecurityError
+from streams.settings.installation import WorkerSettings
+from streams.terminal.version import describe
 from streams.worker.app import WorkerApp, create_app
-from streams.worker.hardening import WrongFaustError
+from streams.worker.faust_patches import WrongFaustError
 from streams.worker.logs import configure_logging
-from streams.worker.security import SecurityError
-from streams.worker.settings import WorkerSettings
-from streams.worker.shelves import ShelfFactory
+from streams.worker.partitions import ShelfFactory
 
 log: Final = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def _give_up(patience: float) -> None:
     os._exit(1)
 
 
-def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> NoReturn:
+def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = PartitionState) -> NoReturn:
     """Run a worker until SIGTERM or SIGINT, and exit with 0; with another code if it crashed.
 
     On a signal it finishes the batches in hand, commits and stops. With static membership its partitions stay its own
@@ -149,5 +149,5 @@ class AppThread(Generic[App]):
 class WorkerThread(AppThread[WorkerApp]):
     """A worker inside of another program. `app.why_not_ready()` says how far it is."""
 
-    def __init__(self, settings: WorkerSettings, shelf_factory: ShelfFactory = Shelf) -> None:
+    def __init__(self, settings: WorkerSettings, shelf_factory: ShelfFactory = PartitionState) -> None:
         super().__init__(lambda: create_app(settings, shelf_factory))

@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 from faust.types import TP
 
-from streams.worker.errors import SetupError
-from streams.worker.hardening.recovery import Stored
-from streams.worker.publisher import Outgoing, Publisher
+from streams.errors import SetupError
+from streams.worker.faust_patches.recovery import ChangelogEvent
+from streams.worker.publisher import OutgoingMessage, OutputPublisher
 
 log: Final = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class StateTable:
     other way round, a future for each row, and forgets which partition of the memory store a row belongs to.
     """
 
-    def __init__(self, table: Any, publisher: Publisher) -> None:
+    def __init__(self, table: Any, publisher: OutputPublisher) -> None:
         self._table = table
         self._publisher = publisher
         self._changelog: str = self._table.changelog_topic_name
@@ -109,9 +109,11 @@ class StateTable:
         encoded = [(row_key(partition, key), encode_row(value)) for key, value in rows]
         if not encoded:
             return
-        offset = await self._publisher.publish(Outgoing(self._changelog, key, row, partition) for key, row in encoded)
+        offset = await self._publisher.publish(
+            OutgoingMessage(self._changelog, key, row, partition) for key, row in encoded
+        )
         tp = TP(self._changelog, partition)
-        self._table.apply_changelog_batch([Stored(key, row, partition, offset, tp) for key, row in encoded])
+        self._table.apply_changelog_batch([ChangelogEvent(key, row, partition, offset, tp) for key, row in encoded])
 
     def rows(self, partition: int) -> Iterator[tuple[str, Sequence[Any]]]:
         """The rows of a partition that this worker has recovered. Raises StateError."""

@@ -1,10 +1,10 @@
 """In-band time: now and then one clock_tick into every partition, so that idle partitions settle too."""
 
-from schemas.codec import Encoder
+from schemas.codec.codec import Encoder
 from schemas.events import new_event_id
 from schemas.ids import pinned_encoder
 from schemas.values import EventValue, Micros, plain_event
-from streams.worker.publisher import Outgoing
+from streams.worker.publisher import OutgoingMessage
 
 
 def tick(partition: int, at: Micros, interval: Micros) -> EventValue:
@@ -13,10 +13,10 @@ def tick(partition: int, at: Micros, interval: Micros) -> EventValue:
     return {**plain_event("clock_tick", event_id, at, ""), "emitted_at": at}
 
 
-def tick_messages(topic: str, partitions: int, at: Micros, interval: Micros) -> list[Outgoing]:
+def tick_messages(topic: str, partitions: int, at: Micros, interval: Micros) -> list[OutgoingMessage]:
     """Return one tick for every partition, each addressed to it."""
     encoder: Encoder[EventValue] = pinned_encoder("deploy_event")
     return [
-        Outgoing(topic, None, encoder.encode(tick(partition, at, interval)), partition)
+        OutgoingMessage(topic, None, encoder.encode(tick(partition, at, interval)), partition)
         for partition in range(partitions)
     ]

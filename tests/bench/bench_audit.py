@@ -20,8 +20,8 @@ from streams.demo.load import load
 from tests.bench.bench_throughput import program
 from tests.bench.installation import PARTITIONS, PATIENCE, Installation, Timing, Worker
 from tests.bench.machine import setting, show, spread
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -22,8 +22,8 @@ import msgspec
 import pytest
 
 from schemas.values import DAY, HOUR, MINUTE, EventTypeName, EventValue, Micros
-from streams.core.settings import Settings
-from streams.core.shelf import Shelf
+from streams.core.partition_state import PartitionState
+from streams.core.settings import MetricSettings
 from tests.bench.machine import memory, setting, show
 from tests.support import events
 
@@ -103,7 +103,7 @@ def look(count: int, clock: Micros, stored: dict[str, int]) -> Look:
 
 def test_memory_stays_level_while_services_and_deployments_come_and_go() -> None:
     count = setting("BENCH_EVENTS", 1_000_000)
-    shelf, stored, looks = Shelf(0, Settings()), dict[str, int](), list[Look]()
+    shelf, stored, looks = PartitionState(0, MetricSettings()), dict[str, int](), list[Look]()
     offset = read = 0
     clock = events.DAY_1
     began = time.perf_counter()
@@ -129,7 +129,7 @@ def test_memory_stays_level_while_services_and_deployments_come_and_go() -> None
         assert later.rss <= half.rss * 1.5
 
 
-def store(shelf: Shelf, stored: dict[str, int]) -> None:
+def store(shelf: PartitionState, stored: dict[str, int]) -> None:
     """Remember how long each row is; a row of None is deleted."""
     for key, row in shelf.collect().rows:
         if row is None:

@@ -26,8 +26,8 @@ import pytest
 from schemas.ids import pinned_decoder
 from tests.bench.installation import Installation, Worker
 from tests.bench.machine import setting, show
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Process, Processes, free_port, packages_env
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Process, Processes, free_port, packages_env
 
 pytestmark = pytest.mark.timeout(1800)
 

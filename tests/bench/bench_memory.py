@@ -14,11 +14,11 @@ from typing import Final
 import pytest
 
 from streams.demo.load import load
-from tests.bench.bare_shelf import STEP
+from tests.bench.bare_partition_state import STEP
 from tests.bench.installation import PATIENCE, Installation, Worker
 from tests.bench.machine import memory, setting, show
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes, packages_env
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes, packages_env
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -58,7 +58,7 @@ def test_bytes_per_live_deployment(kafka: KafkaBroker, unique: str, processes: P
 def bare_shelf(processes: Processes, count: int) -> tuple[int, int, int]:
     """What the program of that name says: bytes before, bytes after, deployments."""
     answer = processes.folder / "shelf.json"
-    program = str(Path(__file__).with_name("bare_shelf.py"))
+    program = str(Path(__file__).with_name("bare_partition_state.py"))
     process = processes.start(sys.executable, program, str(count), str(SERVICES), str(answer), env=packages_env())
     assert process.wait(PATIENCE) == 0
     before, after, deployments = json.loads(answer.read_text("utf-8"))

@@ -24,12 +24,12 @@ from confluent_kafka import Consumer, TopicPartition
 from schemas.partitioner import partition_of
 from schemas.values import EventValue
 from streams.demo.load import load
-from tests.bench.bare_shelf import STEP
+from tests.bench.bare_partition_state import STEP
 from tests.bench.installation import PARTITIONS, PATIENCE, Installation, Worker
 from tests.bench.machine import setting, show, spread
 from tests.support import events
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
 
 pytestmark = pytest.mark.timeout(3600)
 

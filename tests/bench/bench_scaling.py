@@ -20,8 +20,8 @@ import pytest
 from streams.demo.load import load
 from tests.bench.installation import Installation, Timing, Worker, await_end
 from tests.bench.machine import cpu_seconds, setting, show
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -17,9 +17,9 @@ import pytest
 from tests.bench.installation import Installation
 from tests.bench.machine import cpu_seconds, setting, show
 from tests.chaos.sidecar_traffic import alert, group
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
-from tests.support.sidecar import Sidecar
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.support.servers.sidecar import Sidecar
 
 pytestmark = pytest.mark.timeout(900)
 

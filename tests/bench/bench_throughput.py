@@ -22,8 +22,8 @@ import pytest
 from streams.demo.load import load
 from tests.bench.installation import PARTITIONS, PATIENCE, Installation, Timing, Worker
 from tests.bench.machine import setting, show, spread
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes, packages_env
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes, packages_env
 
 pytestmark = pytest.mark.timeout(3600)
 

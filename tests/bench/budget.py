@@ -9,9 +9,9 @@ from typing import Any, Final, ParamSpec, TypeVar
 from schemas.ids import pinned_decoder
 from schemas.partitioner import partition_of
 from schemas.rules import check_event
-from streams.core.shelf import Shelf
-from streams.worker.outputs import Outputs
-from streams.worker.settings import WorkerSettings
+from streams.core.partition_state import PartitionState
+from streams.settings.installation import WorkerSettings
+from streams.worker.outputs import OutputEncoder
 from streams.worker.tables import encode_row, row_key
 
 P = ParamSpec("P")
@@ -53,8 +53,8 @@ class Stopwatch:
 def spend(messages: Iterable[tuple[bytes, bytes]], partitions: int) -> Stopwatch:
     """Do with framed events (key and value) what a worker does, in batches, and take the time."""
     watch, settings = Stopwatch(), WorkerSettings()
-    decode, outputs = pinned_decoder("deploy_event").decode, Outputs(settings)
-    shelves = [Shelf(each, settings.core()) for each in range(partitions)]
+    decode, outputs = pinned_decoder("deploy_event").decode, OutputEncoder(settings)
+    shelves = [PartitionState(each, settings.core()) for each in range(partitions)]
     waiting: list[list[tuple[bytes, bytes]]] = [[] for _ in range(partitions)]
     offsets = [0] * partitions
 

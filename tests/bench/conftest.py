@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Processes
+from tests.support.servers.processes import Processes
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.ids import pinned_encoder
 from schemas.values import EventValue, Micros
-from streams.topics import create_topics, wanted_topics
+from streams.kafka.topics import create_topics, wanted_topics
 from tests.bench.machine import cpu_seconds
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Process, Processes, free_port
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Process, Processes, free_port
 
 PARTITIONS: Final = 4
 PATIENCE: Final = 900.0

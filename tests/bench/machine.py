@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from streams.version import core_form
-from tests.support.kafka import KafkaBroker
-from tests.support.kafka_jars import kafka_version
+from streams.terminal.version import core_form
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.kafka_jars import kafka_version
 
 _KB: Final = 1024
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from producers.kafka_publisher import KafkaPublisher, producer_settings
-from producers.publisher import Delivered, Message, Outcome
+from producers.delivery.kafka import KafkaPublisher, producer_settings
+from producers.delivery.publisher import DeliveryReceipt, Message, Outcome
 from schemas.ids import pinned_encoder
 from schemas.values import SECOND, EventValue
 from streams.demo import facts
@@ -47,7 +47,7 @@ class Steady:
         at = time.time()
         service, name = f"watched-{number % WATCHED:02d}", f"inc-{number}"
         self.opened.append((service, name, at))
-        about: facts.Facts = {"env": PROD, "incident_id": name, "incident": facts.incident(severity="sev2")}
+        about: facts.EventFields = {"env": PROD, "incident_id": name, "incident": facts.incident(severity="sev2")}
         return fact("incident_opened", int(at * SECOND), service, about)
 
     def _message(self, event: EventValue) -> Message:
@@ -61,7 +61,7 @@ def main() -> None:
     lost: list[Outcome] = []
 
     def report(_: Message, outcome: Outcome) -> None:
-        if not isinstance(outcome, Delivered):
+        if not isinstance(outcome, DeliveryReceipt):
             lost.append(outcome)
 
     publisher.publish(steady.messages(), report)

@@ -14,15 +14,15 @@ from confluent_kafka.admin import AdminClient
 from schemas.duration import format_duration
 from schemas.ids import pinned_encoder
 from schemas.values import SECOND, EventValue
-from streams.audit import crew
-from streams.audit.run import Demand, audit
+from streams.audit import process_pool
+from streams.audit.run import AuditRequest, audit
 from streams.demo.load import load
-from streams.worker.settings import WorkerSettings
+from streams.settings.installation import WorkerSettings
 from tests.support.events import cause, opened, promoted
-from tests.support.installation import Installation, home, published, put
-from tests.support.kafka import KafkaBroker
 from tests.support.log import Raw
-from tests.support.processes import Process, Processes
+from tests.support.servers.installation import Installation, home, published, put
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Process, Processes
 
 pytestmark = pytest.mark.proof
 
@@ -101,7 +101,7 @@ def test_equal_while_load_goes_on(installation: Installation) -> None:
 
 
 def test_equal_by_several_processes(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "WORTH_A_PROCESS", 100)
+    monkeypatch.setattr(process_pool, "WORTH_A_PROCESS", 100)
     settings = WorkerSettings(
         kafka_bootstrap_servers=installation.kafka.bootstrap,
         topic_prefix=installation.prefix,
@@ -110,7 +110,7 @@ def test_equal_by_several_processes(installation: Installation, monkeypatch: pyt
         windows=installation.settings.windows,
     )
     seen: list[tuple[int, int]] = []
-    report = audit(settings, Demand(processes=3), lambda read, total: seen.append((read, total)))
+    report = audit(settings, AuditRequest(processes=3), lambda read, total: seen.append((read, total)))
     assert (report.verdict, report.differences) == ("equal", ())
     assert seen[-1] == (report.messages, report.messages)
 

@@ -12,15 +12,15 @@ from confluent_kafka import Producer
 from schemas.duration import format_duration
 from schemas.ids import pinned_encoder
 from schemas.values import MINUTE, SECOND, EventValue, Micros
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from streams.demo.load import load
-from tests.support.installation import Installation, published, put
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
+from tests.support.servers.installation import Installation, published, put
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(200)]
 
-SETTINGS: Final = Settings(failure_window=5 * SECOND, lateness=2 * SECOND)
+SETTINGS: Final = MetricSettings(failure_window=5 * SECOND, lateness=2 * SECOND)
 COUNT: Final = 1_500
 SERVICES: Final = 20
 LIVE_STEP: Final[Micros] = SECOND // 100

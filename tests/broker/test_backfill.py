@@ -10,13 +10,13 @@ import pytest
 
 from schemas.events import DeployEvent
 from schemas.values import DAY, MINUTE, Micros
-from streams.backfill.replay import told_at
 from streams.demo.company import history
-from streams.serving.metrics import METRICS, PIPELINE, Kind
-from tests.support.installation import Installation
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
-from tests.unit.serving.scrapes import numbers
+from streams.exporter.metrics import METRICS, PIPELINE, MetricKind
+from streams.replay.replay import told_at
+from tests.support.servers.installation import Installation
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.unit.streams.exporter.scrapes import numbers
 
 pytestmark = [pytest.mark.broker, pytest.mark.proof, pytest.mark.timeout(240)]
 
@@ -28,7 +28,7 @@ IN_ORDER_OF_ARRIVAL: Final = ("delivery_deployment_failures_total", "delivery_la
 RISING: Final = {
     name
     for metric in METRICS
-    if metric.kind in (Kind.COUNTER, Kind.HISTOGRAM) and metric not in PIPELINE
+    if metric.kind in (MetricKind.COUNTER, MetricKind.HISTOGRAM) and metric not in PIPELINE
     for name in metric.series
 } - set(IN_ORDER_OF_ARRIVAL)
 

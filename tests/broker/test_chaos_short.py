@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.run import run_schedule
 from tests.chaos.schedule import quick_plan
-from tests.support.kafka import KafkaBroker
+from tests.support.servers.kafka import KafkaBroker
 
 
 @pytest.mark.parametrize("seed", [4, pytest.param(5, marks=pytest.mark.proof)])

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes, packages_env
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes, packages_env
 
 pytestmark = pytest.mark.proof
 
@@ -16,10 +16,10 @@ ASK: Final = """
 import sys, time
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from streams.audit.cluster import Cluster
-from streams.audit.kinds import Undecided
+from streams.kafka.cluster import Cluster
+from streams.audit.record_types import Undecided
 from streams.rebuild.run import members
-from streams.serving.pipeline import Admin
+from streams.exporter.lag import Admin
 
 who, servers, topic = sys.argv[1:]
 client = {"bootstrap.servers": servers}

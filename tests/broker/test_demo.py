@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from schemas.values import DAY, SECOND, Micros
-from streams.compute import Numbers, compute
-from streams.core.settings import Settings
-from streams.demo.board import Line
+from streams.core.settings import MetricSettings
 from streams.demo.company import history
 from streams.demo.disturb import Poison, disturb
 from streams.demo.habits import COMPANY
+from streams.demo.metrics_summary import ServiceSummary
 from streams.demo.run import play, run_demo, set_stage
+from streams.replay.compute import EnvironmentNumbers, compute
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -41,17 +41,17 @@ def test_the_table_shows_what_the_events_say() -> None:
     assert {line.service for line in board.lines if line.failing} == {"notifications", "search"}
 
 
-def truth(end: Micros, at: Micros) -> dict[str, Line]:
+def truth(end: Micros, at: Micros) -> dict[str, ServiceSummary]:
     """The lines as the core computes them from the history itself; it does not say what is failing."""
-    settings = Settings(lateness=2 * SECOND)
+    settings = MetricSettings(lateness=2 * SECOND)
     answer, refused = compute(history(SEED, end), at, settings, 90 * DAY)
     assert not refused
     prod = {name.removesuffix("/prod"): of for name, of in answer["services"].items() if name.endswith("/prod")}
     return {service: line_of(service, numbers) for service, numbers in prod.items()}
 
 
-def line_of(service: str, numbers: Numbers) -> Line:
-    return Line(
+def line_of(service: str, numbers: EnvironmentNumbers) -> ServiceSummary:
+    return ServiceSummary(
         service=service,
         judged=numbers["judged"],
         failed=numbers["failed"],

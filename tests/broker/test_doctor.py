@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from producers import cli
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import free_port
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import free_port
 
 pytestmark = pytest.mark.broker
 

@@ -14,8 +14,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from producers import cli
 from tests.support.certificates import Authority
-from tests.support.kafka import KafkaBroker
-from tests.support.secure_kafka import PASSWORD, USER, SecureBroker, secure_broker
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.secure_kafka import PASSWORD, USER, SecureBroker, secure_broker
 
 pytestmark = pytest.mark.broker
 

@@ -13,14 +13,14 @@ from confluent_kafka import Consumer
 from confluent_kafka import Message as KafkaMessage
 
 from producers import cli
-from producers.build_event import event_from
-from producers.kafka_publisher import KafkaPublisher, producer_settings
-from producers.publisher import Cause, Failure, Message, Publisher
+from producers.delivery.kafka import KafkaPublisher, producer_settings
+from producers.delivery.publisher import DeliveryFailure, FailureCause, Message, Publisher
+from producers.events.event_builder import event_from
 from schemas.ids import pinned_decoder
 from tests.support.events import sha
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import free_port
 from tests.support.publishers import PARTITIONS, BrokerSuite, message, publish
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import free_port
 
 pytestmark = pytest.mark.broker
 
@@ -81,7 +81,7 @@ class TestKafkaPublisher(BrokerSuite):
 
         [(_, outcome)] = publish(KafkaPublisher(f"{unique}missing", settings, timeout=10), [message("lost")])
 
-        assert isinstance(outcome, Failure)
+        assert isinstance(outcome, DeliveryFailure)
         assert "candora topics create" in outcome.problem
 
     def test_a_listener_without_tls_is_named_as_what_it_probably_is(self, kafka: KafkaBroker, topic: str) -> None:
@@ -89,8 +89,8 @@ class TestKafkaPublisher(BrokerSuite):
 
         [(_, outcome)] = publish(KafkaPublisher(topic, settings, timeout=2), [message("lost")])
 
-        assert isinstance(outcome, Failure)
-        assert outcome.cause is Cause.UNREACHABLE
+        assert isinstance(outcome, DeliveryFailure)
+        assert outcome.cause is FailureCause.UNREACHABLE
         assert "PLAINTEXT broker listener?" in outcome.problem
 
     def test_credentials_that_the_broker_does_not_take_are_final_at_once(self, kafka: KafkaBroker, topic: str) -> None:
@@ -102,8 +102,8 @@ class TestKafkaPublisher(BrokerSuite):
         [(_, outcome)] = publish(KafkaPublisher(topic, settings, timeout=60), [message("lost")])
 
         assert time.monotonic() - began < 10
-        assert isinstance(outcome, Failure)
-        assert outcome.cause is Cause.CREDENTIALS
+        assert isinstance(outcome, DeliveryFailure)
+        assert outcome.cause is FailureCause.CREDENTIALS
         assert "hunter2" not in outcome.problem
 
 

@@ -7,9 +7,9 @@ import pytest
 from confluent_kafka import Consumer
 
 from schemas.ids import pinned_decoder
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import packages_env
 from tests.support.repository import Repository
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import packages_env
 
 pytestmark = pytest.mark.broker
 

@@ -9,21 +9,14 @@ import pytest
 
 from schemas.duration import format_duration
 from schemas.values import DAY, SECOND
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from tests.support.events import cause, commit, opened, promoted, resolved
-from tests.support.installation import (
-    Installation,
-    assert_same,
-    home,
-    lasting,
-    published,
-    recompute,
-)
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
-from tests.support.replay import Records
-from tests.unit.serving.live import Serving
-from tests.unit.serving.scrapes import numbers
+from tests.support.log_replay import Records
+from tests.support.servers.installation import Installation, assert_same, home, lasting, published, recompute
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.unit.streams.exporter.live import Serving
+from tests.unit.streams.exporter.scrapes import numbers
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +26,7 @@ EXPECTED: Final[dict[str, dict[str, Any]]] = json.loads(
 )["services"]
 WHOLE: Final = 3650 * DAY
 """A window that holds all that ever happened, so that what was expected of January can be asked for later."""
-SETTINGS: Final = Settings(lateness=3 * SECOND, windows=(7 * DAY, 30 * DAY, WHOLE))
+SETTINGS: Final = MetricSettings(lateness=3 * SECOND, windows=(7 * DAY, 30 * DAY, WHOLE))
 
 COUNTS: Final = {
     "deployments_total": "deployments_total",

@@ -8,16 +8,10 @@ import pytest
 
 from schemas.values import DAY, EventValue
 from streams.demo.load import load
-from tests.support.installation import (
-    Installation,
-    Worker,
-    assert_same,
-    published,
-    recompute,
-)
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
-from tests.unit.serving.scrapes import numbers
+from tests.support.servers.installation import Installation, Worker, assert_same, published, recompute
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.unit.streams.exporter.scrapes import numbers
 
 pytestmark = pytest.mark.proof
 

@@ -9,17 +9,17 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from schemas.codec import MAX_BYTES, frame
+from schemas.codec.codec import MAX_BYTES, frame
 from schemas.events import new_event_id
 from schemas.ids import pinned_encoder
 from schemas.values import DAY, HOUR, EventValue
 from streams.demo.load import load
-from tests.support.installation import PARTITIONS, Installation, assert_same, home, published, recompute
-from tests.support.kafka import KafkaBroker
 from tests.support.log import Raw
-from tests.support.processes import Processes
-from tests.support.replay import Records, facts_of, played, totals
-from tests.unit.serving.scrapes import numbers
+from tests.support.log_replay import Records, facts_of, played, totals
+from tests.support.servers.installation import PARTITIONS, Installation, assert_same, home, published, recompute
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.unit.streams.exporter.scrapes import numbers
 
 pytestmark = pytest.mark.slow
 

@@ -18,14 +18,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from typing_extensions import override
 
-from streams.worker.hardening import HardenedApp, Hardening, settle
-from streams.worker.hardening.consumer import BatchConsumer
-from streams.worker.hardening.producer import HardenedProducer
-from streams.worker.hardening.recovery import HardenedTableManager
+from streams.worker.faust_patches import HardenedApp, Hardening, settle
+from streams.worker.faust_patches.consumer import BatchConsumer
+from streams.worker.faust_patches.producer import HardenedProducer
+from streams.worker.faust_patches.recovery import HardenedTableManager
 from streams.worker.run import AppThread
-from tests.support.kafka import KafkaBroker
 from tests.support.log import committed_offsets
-from tests.support.workers import eventually
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.workers import eventually
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(90)]
 

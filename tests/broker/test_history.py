@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation import Installation, published
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
 from tests.support.repository import Repository
+from tests.support.servers.installation import Installation, published
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 

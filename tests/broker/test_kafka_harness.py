@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, Producer
 
-from tests.support.kafka import KafkaBroker
-from tests.support.kafka_jars import kafka_version
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.kafka_jars import kafka_version
 
 LONG_AGO = 1_000_000_000_000
 """Milliseconds since 1970: September 2001."""

@@ -20,10 +20,10 @@ from schemas.ids import pinned_encoder, pinned_id
 from schemas.partitioner import partition_of
 from schemas.rules import MAX_SHOWN, MAX_TEXT, check_event
 from schemas.values import SECOND, EventValue
-from streams.core.shelf import Shelf
+from streams.core.partition_state import PartitionState
 from tests.support import events
-from tests.support.kafka import KafkaBroker
-from tests.support.workers import SERVICES, Installation, commits, eventually, now
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.workers import SERVICES, Installation, commits, eventually, now
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(90)]
 
@@ -245,7 +245,7 @@ def long_texts() -> Iterator[EventValue]:
 
 
 def test_valid_events_whose_record_is_too_large_for_its_topic(installation: Installation) -> None:
-    with installation.thread(store="memory", factory=Shelf) as worker:
+    with installation.thread(store="memory", factory=PartitionState) as worker:
         found = list(long_texts())
         for event in found:
             check_event(event)

@@ -6,10 +6,10 @@ import subprocess
 import pytest
 
 from tests.support.missing import not_run
-from tests.support.prometheus import HOW_TO_GET_IT
-from tests.unit.serving.scrapes import scrape, text
-from tests.unit.serving.test_samples import LINE, STAMPED
-from tests.unit.serving.values import full_value, metrics_value
+from tests.support.servers.prometheus import HOW_TO_GET_IT
+from tests.unit.streams.exporter.scrapes import scrape, text
+from tests.unit.streams.exporter.test_incident_samples import LINE, STAMPED
+from tests.unit.streams.exporter.values import full_value, metrics_value
 
 
 @pytest.mark.prometheus

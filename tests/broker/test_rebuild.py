@@ -19,12 +19,12 @@ from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.values import SECOND
 from streams.demo.load import load
 from tests.support.events import cause, opened, promoted
-from tests.support.installation import PARTITIONS, Installation, assert_same, home, published, recompute
-from tests.support.kafka import KafkaBroker
 from tests.support.log import Raw
-from tests.support.processes import Process, Processes
-from tests.unit.serving.live import Serving
-from tests.unit.serving.scrapes import number, numbers
+from tests.support.servers.installation import PARTITIONS, Installation, assert_same, home, published, recompute
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Process, Processes
+from tests.unit.streams.exporter.live import Serving
+from tests.unit.streams.exporter.scrapes import number, numbers
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(400)]
 

@@ -5,18 +5,18 @@ from random import Random
 
 import pytest
 
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from tests.support.company_history import company_events
-from tests.support.installation import Installation
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
+from tests.support.servers.installation import Installation
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
 
-GOLDEN = Path(__file__).parents[1] / "unit" / "report" / "golden" / "week.md"
+GOLDEN = Path(__file__).parents[1] / "unit" / "streams" / "report" / "golden" / "week.md"
 
 
 @pytest.fixture
 def place(kafka: KafkaBroker, unique: str, processes: Processes, tmp_path: Path) -> Installation:
-    return Installation(kafka, unique, processes, tmp_path, Settings()).create_topics()
+    return Installation(kafka, unique, processes, tmp_path, MetricSettings()).create_topics()
 
 
 def test_the_log_in_any_order_and_told_twice(place: Installation, processes: Processes, tmp_path: Path) -> None:

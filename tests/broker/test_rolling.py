@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Process, Processes
-from tests.support.workers import Installation, commits, eventually
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Process, Processes
+from tests.support.servers.workers import Installation, commits, eventually
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(180)]
 

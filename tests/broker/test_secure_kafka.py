@@ -13,10 +13,10 @@ from aiohttp.test_utils import TestServer
 
 from producers.errors import ExitCode
 from tests.support.certificates import Authority
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes, free_port, packages_env
-from tests.support.secure_kafka import PASSWORD, USER, SecureBroker, secure_broker
-from tests.support.workers import Installation, commits, eventually
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes, free_port, packages_env
+from tests.support.servers.secure_kafka import PASSWORD, USER, SecureBroker, secure_broker
+from tests.support.servers.workers import Installation, commits, eventually
 
 pytestmark = pytest.mark.broker
 

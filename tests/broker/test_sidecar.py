@@ -10,10 +10,10 @@ import pytest
 from schemas.ids import pinned_decoder
 from schemas.partitioner import partition_of
 from tests.chaos.sidecar_traffic import alert, deployment, group
-from tests.support.installation import PARTITIONS, Installation
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes, free_port
-from tests.support.sidecar import Sidecar
+from tests.support.servers.installation import PARTITIONS, Installation
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes, free_port
+from tests.support.servers.sidecar import Sidecar
 
 pytestmark = pytest.mark.broker
 

@@ -17,9 +17,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewPartitions
 
 from schemas.topics import load_topics
-from tests.support.installation import PARTITIONS, Installation
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Process, Processes, free_port
+from tests.support.servers.installation import PARTITIONS, Installation
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Process, Processes, free_port
 
 OFF: Final = 1
 UNREACHABLE: Final = 3

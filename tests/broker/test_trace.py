@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from tests.support.events import cause, commit, opened, promoted, resolved, sha
-from tests.support.installation import Installation
-from tests.support.kafka import KafkaBroker
 from tests.support.log import Raw
-from tests.support.processes import Processes
+from tests.support.servers.installation import Installation
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
 
 EVENTS = (
     commit("c1", "09:00", change="acme/shop#7"),
@@ -24,7 +24,7 @@ EVENTS = (
 def place(
     kafka: KafkaBroker, unique: str, processes: Processes, tmp_path_factory: pytest.TempPathFactory
 ) -> Installation:
-    return Installation(kafka, unique, processes, tmp_path_factory.mktemp("trace"), Settings()).create_topics()
+    return Installation(kafka, unique, processes, tmp_path_factory.mktemp("trace"), MetricSettings()).create_topics()
 
 
 def test_from_the_incident_to_the_commit_and_back(place: Installation, processes: Processes) -> None:

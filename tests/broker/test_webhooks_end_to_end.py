@@ -11,16 +11,16 @@ from typing import Any, Final
 
 import pytest
 
-from producers.receiver.mapping import Mapped
-from producers.receiver.webhooks.sources import SOURCES
+from producers.sidecar.webhook_mapper import MappedDelivery
+from producers.sidecar.webhooks.sources import SOURCES
 from schemas.events import DeployEvent
 from schemas.ids import pinned_decoder
 from tests.support.deliveries import WEBHOOKS, become, headers, names_of, plain
-from tests.support.installation import Installation
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
 from tests.support.senders import SENDERS, Headers, Sender, bearer, standard
-from tests.support.sidecar import Sidecar
+from tests.support.servers.installation import Installation
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.support.servers.sidecar import Sidecar
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -68,7 +68,7 @@ def deliveries() -> Iterator[tuple[str, str]]:
                 yield source, name
 
 
-def same(one: Mapped, other: Mapped) -> bool:
+def same(one: MappedDelivery, other: MappedDelivery) -> bool:
     return plain(one.events) == plain(other.events) and (one.refused is None) == (other.refused is None)
 
 

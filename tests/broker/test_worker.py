@@ -14,9 +14,9 @@ from schemas.values import DAY, SECOND
 from streams.worker.preflight import TopicsError
 from streams.worker.tables import encode_row, row_key
 from tests.support import events
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
-from tests.support.workers import SERVICES, Installation, commits, eventually, now
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.support.servers.workers import SERVICES, Installation, commits, eventually, now
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 

@@ -19,16 +19,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewPartitions
 
 from schemas.values import SECOND
+from streams.event_log.raw_record import WrongTimestampsError
 from streams.worker import app
 from streams.worker.preflight import TopicsError
 from streams.worker.publisher import PublishError
-from streams.worker.records import WrongTimestampsError
 from streams.worker.run import WorkerThread
 from streams.worker.tables import StateError
 from tests.support import events
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
-from tests.support.workers import Installation, commits, eventually, now
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.support.servers.workers import Installation, commits, eventually, now
 
 pytestmark = [pytest.mark.broker, pytest.mark.proof, pytest.mark.timeout(120)]
 

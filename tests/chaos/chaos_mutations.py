@@ -9,7 +9,7 @@ from tests.chaos.conftest import Tell
 from tests.chaos.program import BREAKS
 from tests.chaos.run import run_schedule
 from tests.chaos.schedule import FOLDING, SESSION, USUAL, Fault, Schedule, World
-from tests.support.kafka import KafkaBroker
+from tests.support.servers.kafka import KafkaBroker
 
 TRIES: Final = 4
 """Schedules until a fault must have come at the wrong moment."""

@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.conftest import Tell
 from tests.chaos.run import run_schedule
 from tests.chaos.schedule import plan
-from tests.support.kafka import KafkaBroker
+from tests.support.servers.kafka import KafkaBroker
 
 SEED: Final = int(os.environ.get("CHAOS_SEED") or 1)
 SCHEDULES: Final = int(os.environ.get("CHAOS_SCHEDULES") or 50)

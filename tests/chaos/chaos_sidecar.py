@@ -16,10 +16,10 @@ from schemas.duration import format_duration
 from schemas.ids import pinned_decoder
 from schemas.values import EventValue
 from tests.chaos.sidecar_traffic import SidecarTraffic
-from tests.support.installation import Installation, published
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import Processes
-from tests.support.sidecar import Sidecar
+from tests.support.servers.installation import Installation, published
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
+from tests.support.servers.sidecar import Sidecar
 
 OUTAGE: Final = 600.0 if os.environ.get("CHAOS_LONG") else float(os.environ.get("CHAOS_OUTAGE") or 60)
 RATE: Final = 50.0

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from tests.chaos.run import HEADER
-from tests.support.kafka import KafkaBroker, needed_broker
+from tests.support.servers.kafka import KafkaBroker, needed_broker
 
 Tell = Callable[[str], None]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.processes import Process
+from tests.support.servers.processes import Process
 
 DISK_SIZE: Final = "160m"
 """Enough for the databases of all partitions and what they set aside."""

@@ -19,16 +19,16 @@ from faust.types import EventT
 
 import streams.worker.run  # noqa: F401 - a clock can only be set in modules that are there
 from streams.cli import main
-from streams.core import book, shelf
-from streams.core.settings import Settings
-from streams.serving.board import Board
+from streams.core import partition_state, service_state
+from streams.core.settings import MetricSettings
+from streams.exporter.store import ExporterStore
+from streams.settings.installation import WorkerSettings
 from streams.worker.app import WorkerApp
 from streams.worker.batches import BatchReader
-from streams.worker.hardening import HardenedApp, settle
-from streams.worker.hardening.chain import Chain
-from streams.worker.publisher import Outgoing, Publisher
-from streams.worker.pulse import Pulse
-from streams.worker.settings import WorkerSettings
+from streams.worker.faust_patches import HardenedApp, settle
+from streams.worker.faust_patches.offset_ledger import OffsetLedger
+from streams.worker.publisher import OutgoingMessage, OutputPublisher
+from streams.worker.watchdog import Watchdog
 
 SLOW: Final = 0.4
 """Seconds in which a process can be killed at the wrong moment."""
@@ -38,7 +38,7 @@ def set_fold_period(period: int) -> None:
     """Close records every `period` microseconds."""
     whole = WorkerSettings.core
 
-    def core(self: WorkerSettings) -> Settings:
+    def core(self: WorkerSettings) -> MetricSettings:
         return replace(whole(self), fold_period=period)
 
     WorkerSettings.core = core  # type: ignore[method-assign]
@@ -78,11 +78,11 @@ def commit_past_holes() -> None:
         await asyncio.sleep(SLOW)
         await read(self, event)
 
-    def committable(self: Chain) -> int | None:
+    def committable(self: OffsetLedger) -> int | None:
         return self.links[-1].end if self.links else None
 
     BatchReader.read = slowly  # type: ignore[method-assign]
-    Chain.committable = committable  # type: ignore[method-assign]
+    OffsetLedger.committable = committable  # type: ignore[method-assign]
     _believe_commits()
 
 
@@ -97,14 +97,14 @@ class _Later:
         self._publisher = publisher
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def publish(self, messages: Iterable[Outgoing]) -> int:
+    async def publish(self, messages: Iterable[OutgoingMessage]) -> int:
         """Return at once."""
         task = asyncio.create_task(self._send(list(messages)))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return -1
 
-    async def _send(self, messages: Sequence[Outgoing]) -> None:
+    async def _send(self, messages: Sequence[OutgoingMessage]) -> None:
         await asyncio.sleep(SLOW)
         await self._publisher.publish(messages)
 
@@ -126,36 +126,36 @@ def forget_folds() -> None:
     def no_names(_row: Sequence[Any]) -> "array[int]":
         return array("Q")
 
-    for module in (book, shelf):
+    for module in (service_state, partition_state):
         vars(module)["names_in"] = no_names
 
 
 def outlive_session() -> None:
     """A worker that was frozen goes on where it was when it wakes, whoever has its partitions by then."""
-    begin, publish = Publisher.__init__, Publisher.publish
+    begin, publish = OutputPublisher.__init__, OutputPublisher.publish
 
-    def patient(self: Publisher, client: Mapping[str, str], patience: float) -> None:
+    def patient(self: OutputPublisher, client: Mapping[str, str], patience: float) -> None:
         begin(self, client, 600.0)
 
-    async def slowly(self: Publisher, messages: Iterable[Outgoing]) -> int:
+    async def slowly(self: OutputPublisher, messages: Iterable[OutgoingMessage]) -> int:
         await asyncio.sleep(SLOW / 3)  # the next owner has it too, and must be ahead when the frozen one wakes
         return await publish(self, messages)
 
-    def unmoved(self: Pulse) -> None:
+    def unmoved(self: Watchdog) -> None:
         pass
 
-    Publisher.__init__ = patient  # type: ignore[method-assign]
-    Publisher.publish = slowly  # type: ignore[method-assign]
-    Pulse.check = unmoved  # type: ignore[method-assign]
+    OutputPublisher.__init__ = patient  # type: ignore[method-assign]
+    OutputPublisher.publish = slowly  # type: ignore[method-assign]
+    Watchdog.check = unmoved  # type: ignore[method-assign]
 
 
 def serve_early() -> None:
     """/metrics answers before everything is read."""
 
-    def complete(_self: Board) -> str | None:
+    def complete(_self: ExporterStore) -> str | None:
         return None
 
-    Board.not_complete = complete  # type: ignore[method-assign,assignment]
+    ExporterStore.not_complete = complete  # type: ignore[method-assign,assignment]
 
 
 BREAKS: Final[dict[str, Callable[[], None]]] = {

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from typing_extensions import override
 
 from schemas.values import DAY, HOUR, SECOND
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 
 WORKERS: Final = ("one", "two", "three")
 SESSION: Final = 6.0
@@ -39,11 +39,11 @@ class World(NamedTuple):
     """Settings that make everything happen within seconds."""
 
     name: str
-    settings: Settings
+    settings: MetricSettings
 
 
-_USUAL: Final = Settings(failure_window=HOUR, lateness=SECOND, windows=(2 * HOUR, 7 * DAY))
-_FOLDING: Final = Settings(
+_USUAL: Final = MetricSettings(failure_window=HOUR, lateness=SECOND, windows=(2 * HOUR, 7 * DAY))
+_FOLDING: Final = MetricSettings(
     failure_window=2 * SECOND,
     lateness=SECOND,
     canary_timeout=2 * SECOND,

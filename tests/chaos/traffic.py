@@ -11,12 +11,12 @@ from typing_extensions import override
 
 from schemas.ids import pinned_encoder
 from schemas.values import SECOND, EventValue, Micros
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from streams.demo import facts
 from streams.demo.disturb import Poison, disturb
 from streams.demo.load import load
-from tests.support.installation import PARTITIONS, home
 from tests.support.log import Raw
+from tests.support.servers.installation import PARTITIONS, home
 
 SERVICES: Final = 10
 STEP: Final[Micros] = 3 * SECOND
@@ -67,7 +67,7 @@ def _raw(item: EventValue | Poison) -> Raw:
     return Raw(item.key, item.value, astray if item.misplaced else -1)
 
 
-def finished(events: Sequence[EventValue], settings: Settings, begin: Micros, end: Micros) -> dict[str, range]:
+def finished(events: Sequence[EventValue], settings: MetricSettings, begin: Micros, end: Micros) -> dict[str, range]:
     """By service, how many deployments are judged: at least those due at `begin`, at most those that ended by `end`.
 
     A deployment ends once, by a promotion or a rollback. It is judged when it can fail no more, or has failed.

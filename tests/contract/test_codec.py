@@ -10,9 +10,9 @@ from fastavro import schemaless_reader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.avro_reader import compile_reader
-from schemas.avro_writer import compile_writer
-from schemas.codec import MAX_BYTES, Decoder, Encoder, Schema, frame, load_schema, split_frame
+from schemas.codec.codec import MAX_BYTES, Decoder, Encoder, Schema, frame, load_schema, split_frame
+from schemas.codec.reader import compile_reader
+from schemas.codec.writer import compile_writer
 from schemas.errors import ContractError, InvalidEvent, Undecodable, UnknownSchema
 from schemas.ids import pinned_decoder, pinned_encoder, pinned_id
 from tests.contract.golden import MODELS, goldens

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.codec import Schema, load_schema, schema_versions
+from schemas.codec.codec import Schema, load_schema, schema_versions
 from schemas.compatibility import full_faults
 from tests.contract.golden import MODELS
 

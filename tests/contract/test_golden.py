@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.codec import load_schema, schema_versions, split_frame
+from schemas.codec.codec import load_schema, schema_versions, split_frame
 from schemas.ids import pinned_decoder, pinned_encoder, pinned_id
 from schemas.rules import REQUIRED
 from tests.contract.golden import MODELS, ROOT, Golden, fields_of, goldens, source_of

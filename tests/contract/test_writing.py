@@ -9,8 +9,8 @@ from fastavro import schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.avro_writer import NOT_WRITTEN, compile_writer
-from schemas.codec import Encoder, Schema, load_schema
+from schemas.codec.codec import Encoder, Schema, load_schema
+from schemas.codec.writer import NOT_WRITTEN, compile_writer
 from schemas.errors import InvalidEvent
 from schemas.ids import pinned_decoder
 from tests.contract.golden import goldens

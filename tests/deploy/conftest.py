@@ -8,13 +8,13 @@ import pytest
 
 from streams.backfill.blocks import COMMAND, write_blocks
 from streams.backfill.cli import history_of
-from streams.backfill.replay import told_at
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
+from streams.replay.replay import told_at
 from tests.deploy.test_prometheus import promtool
 from tests.support.company_history import END, TARGET, company_grid
 from tests.support.odd_events import odd_events
 from tests.support.pipeline_story import story
-from tests.support.prometheus import Prometheus, PrometheusStarter
+from tests.support.servers.prometheus import Prometheus, PrometheusStarter
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def whole(company_blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     data, text = home / "data", home / "story.txt"
     shutil.copytree(company_blocks, data)
     grid = company_grid()
-    write_blocks(data, history_of(sorted(odd_events(), key=told_at), Settings(), grid), grid, TARGET)
+    write_blocks(data, history_of(sorted(odd_events(), key=told_at), MetricSettings(), grid), grid, TARGET)
     text.write_text("".join(story(home / "spool", END).lines()), encoding="utf-8")
     done = promtool(*COMMAND, str(text), str(data))
     assert done.returncode == 0, done.stderr

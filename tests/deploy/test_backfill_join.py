@@ -15,26 +15,26 @@ import pytest
 
 from schemas.values import DAY, HOUR, MINUTE, SECOND, EventValue, Micros
 from streams.backfill.blocks import write_blocks
-from streams.backfill.replay import replay
-from streams.backfill.series import History
-from streams.core.settings import Settings
-from streams.serving.board import Board
-from streams.serving.metrics import METRICS, PIPELINE, Kind
-from streams.serving.records import IncidentRecord, MetricsRecord
-from streams.serving.samples import SampleQueue
+from streams.backfill.series import SeriesHistory
+from streams.core.settings import MetricSettings
+from streams.exporter.decoder import IncidentMessage, MetricsMessage
+from streams.exporter.incident_samples import SampleQueue
+from streams.exporter.metrics import METRICS, PIPELINE, MetricKind
+from streams.exporter.store import ExporterStore
+from streams.replay.replay import replay
 from tests.support.company_history import END, TARGET
 from tests.support.expected.company import Counted, count, facts_of, read_off
 from tests.support.odd_events import LEFT, ODD, all_events
-from tests.support.prometheus import Prometheus, PrometheusStarter
-from tests.support.reference.figures import figures
+from tests.support.oracle.figures import figures
 from tests.support.served import served
+from tests.support.servers.prometheus import Prometheus, PrometheusStarter
 
 pytestmark = pytest.mark.prometheus
 
 MONTH: Final = 30 * DAY
 SERVICES: Final = (*ODD, *LEFT, "identity", "payments", "web-shop")
 RISING: Final = tuple(
-    metric for metric in METRICS if metric.kind in {Kind.COUNTER, Kind.HISTOGRAM} and metric not in PIPELINE
+    metric for metric in METRICS if metric.kind in {MetricKind.COUNTER, MetricKind.HISTOGRAM} and metric not in PIPELINE
 )
 SCRAPE: Final = "500ms"
 HOLD: Final[Micros] = SECOND
@@ -71,16 +71,16 @@ def later(event: EventValue, by: Micros) -> EventValue:
     return cast("EventValue", shifted(cast("Mapping[str, object]", event)))
 
 
-def told(events: Sequence[EventValue], grid: range, end: Micros, board: Board) -> History:
+def told(events: Sequence[EventValue], grid: range, end: Micros, board: ExporterStore) -> SeriesHistory:
     """The past up to the end of the grid, and a board that has read what workers publish up to the last event."""
-    history = History(grid[0])
-    for moment in replay(events, Settings(), [*grid, end]):
+    history = SeriesHistory(grid[0])
+    for moment in replay(events, MetricSettings(), [*grid, end]):
         if moment.at in grid:
             history.add(moment)
         for value in moment.metrics:
-            board.take(MetricsRecord((value["service"], value["env"]), value))
+            board.take(MetricsMessage((value["service"], value["env"]), value))
         for incident in moment.incidents:
-            board.take(IncidentRecord(f"{incident['service']}/{incident['incident_id']}", incident))
+            board.take(IncidentMessage(f"{incident['service']}/{incident['incident_id']}", incident))
     board.completed()
     return history
 
@@ -92,7 +92,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Joined]:
     phase = end + MINUTE  # no grid point enters or leaves the month within the next minute
     grid = range(phase - 32 * DAY, end - 3 * HOUR, HOUR)
     events = moved(end - END)
-    board = Board(SampleQueue(31 * DAY, HOLD), lambda: time.time_ns() // 1000)
+    board = ExporterStore(SampleQueue(31 * DAY, HOLD), lambda: time.time_ns() // 1000)
     write_blocks(home / "data", told(events, grid, end, board), grid, TARGET)
     starter = PrometheusStarter(home)
     with served(board) as address:
@@ -178,7 +178,7 @@ def test_the_median_lead_time(joined: Joined) -> None:
     )
     known = facts_of(moved(joined.end - END))(joined.end)
     for service in SERVICES:
-        leads = figures(known, [service], "prod", joined.end, Settings(), 7 * DAY).leads
+        leads = figures(known, [service], "prod", joined.end, MetricSettings(), 7 * DAY).leads
         expected = read_off(leads, 0.5)
         assert expected is None or expected.low <= found[service] <= expected.high, service
 

@@ -9,8 +9,8 @@ import pytest
 
 from streams.demo.broker import EmbeddedBroker
 from tests.support.ci_jobs import Workspace, github
-from tests.support.ci_packages import ACTION
 from tests.support.wheels import locked_wheels, offline, our_wheel
+from tests.tools.ci_packages import ACTION
 
 ROLLOUT: Final = {"event": "canary_started", "service": "shop", "env": "prod", "deployment": "run-7"}
 LOCKED: Final = ACTION.parent / "requirements.txt"

@@ -11,11 +11,13 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from producers.arguments import add_arguments
-from producers.flags import EVENT_TYPES
-from producers.parser import Parser
+from producers.cli import Parser
+from producers.commands.emit_arguments import add_arguments
+from producers.events.flags import EVENT_TYPES
 from tests.support import go_tools
-from tests.support.ci_packages import (
+from tests.support.groovy import groovy_command
+from tests.support.servers.kafka_jars import cache_folder
+from tests.tools.ci_packages import (
     ACTION,
     CHECKED,
     CI,
@@ -29,8 +31,6 @@ from tests.support.ci_packages import (
     component_inputs,
     component_jobs,
 )
-from tests.support.groovy import groovy_command
-from tests.support.kafka_jars import cache_folder
 
 ACTIONLINT: Final = "v1.7.12"
 WORKFLOW: Final = CI / "github" / "example.yml"

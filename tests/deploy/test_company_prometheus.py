@@ -2,7 +2,7 @@
 
 from schemas.values import SECOND
 from tests.support.company_history import END
-from tests.support.prometheus import Prometheus
+from tests.support.servers.prometheus import Prometheus
 
 
 def test_the_company_is_there(company_prometheus: Prometheus) -> None:

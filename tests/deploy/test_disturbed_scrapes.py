@@ -14,15 +14,15 @@ import pytest
 
 from schemas.values import DAY, HOUR, MINUTE, SECOND, IncidentRecordValue, MetricsValue, Micros
 from streams.backfill.blocks import COMMAND
-from streams.backfill.replay import Moment, replay
-from streams.core.settings import Settings
-from streams.serving.board import Board
-from streams.serving.collector import FAMILIES
-from streams.serving.metrics import DEPLOYMENTS, DEPLOYMENTS_SUCCESS, INCIDENT_RESOLUTION, LEAD_TIME
-from streams.serving.records import IncidentRecord, MetricsRecord
-from streams.serving.samples import SampleQueue
+from streams.core.settings import MetricSettings
+from streams.exporter.collector import FAMILIES
+from streams.exporter.decoder import IncidentMessage, MetricsMessage
+from streams.exporter.incident_samples import SampleQueue
+from streams.exporter.metrics import DEPLOYMENTS, DEPLOYMENTS_SUCCESS, INCIDENT_RESOLUTION, LEAD_TIME
+from streams.exporter.store import ExporterStore
+from streams.replay.replay import ReplayMoment, replay
 from tests.support.company_history import END, company_events
-from tests.support.prometheus import Prometheus, PrometheusStarter
+from tests.support.servers.prometheus import Prometheus, PrometheusStarter
 
 SCRAPE: Final = 5 * MINUTE
 TIMES: Final = range(END - 31 * DAY, END + 1, SCRAPE)
@@ -53,21 +53,21 @@ class Topics:
         self.metrics: dict[tuple[str, str], MetricsValue] = {}
         self.incidents: dict[str, IncidentRecordValue] = {}
 
-    def add(self, moment: Moment, board: Board) -> None:
+    def add(self, moment: ReplayMoment, board: ExporterStore) -> None:
         for value in moment.metrics:
             pair = (value["service"], value["env"])
             self.metrics[pair] = value
-            board.take(MetricsRecord(pair, value))
+            board.take(MetricsMessage(pair, value))
         for incident in moment.incidents:
             key = f"{incident['service']}/{incident['incident_id']}"
             self.incidents[key] = incident
-            board.take(IncidentRecord(key, incident))
+            board.take(IncidentMessage(key, incident))
 
-    def read_by(self, board: Board) -> Board:
+    def read_by(self, board: ExporterStore) -> ExporterStore:
         for pair, value in self.metrics.items():
-            board.take(MetricsRecord(pair, value))
+            board.take(MetricsMessage(pair, value))
         for key, incident in self.incidents.items():
-            board.take(IncidentRecord(key, incident))
+            board.take(IncidentMessage(key, incident))
         board.completed()
         return board
 
@@ -76,13 +76,13 @@ def scraped(is_scraped: Callable[[Micros], bool], restarts: frozenset[Micros], *
     """What a Prometheus has stored after the month; not `complete`: each start answers before it has read anything."""
     now = TIMES[0]
 
-    def started(topics: Topics) -> Board:
+    def started(topics: Topics) -> ExporterStore:
         read = topics if complete else Topics()
-        return read.read_by(Board(SampleQueue(31 * DAY, 2 * SCRAPE), lambda: now))
+        return read.read_by(ExporterStore(SampleQueue(31 * DAY, 2 * SCRAPE), lambda: now))
 
     topics, stored = Topics(), Stored()
     board = started(topics)
-    for moment in replay(company_events(), Settings(), TIMES):
+    for moment in replay(company_events(), MetricSettings(), TIMES):
         now = moment.at
         topics.add(moment, board)
         if now == TIMES[0] or now in restarts:

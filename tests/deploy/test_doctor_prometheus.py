@@ -5,7 +5,7 @@ import json
 import pytest
 
 from streams.cli import main
-from tests.support.prometheus import PrometheusStarter
+from tests.support.servers.prometheus import PrometheusStarter
 
 
 def test_a_real_one_is_read(prometheus: PrometheusStarter, capsys: pytest.CaptureFixture[str]) -> None:

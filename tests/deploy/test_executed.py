@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from schemas.values import DAY, SECOND
-from streams.serving.metrics import METRICS
+from streams.exporter.metrics import METRICS
 from tests.deploy.test_prometheus import names_in
 from tests.support.company_history import END
 from tests.support.dashboards import written_out
@@ -21,10 +21,10 @@ from tests.support.expected.asked import Expectation, Values, View
 from tests.support.expected.company import services_of
 from tests.support.expected.rules import PAIR, RULES, SERIES, mean, median_of_a_week, restores, risen_together
 from tests.support.expected.rules import failed_ratio as failed
-from tests.support.mixin import evaluated
 from tests.support.panels import answer, compared
 from tests.support.pipeline_story import ERRORS, REQUESTS
-from tests.support.prometheus import Prometheus, QueryRefused
+from tests.support.servers.prometheus import Prometheus, QueryRefused
+from tests.tools.mixin import evaluated
 
 pytestmark = pytest.mark.prometheus
 

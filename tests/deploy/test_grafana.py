@@ -15,13 +15,13 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from producers.receiver.metrics import Metrics
-from producers.spool import Spool
+from producers.sidecar.metrics import SidecarMetrics
+from producers.spool.spool import Spool
+from streams.exporter.collector import EXEMPLAR_LABEL
 from streams.report.bands import YEAR, band
-from streams.serving.collector import EXEMPLAR_LABEL
 from tests.support.dashboard_rules import RULES, Rule
 from tests.support.dashboards import FOLDER, Board, board, boards, panels, questions
-from tests.support.mixin import evaluated
+from tests.tools.mixin import evaluated
 
 UIDS: Final = ("candora-canary", "candora-gates", "candora-overview", "candora-pipeline", "candora-service")
 OF_PROMETHEUS: Final = {"step", "target", "titleFormat", "textFormat", "tagKeys"}
@@ -115,7 +115,7 @@ def test_every_rule_sees_a_dashboard_that_breaks_it(rule: Rule) -> None:
 
 def test_every_metric_of_the_sidecar_exists(tmp_path: Path) -> None:
     with Spool(str(tmp_path)) as spool:
-        exposed = set(re.findall(r"^(delivery_sidecar_\w+)", Metrics(spool).text().decode(), re.MULTILINE))
+        exposed = set(re.findall(r"^(delivery_sidecar_\w+)", SidecarMetrics(spool).text().decode(), re.MULTILINE))
     asked = {name for one in boards().values() for each in questions(one) for name in _sidecar_names(each.expr)}
     of_objectives = {name for name in asked if name.startswith("delivery_sidecar_slo_")}
     assert asked - of_objectives <= exposed

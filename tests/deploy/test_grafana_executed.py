@@ -18,7 +18,7 @@ from tests.support.expected.company import services_of
 from tests.support.expected.tables import TABLES
 from tests.support.odd_events import LEFT, ODD
 from tests.support.panels import differences, is_of_something
-from tests.support.prometheus import Prometheus
+from tests.support.servers.prometheus import Prometheus
 
 pytestmark = pytest.mark.prometheus
 

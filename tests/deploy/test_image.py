@@ -16,10 +16,10 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from streams.serving.settings import ServingSettings
-from streams.worker.settings import WorkerSettings
+from streams.exporter.settings import ServingSettings
+from streams.settings.installation import WorkerSettings
 from tests.support.missing import not_run
-from tests.support.processes import Processes, free_port, packages_env, script_command
+from tests.support.servers.processes import Processes, free_port, packages_env, script_command
 from tests.support.wheels import PIP, ROOT, locked_wheels, offline, our_wheel
 
 DEPLOY: Final = ROOT / "deploy"

@@ -11,10 +11,10 @@ import promql_parser
 import pytest
 import yaml
 
-from streams.serving.http import runbook
-from streams.serving.metrics import METRICS
+from streams.exporter.http import runbook
+from streams.exporter.metrics import METRICS
 from tests.support.missing import not_run
-from tests.support.mixin import FOLDER, evaluated, written
+from tests.tools.mixin import FOLDER, evaluated, written
 
 TESTS: Final = sorted((FOLDER / "tests").glob("*.test.yaml"))
 OTHERS: Final = {"up", "http_requests_total", "prometheus_target_scrapes_sample_out_of_bounds_total"}

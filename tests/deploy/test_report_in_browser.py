@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from schemas.values import DAY
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from streams.report.layout import document
 from streams.report.page import page
 from streams.report.periods import last
-from streams.report.review import Question, review
-from tests.support.browser import browser
+from streams.report.review import ReviewRequest, review
 from tests.support.company_history import END, company_events
-from tests.unit.report.test_shown import evil
+from tests.support.servers.browser import browser
+from tests.unit.streams.report.test_shown import evil
 
 pytestmark = pytest.mark.browser
 
@@ -57,7 +57,7 @@ CONTRAST = """
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty days of the demo company."""
-    told = review(company_events(), Question(last(30 * DAY, END), ("prod",)), Settings())
+    told = review(company_events(), ReviewRequest(last(30 * DAY, END), ("prod",)), MetricSettings())
     path = tmp_path_factory.mktemp("page") / "review.html"
     path.write_text(page(told, document(told)), "utf-8")
     return path

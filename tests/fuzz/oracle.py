@@ -13,12 +13,12 @@ from schemas.partitioner import partition_of
 from schemas.records import ChangeRecord, DeliveryMetrics, DeploymentRecord, IncidentRecord
 from schemas.rules import check_time
 from schemas.values import CountersValue, EventValue, Micros
-from streams.core.settings import Settings
-from streams.core.shelf import Changes, Shelf
-from streams.worker.intake import LOG_APPEND_TIME, Intake
-from streams.worker.records import RawRecord
+from streams.core.partition_state import PartitionChanges, PartitionState
+from streams.core.settings import MetricSettings
+from streams.event_log.raw_record import RawRecord
+from streams.event_log.validator import LOG_APPEND_TIME, EventValidator
 
-SETTINGS: Final = Settings()
+SETTINGS: Final = MetricSettings()
 PARTITIONS: Final = 4
 EVENTS: Final = pinned_encoder("deploy_event")
 EVENT_DECODER: Final = pinned_decoder("deploy_event")
@@ -39,9 +39,9 @@ class Line(NamedTuple):
     append_time: Micros
 
 
-def new_intake(partitions: int = PARTITIONS) -> Intake:
+def new_intake(partitions: int = PARTITIONS) -> EventValidator:
     """An intake as the worker makes it."""
-    return Intake(pinned_decoder("deploy_event"), partitions, SETTINGS.max_future)
+    return EventValidator(pinned_decoder("deploy_event"), partitions, SETTINGS.max_future)
 
 
 def message(value: bytes | None, key: bytes | None, append_time: Micros, partition: int = 0) -> RawRecord:
@@ -55,7 +55,7 @@ def check_error(error: ContractError) -> None:
     assert len(str(error).splitlines()) == 1
 
 
-def take_in(intake: Intake, record: RawRecord) -> EventValue | None:
+def take_in(intake: EventValidator, record: RawRecord) -> EventValue | None:
     """What the intake makes of a message, None if it refuses it; any other error than the contract's gets out."""
     try:
         return intake.read(record)
@@ -88,7 +88,7 @@ def run_log(lines: Sequence[Line], batch: int) -> None:
 
     After each batch a second shelf is restored from the stored rows; what it counts must be the same.
     """
-    shelf = Shelf(0, SETTINGS)
+    shelf = PartitionState(0, SETTINGS)
     stored: dict[str, bytes] = {}
     links: list[EventValue] = []
     for start in range(0, len(lines), batch):
@@ -102,7 +102,7 @@ def run_log(lines: Sequence[Line], batch: int) -> None:
     check_links(links)
 
 
-def store(stored: dict[str, bytes], changes: Changes) -> None:
+def store(stored: dict[str, bytes], changes: PartitionChanges) -> None:
     """Keep the rows as a table does: a row of None deletes its key."""
     for key, row in changes.rows:
         if row is None:
@@ -111,7 +111,7 @@ def store(stored: dict[str, bytes], changes: Changes) -> None:
             stored[key] = msgspec.msgpack.encode(row)
 
 
-def check_published(changes: Changes) -> None:
+def check_published(changes: PartitionChanges) -> None:
     """Every record is of its schema, is read back as it was written, and is what people may see as JSON."""
     records: list[Sequence[Any]] = [changes.deployments, changes.incidents, changes.changes, changes.metrics]
     for name, values in zip(MODELS, records, strict=True):
@@ -131,16 +131,16 @@ def check_links(links: Iterable[EventValue]) -> None:
         assert intake.read(record) == link
 
 
-def check_restored(shelf: Shelf, stored: Mapping[str, bytes]) -> None:
+def check_restored(shelf: PartitionState, stored: Mapping[str, bytes]) -> None:
     """A shelf restored from the rows, given backwards, stores and counts the same."""
-    again = Shelf(0, SETTINGS)
+    again = PartitionState(0, SETTINGS)
     again.restore([(key, msgspec.msgpack.decode(row)) for key, row in reversed(list(stored.items()))])
     assert counted(again) == counted(shelf)
     assert (again.clock, again.offset) == (shelf.clock, shelf.offset)
     assert again.collect() == ([], [], [], [], [], [])
 
 
-def counted(shelf: Shelf) -> dict[tuple[str, str], CountersValue]:
+def counted(shelf: PartitionState) -> dict[tuple[str, str], CountersValue]:
     """The counters of every service and env in which anything was counted."""
     found = {
         (service, name): environment.counters.to_value()

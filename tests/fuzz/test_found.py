@@ -9,11 +9,11 @@ import pytest
 from schemas.errors import InvalidEvent
 from schemas.events import parse_event
 from schemas.values import DAY
-from streams.compute import read_events
-from streams.core.settings import Settings
-from streams.core.shelf import Shelf
-from streams.worker.outputs import Outputs
-from streams.worker.settings import WorkerSettings
+from streams.core.partition_state import PartitionState
+from streams.core.settings import MetricSettings
+from streams.replay.compute import read_events
+from streams.settings.installation import WorkerSettings
+from streams.worker.outputs import OutputEncoder
 from tests.support import events
 
 EVENT: Final = {
@@ -43,7 +43,7 @@ def test_half_a_character_is_refused_when_it_is_read() -> None:
 
 def test_two_records_never_share_a_key(tmp_path: Path) -> None:
     """On a compacted topic one of the two would be lost: service a, incident b/c and service a/b, incident c."""
-    shelf = Shelf(0, Settings())
+    shelf = PartitionState(0, MetricSettings())
     at = events.DAY_1
     found = [
         events.opened("b/c", at, service="a"),
@@ -55,6 +55,6 @@ def test_two_records_never_share_a_key(tmp_path: Path) -> None:
     ]
     for offset, event in enumerate(found):
         shelf.read(event, at + DAY, offset)
-    outputs = Outputs(WorkerSettings(data_dir=tmp_path))
+    outputs = OutputEncoder(WorkerSettings(data_dir=tmp_path))
     keys = [(one.topic, one.key) for one in outputs.messages(shelf.collect(), [])]
     assert len(keys) == len(set(keys))

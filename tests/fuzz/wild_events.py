@@ -7,7 +7,7 @@ that are SHAs, names with slashes that could be taken for two, commits that merg
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from schemas.codec import load_schema
+from schemas.codec.codec import load_schema
 from schemas.rules import EARLIEST, LATEST, REQUIRED
 from schemas.values import DAY, HOUR, MINUTE, EventValue, Micros
 from tests.fuzz.choices import Choices, chance, pick

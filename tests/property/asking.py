@@ -6,12 +6,12 @@ from typing import Final
 from hypothesis import strategies as st
 
 from schemas.values import DAY, MINUTE, SECOND, EventValue, Micros
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from tests.support.events import DAY_1
-from tests.support.reference import EnvSummary
-from tests.support.replay import Reading, said
+from tests.support.log_replay import Reading, said
+from tests.support.oracle import EnvSummary
 
-SETTINGS: Final = Settings()
+SETTINGS: Final = MetricSettings()
 WINDOW: Final = 30 * DAY
 LATER: Final[Micros] = DAY_1 + 8 * DAY
 """When all of the first days' facts are settled."""

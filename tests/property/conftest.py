@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.replay import READINGS, Reading
+from tests.support.log_replay import READINGS, Reading
 
 
 def pytest_configure(config: pytest.Config) -> None:

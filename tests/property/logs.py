@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from schemas.values import DAY, HOUR, MINUTE, SECOND, EventValue, Micros
 from tests.property.asking import SETTINGS
 from tests.support.histories import LAST, histories
-from tests.support.reference.known import moments
-from tests.support.replay import Line, Topic
+from tests.support.log_replay import Line, Topic
+from tests.support.oracle.known import moments
 
 delays: st.SearchStrategy[Micros] = st.sampled_from((0, 0, SECOND, 10 * MINUTE, 20 * MINUTE, 3 * HOUR, 30 * HOUR))
 END = LAST + 10 * DAY

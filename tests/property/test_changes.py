@@ -10,8 +10,8 @@ from schemas.values import DAY, HOUR, MINUTE, SECOND, EventValue, Micros
 from tests.property.asking import LATER, NOON, SETTINGS, WINDOW, answer
 from tests.support.events import commit, promoted, rollback, sha, started
 from tests.support.histories import clocks, histories
-from tests.support.reference import quantile
-from tests.support.replay import Reading, Records, facts_of, played
+from tests.support.log_replay import Reading, Records, facts_of, played
+from tests.support.oracle import quantile
 
 times = st.integers(NOON - 12 * HOUR, NOON)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from schemas.values import DAY, HOUR, MINUTE, EventValue, Micros
 from tests.property.asking import LATER, NOON, SETTINGS, answer
 from tests.support.events import commit, promoted, rollback, sha, started
-from tests.support.replay import Reading, Records, played
+from tests.support.log_replay import Reading, Records, played
 
 offsets = st.integers(0, 6 * HOUR)
 

@@ -7,7 +7,7 @@ from schemas.values import HOUR, EventValue, LaneName, Micros
 from tests.property.asking import LATER, NOON, SETTINGS, answer, everywhere, spans
 from tests.support.events import cause, opened, promoted, resolved, rollback, started
 from tests.support.histories import clocks, histories
-from tests.support.replay import Reading, Records, played
+from tests.support.log_replay import Reading, Records, played
 
 X = SETTINGS.failure_window
 lanes: st.SearchStrategy[LaneName] = st.sampled_from(("normal", "hotfix", "rehearsal", "synthetic"))

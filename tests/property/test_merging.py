@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from schemas.values import EventValue, Micros
 from tests.property.asking import LATER, SETTINGS, WINDOW
 from tests.support.histories import clocks, histories
-from tests.support.reference.known import accepted, conflicts, in_earnest, one_per_id
-from tests.support.replay import Reading, Records, facts_of, played, said
+from tests.support.log_replay import Reading, Records, facts_of, played, said
+from tests.support.oracle.known import accepted, conflicts, in_earnest, one_per_id
 
 shuffles = st.randoms(use_true_random=False)
 

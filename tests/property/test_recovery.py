@@ -8,7 +8,7 @@ from schemas.values import HOUR, MINUTE, SECOND, EventValue, Micros
 from tests.property.asking import LATER, NOON, SETTINGS, WINDOW, answer
 from tests.support.events import opened, promoted, resolved
 from tests.support.histories import clocks, histories
-from tests.support.replay import Reading, Records, played
+from tests.support.log_replay import Reading, Records, played
 
 minutes = st.integers(1, 200)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.property.asking import SETTINGS
 from tests.property.logs import logs, settled
-from tests.support.replay import Line, Partition, Records, Topic, everything_of, facts_of
+from tests.support.log_replay import Line, Partition, Records, Topic, everything_of, facts_of
 
 randoms = st.randoms(use_true_random=False)
 

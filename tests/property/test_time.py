@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from schemas.errors import FutureTimestamp
 from schemas.rules import check_time
 from schemas.values import DAY, HOUR, SECOND, EventValue, IncidentValue, Micros
-from streams.compute import compute
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
+from streams.replay.compute import compute
 from tests.property.asking import LATER, NOON, SETTINGS, WINDOW, spans
 from tests.support.events import commit, opened, promoted, resolved
 from tests.support.histories import clocks, histories, rules
-from tests.support.reference import reference
-from tests.support.reference.known import one_per_id
-from tests.support.replay import Reading, Records, Topic, played, said
+from tests.support.log_replay import Reading, Records, Topic, played, said
+from tests.support.oracle import reference
+from tests.support.oracle.known import one_per_id
 
 
 def later(event: EventValue, by: Micros) -> EventValue:
@@ -124,7 +124,7 @@ class TestSettings:
     """They are recorded in the output (`delivery_settings_info`) and in every metrics record."""
 
     @given(histories, rules)
-    def test_in_every_record(self, history: list[EventValue], settings: Settings) -> None:
+    def test_in_every_record(self, history: list[EventValue], settings: MetricSettings) -> None:
         records = Records.of(played(history, LATER, settings))
         for metrics in records.metrics.values():
             assert metrics["settings"] == settings.to_value()

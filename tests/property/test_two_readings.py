@@ -4,17 +4,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.values import DAY, EventValue, Micros
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from tests.support.histories import LAST, clocks, histories, rules, windows
-from tests.support.reference import Facts, facts, reference
-from tests.support.replay import Records, Topic, by_shelf, played, said, summaries
+from tests.support.log_replay import Records, Topic, by_shelf, played, said, summaries
+from tests.support.oracle import Facts, facts, reference
 
 
 class TestNumbers:
     """`candora compute` prints of every "SERVICE/ENV" what the second reading prints."""
 
     @given(histories, clocks, rules, windows)
-    def test_same(self, history: list[EventValue], at: Micros, settings: Settings, window: Micros) -> None:
+    def test_same(self, history: list[EventValue], at: Micros, settings: MetricSettings, window: Micros) -> None:
         assert said(by_shelf(history, at, settings, window)) == said(reference(history, at, settings, window))
 
 
@@ -23,7 +23,7 @@ class TestSliding:
 
     @given(histories, st.lists(st.integers(0, 40 * DAY), min_size=1, max_size=6), windows)
     def test_same_after_every_tick(self, history: list[EventValue], waits: list[Micros], window: Micros) -> None:
-        settings = Settings()
+        settings = MetricSettings()
         topic = Topic(settings, (event["service"] for event in history))
         for event in history:
             topic.append(event, 0)
@@ -39,7 +39,7 @@ class TestRecords:
     """Every published record says of its deployment, incident or change what the second reading says."""
 
     @given(histories, clocks, rules)
-    def test_deployments(self, history: list[EventValue], at: Micros, settings: Settings) -> None:
+    def test_deployments(self, history: list[EventValue], at: Micros, settings: MetricSettings) -> None:
         records, known = answers(history, at, settings)
         published = {
             key: (
@@ -72,7 +72,7 @@ class TestRecords:
         }
 
     @given(histories, clocks, rules)
-    def test_incidents(self, history: list[EventValue], at: Micros, settings: Settings) -> None:
+    def test_incidents(self, history: list[EventValue], at: Micros, settings: MetricSettings) -> None:
         records, known = answers(history, at, settings)
         published = {
             key: (
@@ -103,7 +103,7 @@ class TestRecords:
         }
 
     @given(histories, clocks, rules)
-    def test_changes(self, history: list[EventValue], at: Micros, settings: Settings) -> None:
+    def test_changes(self, history: list[EventValue], at: Micros, settings: MetricSettings) -> None:
         records, known = answers(history, at, settings)
         published = {
             (*key, one["env"]): (one["promoted_at"], one["lead_time"])
@@ -117,7 +117,7 @@ class TestRecords:
         }
 
 
-def answers(history: list[EventValue], at: Micros, settings: Settings) -> tuple[Records, Facts]:
+def answers(history: list[EventValue], at: Micros, settings: MetricSettings) -> tuple[Records, Facts]:
     """What was published, and what the second reading knows."""
     return Records.of(played(history, at, settings)), facts(history, at, settings)
 
@@ -127,7 +127,7 @@ class TestPartitions:
 
     @given(histories, clocks, st.integers(1, 4))
     def test_wherever_that_service_is_kept(self, history: list[EventValue], at: Micros, batch: int) -> None:
-        settings = Settings()
+        settings = MetricSettings()
         window = settings.windows[0]
         topic = played(history, at, settings, partitions=2, batch=batch)
         apart = Records.of(topic)

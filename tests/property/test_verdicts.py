@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.values import DAY, HOUR, EventValue, MetricsValue, Micros, VerdictName
-from streams.serving.collector import WINDOWS
-from streams.serving.metrics import FREQUENCY
+from streams.exporter.collector import WINDOWS
+from streams.exporter.metrics import FREQUENCY
 from tests.property.asking import LATER, NOON, SETTINGS, WINDOW, answer, everywhere
 from tests.property.logs import END, logs, settled
 from tests.support.events import opened, promoted
 from tests.support.histories import clocks, histories
-from tests.support.reference import facts, reference
-from tests.support.replay import Line, Reading, Records, played, said, summaries
+from tests.support.log_replay import Line, Reading, Records, played, said, summaries
+from tests.support.oracle import facts, reference
 
 JUDGED: tuple[VerdictName, ...] = ("failed", "succeeded")
 

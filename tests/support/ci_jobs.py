@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.ci_packages import ACTION, LIBRARY, action, component_jobs
 from tests.support.groovy import groovy_command
-from tests.support.processes import packages_env
+from tests.support.servers.processes import packages_env
+from tests.tools.ci_packages import ACTION, LIBRARY, action, component_jobs
 
 _CONTROLLER: Final = Path(__file__).parent / "jenkins" / "Controller.groovy"
 _INPUT: Final = re.compile(r"\$\{\{ inputs\.([a-z-]+) \}\}")

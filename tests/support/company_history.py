@@ -12,13 +12,13 @@ import pytest
 from schemas.values import DAY, HOUR, SECOND, EventValue, Micros
 from streams.backfill.blocks import write_blocks
 from streams.backfill.cli import grid_of, history_of
-from streams.backfill.replay import told_at
-from streams.backfill.series import History
-from streams.core.settings import Settings
+from streams.backfill.series import SeriesHistory
+from streams.core.settings import MetricSettings
 from streams.demo.company import history
+from streams.replay.replay import told_at
 from tests.support.missing import not_run
-from tests.support.mixin import FOLDER
-from tests.support.prometheus import Prometheus, PrometheusStarter
+from tests.support.servers.prometheus import Prometheus, PrometheusStarter
+from tests.tools.mixin import FOLDER
 
 END: Final[Micros] = int(datetime(2026, 3, 31, 12, tzinfo=UTC).timestamp()) * SECOND
 DAYS: Final = 90
@@ -35,9 +35,9 @@ def company_events() -> tuple[EventValue, ...]:
 
 
 @cache
-def company_series() -> History:
+def company_series() -> SeriesHistory:
     """What /metrics would have shown of it, hour by hour."""
-    return history_of(company_events(), Settings(), company_grid())
+    return history_of(company_events(), MetricSettings(), company_grid())
 
 
 def company_grid() -> range:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import promql_parser
 from grafana_foundation_sdk.models import units
 
-from streams.serving.metrics import METRICS, Kind
+from streams.exporter.metrics import METRICS, MetricKind
 from tests.support.dashboards import Board, panels, questions, recorded, substituted
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
@@ -191,7 +191,7 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 OURS: Final = {name for metric in METRICS for name in metric.series}
 _COUNTERS: Final = {
-    name for metric in METRICS if metric.kind in {Kind.COUNTER, Kind.HISTOGRAM} for name in metric.series
+    name for metric in METRICS if metric.kind in {MetricKind.COUNTER, MetricKind.HISTOGRAM} for name in metric.series
 }
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.support.mixin import evaluated
+from tests.tools.mixin import evaluated
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "grafana"
 CHOSEN: Final[Mapping[str, str]] = {"env": "prod", "service": ".+", "window": "30d", "app": "myapp", "datasource": "x"}

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from producers.build_event import Built
-from producers.receiver.mapping import Mapped, map_delivery
-from producers.receiver.naming import MappedNames, NameRules
-from producers.receiver.webhooks.reading import Delivery
-from producers.receiver.webhooks.sources import find_source
+from producers.events.event_builder import BuiltEvent
+from producers.sidecar.name_mapping import MappedNameResolver, NameRules
+from producers.sidecar.webhook_mapper import MappedDelivery, map_delivery
+from producers.sidecar.webhooks.reading import WebhookDelivery
+from producers.sidecar.webhooks.sources import find_source
 
-WEBHOOKS: Final = Path(__file__).parents[1] / "unit" / "producers" / "webhooks"
+WEBHOOKS: Final = Path(__file__).parents[1] / "unit" / "producers" / "sidecar" / "webhooks"
 RECEIVED: Final = datetime(2026, 3, 3, 12, tzinfo=UTC)
-NAMES: Final = MappedNames(NameRules.model_validate({"envs": {"production": "prod"}}))
+NAMES: Final = MappedNameResolver(NameRules.model_validate({"envs": {"production": "prod"}}))
 
 
 def body(source: str, name: str) -> Any:
@@ -41,28 +41,30 @@ def headers(source: str, name: str) -> dict[str, str]:
     return {"x-github-event": name.partition("-")[0]} if source == "github" else {}
 
 
-def become(source: str, name: str, received_at: datetime = RECEIVED) -> Mapped:
+def become(source: str, name: str, received_at: datetime = RECEIVED) -> MappedDelivery:
     """What a fixture becomes."""
     return deliver(source, body(source, name), headers(source, name), received_at)
 
 
-def deliver(source: str, content: Any, headers: Mapping[str, str] | None = None, at: datetime = RECEIVED) -> Mapped:
+def deliver(
+    source: str, content: Any, headers: Mapping[str, str] | None = None, at: datetime = RECEIVED
+) -> MappedDelivery:
     """What a body becomes."""
-    return map_delivery(find_source(source), Delivery(headers or {}, content, at), NAMES, at)
+    return map_delivery(find_source(source), WebhookDelivery(headers or {}, content, at), NAMES, at)
 
 
-def plain(events: Iterable[Built]) -> list[Any]:
+def plain(events: Iterable[BuiltEvent]) -> list[Any]:
     """Events as JSON."""
     return [json.loads(event.as_json()) for event in events]
 
 
-def shown(mapped: Mapped) -> dict[str, Any]:
+def shown(mapped: MappedDelivery) -> dict[str, Any]:
     """What a delivery became, without what it did not."""
     found = {"events": plain(mapped.events), "refused": mapped.refused, "ignored": mapped.ignored}
     return {name: value for name, value in found.items() if value}
 
 
-def untold(mapped: Mapped) -> list[str]:
+def untold(mapped: MappedDelivery) -> list[str]:
     """The fields that do not say where in the delivery they come from, but for those that the contract fills itself."""
     filled: tuple[object, ...] = ("normal", "unknown", {}, [])
     return [

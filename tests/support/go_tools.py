@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.support.kafka_jars import cache_folder, locked
 from tests.support.missing import not_run
+from tests.support.servers.kafka_jars import cache_folder, locked
 
 NEEDED: Final = (1, 21)
 BUILD_SECONDS: Final = 600

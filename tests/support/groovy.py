@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.support.kafka_jars import cache_folder
 from tests.support.missing import not_run
+from tests.support.servers.kafka_jars import cache_folder
 
 POM: Final = Path(__file__).parent / "groovy-dist" / "pom.xml"
 HOW_TO_GET_IT: Final = "Install a Java runtime and Maven (Debian: apt-get install default-jre-headless maven)."

@@ -10,7 +10,7 @@ from typing import Final, get_args
 from hypothesis import strategies as st
 
 from schemas.values import DAY, HOUR, MINUTE, SECOND, CauseValue, EventTypeName, EventValue, LaneName, Micros
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
 from tests.support import events
 from tests.support.events import DAY_1
 
@@ -168,8 +168,8 @@ clocks: st.SearchStrategy[Micros] = st.one_of(
 """When the question is asked: after everything, at or around the moment that something is judged, or amid it all."""
 
 
-rules: st.SearchStrategy[Settings] = st.builds(
-    Settings,
+rules: st.SearchStrategy[MetricSettings] = st.builds(
+    MetricSettings,
     failure_window=st.sampled_from((DAY, DAY, 2 * HOUR, 0)),
     lateness=st.sampled_from((15 * MINUTE, 15 * MINUTE, 0)),
     canary_timeout=st.sampled_from((DAY, 3 * HOUR)),

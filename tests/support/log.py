@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.values import DeadLetterValue, EventValue
-from tests.support.kafka import KafkaBroker
-from tests.support.processes import POLL
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import POLL
 
 
 class Raw(NamedTuple):

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from schemas.values import DAY, HOUR, MINUTE, EventValue, Micros
-from streams.backfill.replay import told_at
+from streams.replay.replay import told_at
 from tests.support.company_history import END, company_events
 from tests.support.events import cause, commit, opened, promoted, resolved, rollback, started
 

@@ -8,7 +8,7 @@ from schemas.values import DAY, HOUR, SECOND, Micros
 from tests.support.company_history import END
 from tests.support.dashboards import CHOSEN, Board, Question, since, substituted
 from tests.support.expected.asked import Between, Expectation, Line, Values, View
-from tests.support.prometheus import Prometheus
+from tests.support.servers.prometheus import Prometheus
 
 
 class Sampling(NamedTuple):

@@ -10,16 +10,16 @@ from typing import Final, NamedTuple, cast
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from producers.drain import Aside, Drained
-from producers.parcel import DEAD_LETTERS, EVENTS, Parcel
-from producers.publisher import Cause, Failure
-from producers.receiver.metrics import Metrics
-from producers.receiver.slo import SloGate, SloState
-from producers.spool import Spool, SpoolLimits
+from producers.delivery.drainer import DrainResult, QuarantinedMessage
+from producers.delivery.publisher import DeliveryFailure, FailureCause
+from producers.sidecar.metrics import SidecarMetrics
+from producers.sidecar.slo.gate import SloGate, SloState
+from producers.spool.message_file import DEAD_LETTERS, EVENTS, SpooledMessage
+from producers.spool.spool import Spool, SpoolLimits
 from schemas.values import DAY, HOUR, MINUTE, SECOND, Micros
-from streams.serving.collector import Health, Scrape, ScrapeCollector
-from streams.serving.pipeline import Pipeline
-from streams.serving.state import Snapshot
+from streams.exporter.collector import ExporterHealth, ScrapeAnswer, ScrapeCollector
+from streams.exporter.lag import PipelineLag
+from streams.exporter.state import MetricsSnapshot
 
 LENGTH: Final[Micros] = 4 * DAY
 FINE: Final[Micros] = 40 * MINUTE
@@ -126,9 +126,9 @@ def moments(end: Micros) -> list[Micros]:
     return [*range(end - LENGTH, end - FINE, HOUR), *range(end - FINE, end + 1, MINUTE)]
 
 
-def parcel(number: int) -> Parcel:
+def parcel(number: int) -> SpooledMessage:
     """A message that waits in the spool."""
-    return Parcel(f"waiting-{number}", "web-shop", b"made up")
+    return SpooledMessage(f"waiting-{number}", "web-shop", b"made up")
 
 
 class _Sidecar:
@@ -136,7 +136,7 @@ class _Sidecar:
         spool.put_all([parcel(number) for number in range(PUT)])
         for entry in spool.entries()[:ASIDE]:
             spool.quarantine(entry, "made up")
-        self.metrics = Metrics(spool)
+        self.metrics = SidecarMetrics(spool)
         self.objectives = SloState(waiting=OBJECTIVES_WAITING)
         self.metrics.watch(cast("SloGate", SimpleNamespace(state=self.objectives)))
 
@@ -154,11 +154,11 @@ class _Sidecar:
         metrics.spool_seconds.observe(TOOK_THE_DISK)
         metrics.in_flight.set(IN_FLIGHT)
         metrics.drained(
-            Drained(
+            DrainResult(
                 sent=Counter({EVENTS: A_STEP.delivered, DEAD_LETTERS: A_STEP.delivered_dead}),
                 waited=[*[TOOK_LESS] * MOST, TOOK_TO_KAFKA],
-                aside=[Aside(str(number), "invalid", "made up") for number in range(A_STEP.aside)],
-                failure=Failure(Cause.UNREACHABLE, "made up"),
+                aside=[QuarantinedMessage(str(number), "invalid", "made up") for number in range(A_STEP.aside)],
+                failure=DeliveryFailure(FailureCause.UNREACHABLE, "made up"),
             )
         )
         metrics.last_delivery.set(at / SECOND - SPOOL_AGE)
@@ -169,17 +169,17 @@ class _Sidecar:
 
 
 def _serving(step: int, at: Micros) -> str:
-    health = Health(
+    health = ExporterHealth(
         ready=True,
         records={"delivery_metrics": A_STEP.read_metrics * step, "incidents": A_STEP.read_incidents * step},
         bad={("incidents", "undecodable"): A_STEP.undecodable * step},
         stale={"delivery_metrics": A_STEP.stale * step},
         last_read=at - KAFKA_AGE * SECOND,
-        pipeline=Pipeline(behind=LAG, appended_at=at - LOG_AGE * SECOND, dead_letters=A_STEP.dead_letters * step),
+        pipeline=PipelineLag(behind=LAG, appended_at=at - LOG_AGE * SECOND, dead_letters=A_STEP.dead_letters * step),
     )
-    empty = Snapshot(MappingProxyType({}), MappingProxyType({}), 0)
+    empty = MetricsSnapshot(MappingProxyType({}), MappingProxyType({}), 0)
     registry = CollectorRegistry()
-    registry.register(ScrapeCollector(Scrape(empty, 0, {}, SAMPLES_WAITING, health)))
+    registry.register(ScrapeCollector(ScrapeAnswer(empty, 0, {}, SAMPLES_WAITING, health)))
     return _text(registry)
 
 

@@ -1,9 +1,17 @@
-"""The promises of `producers.publisher.Publisher` as one suite, and a publisher without Kafka that keeps them too."""
+"""The promises of `producers.delivery.publisher.Publisher` as one suite, and a publisher without Kafka."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from producers.publisher import Accepted, Cause, Delivered, Failure, Message, Outcome, Publisher
+from producers.delivery.publisher import (
+    DeliveryFailure,
+    DeliveryReceipt,
+    FailureCause,
+    Message,
+    Outcome,
+    Publisher,
+    SidecarReceipt,
+)
 from schemas.partitioner import partition_of
 
 PARTITIONS: Final = 4
@@ -15,7 +23,7 @@ class RecordingPublisher:
     """Keeps what it is given, in partitions chosen as Kafka's are. `fail` says what goes wrong with a message."""
 
     def __init__(
-        self, topic: str = "deploy_events", *, fail: Callable[[Message], Failure | None] | None = None
+        self, topic: str = "deploy_events", *, fail: Callable[[Message], DeliveryFailure | None] | None = None
     ) -> None:
         self.topic = topic
         self.log: list[list[Message]] = [[] for _ in range(PARTITIONS)]
@@ -32,12 +40,12 @@ class RecordingPublisher:
             failure = self._fail(message)
             if failure is not None:
                 report(message, failure)
-                if failure.cause is not Cause.MESSAGE:
+                if failure.cause is not FailureCause.MESSAGE:
                     return
                 continue
             partition = partition_of(message.key, PARTITIONS)
             self.log[partition].append(message)
-            report(message, Delivered(self.topic, partition, len(self.log[partition]) - 1))
+            report(message, DeliveryReceipt(self.topic, partition, len(self.log[partition]) - 1))
 
     def close(self) -> None:
         self.closed = True
@@ -72,7 +80,7 @@ class PublisherSuite:
         reports = publish(publisher, sent)
 
         assert sorted(report.event_id for report, _ in reports) == sorted(each.event_id for each in sent)
-        assert all(isinstance(outcome, Delivered | Accepted) for _, outcome in reports)
+        assert all(isinstance(outcome, DeliveryReceipt | SidecarReceipt) for _, outcome in reports)
 
     def test_reports_nothing_for_nothing(self, publisher: Publisher) -> None:
         assert publish(publisher, []) == []
@@ -83,15 +91,15 @@ class PublisherSuite:
         reports = dict(publish(publisher, [too_large, small]))
 
         refused = reports[too_large]
-        assert isinstance(refused, Failure)
-        assert refused.cause is Cause.MESSAGE
-        assert isinstance(reports[small], Delivered | Accepted)
+        assert isinstance(refused, DeliveryFailure)
+        assert refused.cause is FailureCause.MESSAGE
+        assert isinstance(reports[small], DeliveryReceipt | SidecarReceipt)
 
     def test_says_that_nothing_arrived_when_nobody_is_there(self, unreachable: Publisher) -> None:
         [(_, outcome)] = publish(unreachable, [self.message("lost")])
 
-        assert isinstance(outcome, Failure)
-        assert outcome.cause is Cause.UNREACHABLE
+        assert isinstance(outcome, DeliveryFailure)
+        assert outcome.cause is FailureCause.UNREACHABLE
 
     def test_takes_no_more_messages_once_nobody_is_there(self, unreachable: Publisher) -> None:
         def endless() -> Iterator[Message]:
@@ -104,7 +112,7 @@ class PublisherSuite:
         reports = publish(unreachable, source)
 
         assert reports
-        assert all(isinstance(outcome, Failure) for _, outcome in reports)
+        assert all(isinstance(outcome, DeliveryFailure) for _, outcome in reports)
         assert next(source) == self.message(f"event {len(reports)}")
 
 
@@ -114,12 +122,12 @@ class BrokerSuite(PublisherSuite):
     def test_each_message_has_a_place_of_its_own(self, publisher: Publisher) -> None:
         reports = publish(publisher, [self.message(f"event {number}", f"service-{number % 7}") for number in range(50)])
 
-        places = {(outcome.partition, outcome.offset) for _, outcome in reports if isinstance(outcome, Delivered)}
+        places = {(outcome.partition, outcome.offset) for _, outcome in reports if isinstance(outcome, DeliveryReceipt)}
         assert len(places) == len(reports)
 
     def test_puts_a_message_where_java_and_aiokafka_look_for_its_key(self, publisher: Publisher) -> None:
         for sent, outcome in publish(publisher, [message(f"{n}", f"service-{n}") for n in range(100)]):
-            assert isinstance(outcome, Delivered)
+            assert isinstance(outcome, DeliveryReceipt)
             assert outcome.partition == partition_of(sent.key, PARTITIONS)
 
     def test_keeps_the_order_of_one_key_when_asked_one_by_one(self, publisher: Publisher) -> None:
@@ -127,7 +135,7 @@ class BrokerSuite(PublisherSuite):
             outcome.offset
             for number in range(3)
             for _, outcome in publish(publisher, [message(f"event {number}")])
-            if isinstance(outcome, Delivered)
+            if isinstance(outcome, DeliveryReceipt)
         ]
 
         assert offsets == sorted(set(offsets))

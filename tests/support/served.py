@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from streams.serving.board import Board
-from streams.serving.http import create_app
+from streams.exporter.http import create_app
+from streams.exporter.store import ExporterStore
 
 
 @contextmanager
-def served(board: Board) -> Iterator[str]:
+def served(board: ExporterStore) -> Iterator[str]:
     """Serve until the block ends; gives "host:port"."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="served", daemon=True)

@@ -16,11 +16,11 @@ from typing import Any, Final, NamedTuple
 
 from typing_extensions import override
 
-from producers.config import Config
-from producers.drain import Drainer
-from producers.encoding import Encoding
-from producers.parcel import Parcel
-from producers.spool import Spool, SpoolLimits
+from producers.config import ProducerConfig
+from producers.delivery.drainer import Drainer
+from producers.delivery.encoder import InstallationEncoder
+from producers.spool.message_file import SpooledMessage
+from producers.spool.spool import Spool, SpoolLimits
 from tests.support.publishers import RecordingPublisher
 
 OPERATIONS: Final = ("open", "close", "write", "fsync", "rename", "unlink", "ftruncate", "mkdir", "pwrite")
@@ -44,8 +44,8 @@ class Verdict(NamedTuple):
     """How many messages of the same size the spool still takes, of 20."""
 
 
-def parcel(name: str) -> Parcel:
-    return Parcel(name, "shop", name.encode() * 50)
+def parcel(name: str) -> SpooledMessage:
+    return SpooledMessage(name, "shop", name.encode() * 50)
 
 
 def put_one(spool: Spool, told: Callable[[str], None]) -> None:
@@ -72,7 +72,7 @@ def drain(spool: Spool, told: Callable[[str], None]) -> None:
 
             super().publish(messages, heard)
 
-    Drainer(spool, Encoding(Config(None))).run(Telling())
+    Drainer(spool, InstallationEncoder(ProducerConfig(None))).run(Telling())
 
 
 def quarantine(spool: Spool, told: Callable[[str], None]) -> None:
@@ -126,7 +126,7 @@ def judge(case: str, folder: str, step: int | None, told: list[str]) -> Verdict:
     kept = [line.removeprefix("kept ") for line in told if line.startswith("kept ")]
     publisher = RecordingPublisher()
     with Spool(folder, SpoolLimits(max_files=20)) as spool:
-        drained = Drainer(spool, Encoding(Config(None))).run(publisher)
+        drained = Drainer(spool, InstallationEncoder(ProducerConfig(None))).run(publisher)
         found = [message.event_id for message in publisher.messages]
         for message in publisher.messages:
             assert message.value == message.event_id.encode() * 50

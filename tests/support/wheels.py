@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.support.kafka_jars import cache_folder
 from tests.support.missing import not_run
+from tests.support.servers.kafka_jars import cache_folder
 
 ROOT: Final = Path(__file__).parents[2]
 PIP: Final = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check")

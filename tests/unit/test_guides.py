@@ -11,8 +11,8 @@ import pytest
 
 from streams.demo.broker import EmbeddedBroker
 from tests.support.guides import DOCS, scripts
-from tests.support.processes import packages_env
 from tests.support.repository import Repository
+from tests.support.servers.processes import packages_env
 
 FIRST_PROMOTION: Final = "right for a first promotion"
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 from packaging.requirements import Requirement
 
-from tests.support.processes import packages_env, script_command
+from tests.support.servers.processes import packages_env, script_command
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("producers", "schemas", "streams")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import missing
-from tests.support.kafka import broker_settings, container_environment
-from tests.support.processes import Processes, ProcessFailed, free_port, packages_env
+from tests.support.servers.kafka import broker_settings, container_environment
+from tests.support.servers.processes import Processes, ProcessFailed, free_port, packages_env
 
 READY = "print('ready', flush=True); import time; time.sleep(60)"
 
@@ -27,7 +27,7 @@ def test_a_process_ends_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
     run = f"""
 import os, signal
 from pathlib import Path
-from tests.support.processes import start
+from tests.support.servers.processes import start
 child = start([{sys.executable!r}, "-c", {READY!r}], Path({str(tmp_path / "log")!r}))
 child.wait_for_log("ready")
 print(child.pid, flush=True)

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.support.prometheus import PrometheusStarter, QueryRefused
+from tests.support.servers.prometheus import PrometheusStarter, QueryRefused
 
 HOUR = 3600
 PAGE = """\

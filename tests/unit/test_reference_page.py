@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.reference_page import PAGE, WHEN, documented_events, render
+from tests.tools.reference_page import PAGE, WHEN, documented_events, render
 
 
 def test_its_tables_are_those_of_the_code() -> None:

@@ -27,9 +27,9 @@ from tests.bench.bench_throughput import caught_up, program
 from tests.bench.installation import PARTITIONS, PATIENCE, Installation, Timing
 from tests.bench.machine import setting, show, spread
 from tests.bench.peers.plain_join import ZERO
-from tests.support.kafka import KafkaBroker
 from tests.support.missing import not_run
-from tests.support.processes import Processes
+from tests.support.servers.kafka import KafkaBroker
+from tests.support.servers.processes import Processes
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -3,7 +3,7 @@
 from tests.fuzz.targets.guided import search, watched
 
 with watched("schemas"):
-    from schemas.codec import frame
+    from schemas.codec.codec import frame
     from schemas.errors import ContractError
     from schemas.ids import pinned_decoder, pinned_encoder, pinned_id
     from schemas.partitioner import partition_of

@@ -11,7 +11,7 @@ from typing import Any
 
 import atheris  # type: ignore[import-untyped] # `make fuzz` installs it beside the project
 
-GENERATED = "<schemas.avro_reader>"
+GENERATED = "<schemas.codec.reader>"
 """Where the readers come from that are written at run time, which no import hook sees."""
 
 

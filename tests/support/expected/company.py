@@ -1,4 +1,4 @@
-"""What the company's events say, read by tests/support/reference, which shares no code with the product."""
+"""What the company's events say, read by tests/support/oracle, which shares no code with the product."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -8,20 +8,20 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from schemas.values import DAY, HOUR, SECOND, EventValue, Micros
-from streams.backfill.replay import told_at
-from streams.core.settings import Settings
+from streams.core.settings import MetricSettings
+from streams.replay.replay import told_at
 from tests.support.company_history import END, company_grid
 from tests.support.expected.asked import COUNTED, RISEN, Between, Expectation, Values, View
 from tests.support.odd_events import all_events
-from tests.support.reference import Facts, derived, quantile
-from tests.support.reference.counted import Counting, Counts
-from tests.support.reference.figures import Figures, Restored, figures
-from tests.support.reference.known import conflicts, known
+from tests.support.oracle import Facts, derived, quantile
+from tests.support.oracle.counted import Counting, Counts
+from tests.support.oracle.figures import Figures, Restored, figures
+from tests.support.oracle.known import conflicts, known
 
 ENV: Final = "prod"
 MONTH: Final[Micros] = 30 * DAY
 WEEK: Final[Micros] = 7 * DAY
-SETTINGS: Final = Settings()
+SETTINGS: Final = MetricSettings()
 EDGES: Final = tuple(
     SECOND * edge
     for edge in (

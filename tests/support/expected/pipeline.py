@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Final
 
-from producers.parcel import pack
+from producers.spool.message_file import pack
 from schemas.values import DAY, SECOND, Micros
 from tests.support.company_history import END
 from tests.support.expected.asked import COUNTED, RISEN, Expectation, View, fixed

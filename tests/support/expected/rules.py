@@ -24,9 +24,9 @@ from tests.support.expected.company import (
 )
 from tests.support.expected.pipeline import error_ratio, scrapes
 from tests.support.expected.pipeline import settings as settings_info
+from tests.support.oracle import quantile
+from tests.support.oracle.figures import Figures, Restored
 from tests.support.pipeline_story import A_STEP, KAFKA_AGE, LAG, LOG_AGE, SAMPLES_WAITING
-from tests.support.reference import quantile
-from tests.support.reference.figures import Figures, Restored
 
 PAIR: Final = ("service", "env")
 WINDOWED: Final = (*PAIR, "window")

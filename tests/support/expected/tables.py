@@ -8,6 +8,8 @@ from tests.support.expected import company, pipeline
 from tests.support.expected.asked import Between, Table, fixed, panel
 from tests.support.expected.company import MONTH, Number, each, heat, median, now, of_a_week, rise, rise_each
 from tests.support.expected.pipeline import BOTH, burn, error_ratio, rate
+from tests.support.oracle import quantile
+from tests.support.oracle.figures import Figures
 from tests.support.pipeline_story import (
     A_STEP,
     ASIDE,
@@ -19,8 +21,6 @@ from tests.support.pipeline_story import (
     SAMPLES_WAITING,
     SPOOL_AGE,
 )
-from tests.support.reference import quantile
-from tests.support.reference.figures import Figures
 
 
 def _of(what: str) -> Number:

@@ -11,9 +11,9 @@ import pytest
 from typing_extensions import override
 
 from producers import cli, commands
-from producers.config import Config
-from producers.publisher import Cause, Failure, Message, Publisher
-from schemas.codec import split_frame
+from producers.config import ProducerConfig
+from producers.delivery.publisher import DeliveryFailure, FailureCause, Message, Publisher
+from schemas.codec.codec import split_frame
 from schemas.ids import pinned_decoder
 from schemas.values import EventValue
 from tests.support.events import sha
@@ -37,7 +37,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     """Make the command send to a publisher of the test."""
 
     def put(publisher: RecordingPublisher) -> RecordingPublisher:
-        def open_publisher(config: Config, *, bulk: bool) -> Publisher:
+        def open_publisher(config: ProducerConfig, *, bulk: bool) -> Publisher:
             return publisher
 
         monkeypatch.setenv("CANDORA_KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
@@ -47,8 +47,8 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     return put
 
 
-def _failing(cause: Cause) -> RecordingPublisher:
-    return RecordingPublisher(fail=lambda _: Failure(cause, "the problem"))
+def _failing(cause: FailureCause) -> RecordingPublisher:
+    return RecordingPublisher(fail=lambda _: DeliveryFailure(cause, "the problem"))
 
 
 def _decoded(message: Message) -> EventValue:
@@ -103,10 +103,10 @@ def test_programs_are_told_where_it_went(use: Use, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     ("cause", "strict", "level"),
-    [(Cause.UNREACHABLE, 5, "warning"), (Cause.CREDENTIALS, 4, "error")],
+    [(FailureCause.UNREACHABLE, 5, "warning"), (FailureCause.CREDENTIALS, 4, "error")],
 )
 def test_a_failed_delivery_is_said_and_fails_only_a_strict_run(
-    use: Use, capsys: pytest.CaptureFixture[str], cause: Cause, strict: int, level: str
+    use: Use, capsys: pytest.CaptureFixture[str], cause: FailureCause, strict: int, level: str
 ) -> None:
     use(_failing(cause))
 
@@ -119,7 +119,7 @@ def test_a_failed_delivery_is_said_and_fails_only_a_strict_run(
 def test_on_github_refused_credentials_are_an_error_that_does_not_block(
     use: Use, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    use(_failing(Cause.CREDENTIALS))
+    use(_failing(FailureCause.CREDENTIALS))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
 
     assert cli.main(COMMIT) == 0
@@ -127,7 +127,7 @@ def test_on_github_refused_credentials_are_an_error_that_does_not_block(
 
 
 def test_a_message_that_the_broker_never_takes_is_a_mistake_to_mend(use: Use) -> None:
-    use(_failing(Cause.MESSAGE))
+    use(_failing(FailureCause.MESSAGE))
 
     assert cli.main(COMMIT) == 2
 
@@ -298,8 +298,8 @@ def test_of_very_many_bad_lines_the_first_are_shown_and_the_rest_counted(
 def test_after_a_failure_the_events_not_tried_are_reported_as_not_sent(
     use: Use, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def fail_from_the_second(message: Message) -> Failure | None:
-        return Failure(Cause.UNREACHABLE, "the problem") if message.line > 1 else None
+    def fail_from_the_second(message: Message) -> DeliveryFailure | None:
+        return DeliveryFailure(FailureCause.UNREACHABLE, "the problem") if message.line > 1 else None
 
     use(RecordingPublisher(fail=fail_from_the_second))
 

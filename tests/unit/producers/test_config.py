@@ -1,15 +1,17 @@
 import pytest
 
-from producers.config import Config, load_config
+from producers.config import ProducerConfig, load_config
 from producers.errors import UsageError
 
 
 def test_nothing_given_means_that_kafka_is_not_configured() -> None:
-    assert load_config({}, {}) == Config(servers=None)
+    assert load_config({}, {}) == ProducerConfig(servers=None)
 
 
 def test_a_variable_that_is_empty_counts_as_unset() -> None:
-    assert load_config({}, {"CANDORA_KAFKA_BOOTSTRAP_SERVERS": " ", "CANDORA_TIMEOUT": ""}) == Config(servers=None)
+    assert load_config({}, {"CANDORA_KAFKA_BOOTSTRAP_SERVERS": " ", "CANDORA_TIMEOUT": ""}) == ProducerConfig(
+        servers=None
+    )
 
 
 def test_a_flag_comes_before_its_variable() -> None:
@@ -21,8 +23,8 @@ def test_a_flag_comes_before_its_variable() -> None:
     }
     flags = {"servers": "flag:9092", "topic_prefix": "flag-", "registry": "http://flag", "timeout": "3s"}
 
-    assert load_config({}, environ) == Config("env:9092", "env-", "http://env", timeout=60.0)
-    assert load_config(flags, environ) == Config("flag:9092", "flag-", "http://flag", timeout=3.0)
+    assert load_config({}, environ) == ProducerConfig("env:9092", "env-", "http://env", timeout=60.0)
+    assert load_config(flags, environ) == ProducerConfig("flag:9092", "flag-", "http://flag", timeout=3.0)
 
 
 @pytest.mark.parametrize("yes", ["1", "true", "YES", " on "])

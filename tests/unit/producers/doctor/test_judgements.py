@@ -10,17 +10,17 @@ import pytest
 from producers.config import load_config
 from producers.doctor.address import Address, parse_servers
 from producers.doctor.clock import check_clock
-from producers.doctor.cluster import Cluster, judge
-from producers.doctor.finding import Finding, Status, exit_code, ok, problem, unknown, warning
+from producers.doctor.cluster import BrokerAnswers, judge
+from producers.doctor.environment import check_ci, check_git, check_spool
+from producers.doctor.finding import CheckResult, CheckStatus, exit_code, ok, problem, unknown, warning
 from producers.doctor.settings import check_settings
-from producers.doctor.surroundings import check_ci, check_git, check_spool
 from producers.doctor.trial import trial_event
 from producers.errors import ExitCode
 from schemas.topics import topic_of
 from tests.support.events import sha
 
 TOPIC = topic_of("deploy_event")
-HEALTHY = Cluster(
+HEALTHY = BrokerAnswers(
     brokers=[Address("kafka-0", 9092)],
     partitions=12,
     config={"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete", "max.message.bytes": "1048576"},
@@ -28,53 +28,55 @@ HEALTHY = Cluster(
 )
 
 
-def _said(findings: list[Finding]) -> dict[str, tuple[Status, ExitCode]]:
+def _said(findings: list[CheckResult]) -> dict[str, tuple[CheckStatus, ExitCode]]:
     return {finding.name: (finding.status, finding.code) for finding in findings}
 
 
 def test_a_healthy_cluster_has_nothing_but_good_findings() -> None:
-    assert {finding.status for finding in judge(HEALTHY, "deploy_events", TOPIC)} == {Status.OK}
+    assert {finding.status for finding in judge(HEALTHY, "deploy_events", TOPIC)} == {CheckStatus.OK}
 
 
 @pytest.mark.parametrize(
     ("cluster", "name", "status", "code"),
     [
-        (Cluster(refusal="bad password"), "login", Status.PROBLEM, ExitCode.CREDENTIALS),
-        (Cluster(trouble="timed out"), "brokers", Status.PROBLEM, ExitCode.NOT_DELIVERED),
-        (replace(HEALTHY, partitions=None), "topic", Status.PROBLEM, ExitCode.NOT_DELIVERED),
-        (replace(HEALTHY, config=None, hidden=["not allowed"]), "topic", Status.UNKNOWN, ExitCode.OK),
-        (replace(HEALTHY, config={"cleanup.policy": "compact"}), "topic", Status.PROBLEM, ExitCode.USAGE),
-        (replace(HEALTHY, config={"max.message.bytes": "1000"}), "topic", Status.PROBLEM, ExitCode.USAGE),
-        (replace(HEALTHY, config={"max.message.bytes": "9999999"}), "topic", Status.OK, ExitCode.OK),
-        (replace(HEALTHY, operations=None), "write", Status.UNKNOWN, ExitCode.OK),
-        (replace(HEALTHY, operations=frozenset({"READ"})), "write", Status.PROBLEM, ExitCode.CREDENTIALS),
-        (replace(HEALTHY, operations=frozenset({"WRITE"})), "write", Status.WARNING, ExitCode.OK),
+        (BrokerAnswers(refusal="bad password"), "login", CheckStatus.PROBLEM, ExitCode.CREDENTIALS),
+        (BrokerAnswers(trouble="timed out"), "brokers", CheckStatus.PROBLEM, ExitCode.NOT_DELIVERED),
+        (replace(HEALTHY, partitions=None), "topic", CheckStatus.PROBLEM, ExitCode.NOT_DELIVERED),
+        (replace(HEALTHY, config=None, hidden=["not allowed"]), "topic", CheckStatus.UNKNOWN, ExitCode.OK),
+        (replace(HEALTHY, config={"cleanup.policy": "compact"}), "topic", CheckStatus.PROBLEM, ExitCode.USAGE),
+        (replace(HEALTHY, config={"max.message.bytes": "1000"}), "topic", CheckStatus.PROBLEM, ExitCode.USAGE),
+        (replace(HEALTHY, config={"max.message.bytes": "9999999"}), "topic", CheckStatus.OK, ExitCode.OK),
+        (replace(HEALTHY, operations=None), "write", CheckStatus.UNKNOWN, ExitCode.OK),
+        (replace(HEALTHY, operations=frozenset({"READ"})), "write", CheckStatus.PROBLEM, ExitCode.CREDENTIALS),
+        (replace(HEALTHY, operations=frozenset({"WRITE"})), "write", CheckStatus.WARNING, ExitCode.OK),
     ],
 )
-def test_each_answer_of_a_cluster_is_judged(cluster: Cluster, name: str, status: Status, code: ExitCode) -> None:
+def test_each_answer_of_a_cluster_is_judged(
+    cluster: BrokerAnswers, name: str, status: CheckStatus, code: ExitCode
+) -> None:
     assert _said(judge(cluster, "deploy_events", TOPIC))[name] == (status, code)
 
 
 @pytest.mark.parametrize(
     ("environ", "name", "status", "text"),
     [
-        ({}, "settings", Status.PROBLEM, "Kafka is not configured"),
-        ({"CANDORA_KAFKA_BOOTSTRAP_SERVERS": "k:9092"}, "settings", Status.OK, "CANDORA_KAFKA_BOOTSTRAP_SERVERS"),
-        ({}, "security", Status.OK, "PLAINTEXT, nothing set"),
-        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "security", Status.WARNING, "SASL_SSL, with security.protocol"),
-        ({"KAFKA_SASL_USERNAME": "ci"}, "security", Status.WARNING, "PLAINTEXT, with sasl.username"),
-        ({"KAFKA_SSL_CA_LOCATION": "ca.pem"}, "security", Status.WARNING, "PLAINTEXT, with ssl.ca.location"),
+        ({}, "settings", CheckStatus.PROBLEM, "Kafka is not configured"),
+        ({"CANDORA_KAFKA_BOOTSTRAP_SERVERS": "k:9092"}, "settings", CheckStatus.OK, "CANDORA_KAFKA_BOOTSTRAP_SERVERS"),
+        ({}, "security", CheckStatus.OK, "PLAINTEXT, nothing set"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "security", CheckStatus.WARNING, "SASL_SSL, with security.protocol"),
+        ({"KAFKA_SASL_USERNAME": "ci"}, "security", CheckStatus.WARNING, "PLAINTEXT, with sasl.username"),
+        ({"KAFKA_SSL_CA_LOCATION": "ca.pem"}, "security", CheckStatus.WARNING, "PLAINTEXT, with ssl.ca.location"),
         (
             {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "PLAIN"},
             "security",
-            Status.WARNING,
+            CheckStatus.WARNING,
             "SASL_PLAINTEXT",
         ),
-        ({"KAFKA_SASL_MECHANISMS": "PLAIN"}, "settings", Status.WARNING, "KAFKA_SASL_MECHANISMS is not read"),
-        ({"KAFKA_PORT": "tcp://10.0.0.1:9092"}, "security", Status.OK, "PLAINTEXT, nothing set"),
+        ({"KAFKA_SASL_MECHANISMS": "PLAIN"}, "settings", CheckStatus.WARNING, "KAFKA_SASL_MECHANISMS is not read"),
+        ({"KAFKA_PORT": "tcp://10.0.0.1:9092"}, "security", CheckStatus.OK, "PLAINTEXT, nothing set"),
     ],
 )
-def test_each_setting_is_judged(environ: Mapping[str, str], name: str, status: Status, text: str) -> None:
+def test_each_setting_is_judged(environ: Mapping[str, str], name: str, status: CheckStatus, text: str) -> None:
     findings = list(check_settings(load_config({}, environ), {}, environ))
 
     assert [
@@ -106,16 +108,16 @@ def test_addresses_are_read_as_kafka_clients_read_them() -> None:
 @pytest.mark.parametrize(
     ("ahead", "status", "text"),
     [
-        (None, Status.UNKNOWN, "no other clock"),
-        (2.0, Status.OK, "is 2 s behind that of the broker"),
-        (-29.0, Status.OK, "is 29 s ahead of that of the broker"),
-        (120.0, Status.WARNING, "is 120 s behind"),
-        (-120.0, Status.WARNING, "is 120 s ahead of"),
-        (-301.0, Status.PROBLEM, "is 301 s ahead of"),
-        (4000.0, Status.WARNING, "is 4000 s behind"),
+        (None, CheckStatus.UNKNOWN, "no other clock"),
+        (2.0, CheckStatus.OK, "is 2 s behind that of the broker"),
+        (-29.0, CheckStatus.OK, "is 29 s ahead of that of the broker"),
+        (120.0, CheckStatus.WARNING, "is 120 s behind"),
+        (-120.0, CheckStatus.WARNING, "is 120 s ahead of"),
+        (-301.0, CheckStatus.PROBLEM, "is 301 s ahead of"),
+        (4000.0, CheckStatus.WARNING, "is 4000 s behind"),
     ],
 )
-def test_a_clock_is_judged_by_what_it_does_to_events(ahead: float | None, status: Status, text: str) -> None:
+def test_a_clock_is_judged_by_what_it_does_to_events(ahead: float | None, status: CheckStatus, text: str) -> None:
     finding = check_clock(ahead, "the broker")
 
     assert finding.status is status
@@ -142,21 +144,21 @@ def test_all_trials_are_one_synthetic_event() -> None:
 def test_the_spool_is_tried(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    assert check_spool(None, {}).status is Status.OK
-    assert check_spool(str(tmp_path / "spool"), {}).status is Status.OK
+    assert check_spool(None, {}).status is CheckStatus.OK
+    assert check_spool(str(tmp_path / "spool"), {}).status is CheckStatus.OK
     assert check_spool(str(tmp_path / "file"), {}).code is ExitCode.USAGE
 
 
 @pytest.mark.parametrize(
     ("environ", "status", "text"),
     [
-        ({}, Status.UNKNOWN, "no CI system is recognised"),
-        ({"CANDORA_CI": "hudson"}, Status.PROBLEM, "'hudson' is not known"),
-        ({"GITHUB_ACTIONS": "true"}, Status.WARNING, "github does not say which commit"),
-        ({"GITHUB_ACTIONS": "true", "GITHUB_SHA": sha("c1")}, Status.OK, f"github, commit {sha('c1')}"),
+        ({}, CheckStatus.UNKNOWN, "no CI system is recognised"),
+        ({"CANDORA_CI": "hudson"}, CheckStatus.PROBLEM, "'hudson' is not known"),
+        ({"GITHUB_ACTIONS": "true"}, CheckStatus.WARNING, "github does not say which commit"),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_SHA": sha("c1")}, CheckStatus.OK, f"github, commit {sha('c1')}"),
     ],
 )
-def test_the_ci_system_is_named(environ: Mapping[str, str], status: Status, text: str) -> None:
+def test_the_ci_system_is_named(environ: Mapping[str, str], status: CheckStatus, text: str) -> None:
     finding = check_ci(environ)
 
     assert finding.status is status
@@ -166,4 +168,4 @@ def test_the_ci_system_is_named(environ: Mapping[str, str], status: Status, text
 def test_without_a_repository_git_is_not_asked(tmp_path: Path) -> None:
     [finding] = check_git(str(tmp_path), {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)})
 
-    assert finding.status is Status.UNKNOWN
+    assert finding.status is CheckStatus.UNKNOWN

@@ -14,11 +14,11 @@ from typing_extensions import override
 
 from producers import cli
 from producers.doctor.address import Address, check_address, check_addresses
-from producers.doctor.finding import Status
+from producers.doctor.finding import CheckStatus
 from producers.doctor.registry import registry_ahead
 from producers.errors import ExitCode
 from tests.support.certificates import Authority
-from tests.support.processes import free_port
+from tests.support.servers.processes import free_port
 
 TLS = {"security.protocol": "SSL"}
 
@@ -52,7 +52,7 @@ def test_a_port_that_accepts_connections_is_well() -> None:
     with _listening(_hang_up) as address:
         finding = check_address(address, {}, 2.0)
 
-    assert (finding.name, finding.status) == (str(address), Status.OK)
+    assert (finding.name, finding.status) == (str(address), CheckStatus.OK)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_a_certificate_that_is_not_trusted_is_a_matter_of_credentials(tmp_path: 
 
     assert distrusted.code is ExitCode.CREDENTIALS
     assert "is not trusted" in distrusted.text
-    assert trusted.status is Status.OK
+    assert trusted.status is CheckStatus.OK
     assert trusted.text == "accepts connections over TLSv1.3"
-    assert missing.status is Status.PROBLEM
+    assert missing.status is CheckStatus.PROBLEM
 
 
 class _Late(BaseHTTPRequestHandler):

@@ -16,19 +16,19 @@ from producers.evidence.junit import read_junit
 from producers.evidence.licences import LicencePolicy
 from producers.evidence.line_coverage import Thresholds, read_coverage
 from producers.evidence.provenance import read_provenance
-from producers.evidence.report import EvidenceError, Reading, Report
+from producers.evidence.report import EvidenceError, EvidenceReading, ReportFile
 from producers.evidence.sbom import read_sbom_digest, read_sbom_licences
-from producers.evidence.trivy import Blocking, read_trivy
+from producers.evidence.trivy import BlockingRules, read_trivy
 from tests.unit.producers.evidence.shown import FOLDER
 
 POLICY = LicencePolicy(deny=["GPL*"])
-Read = Callable[[Report], Reading]
+Read = Callable[[ReportFile], EvidenceReading]
 
 READERS: dict[str, tuple[str, Read]] = {
     "junit": ("junit", lambda one: read_junit({"unit": [one]}, reruns=b"a" in one.data)),
     "coverage": ("coverage", lambda one: read_coverage([one], Thresholds({"shop": 0.9}, 0.5))),
-    "trivy": ("trivy", lambda one: read_trivy([one], Blocking(frozenset({"high"})), POLICY)),
-    "kev": ("trivy", lambda one: read_trivy([_scan()], Blocking(frozenset()), POLICY, one)),
+    "trivy": ("trivy", lambda one: read_trivy([one], BlockingRules(frozenset({"high"})), POLICY)),
+    "kev": ("trivy", lambda one: read_trivy([_scan()], BlockingRules(frozenset()), POLICY, one)),
     "sbom": ("sbom", read_sbom_digest),
     "licences": ("sbom", lambda one: read_sbom_licences([one], POLICY)),
     "conftest": ("conftest", lambda one: read_conftest([one])),
@@ -39,13 +39,15 @@ READERS: dict[str, tuple[str, Read]] = {
 }
 
 
-def _scan() -> Report:
-    return Report("image.json", (FOLDER / "trivy/image.json").read_bytes())
+def _scan() -> ReportFile:
+    return ReportFile("image.json", (FOLDER / "trivy/image.json").read_bytes())
 
 
-def _wrapped(one: Report) -> Report:
+def _wrapped(one: ReportFile) -> ReportFile:
     payload = base64.b64encode(one.data).decode()
-    return Report("envelope", json.dumps({"payloadType": "application/vnd.in-toto+json", "payload": payload}).encode())
+    return ReportFile(
+        "envelope", json.dumps({"payloadType": "application/vnd.in-toto+json", "payload": payload}).encode()
+    )
 
 
 JSON = st.recursive(
@@ -94,5 +96,5 @@ def test_no_bytes_raise_anything_else(name: str, data: st.DataObject) -> None:
         kinds.append(mistyped(samples))
 
     with suppress(EvidenceError):
-        reading = read(Report("report", data.draw(st.one_of(kinds))))
+        reading = read(ReportFile("report", data.draw(st.one_of(kinds))))
         assert reading.assigned

@@ -1,7 +1,7 @@
 import pytest
 
 from producers.evidence.junit import read_junit
-from producers.evidence.report import EvidenceError, Report
+from producers.evidence.report import EvidenceError, ReportFile
 from tests.unit.producers.evidence.shown import report, said, text_report
 
 
@@ -88,7 +88,7 @@ TRX = '<TestRun id="1"><Results/></TestRun>'
 )
 def test_what_is_no_junit_report_is_refused_with_the_place_and_what_to_do(data: bytes, problem: str) -> None:
     with pytest.raises(EvidenceError) as refused:
-        read_junit({"unit": [Report("r.xml", data)]})
+        read_junit({"unit": [ReportFile("r.xml", data)]})
 
     assert problem in str(refused.value)
     assert str(refused.value).startswith("r.xml: ")
@@ -101,7 +101,7 @@ def test_a_large_report_is_read_with_little_memory() -> None:
     data = f"<testsuite>{case * 20_000}</testsuite>".encode()
     tracemalloc.start()
     try:
-        reading = read_junit({"unit": [Report("r.xml", data)]})
+        reading = read_junit({"unit": [ReportFile("r.xml", data)]})
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -11,7 +11,7 @@ from producers.errors import UsageError
 from producers.evidence.analysis_run import read_analysis, read_failure
 from producers.evidence.conftest_report import read_conftest
 from producers.evidence.provenance import read_builder_levels, read_provenance
-from producers.evidence.report import EvidenceError, Report
+from producers.evidence.report import EvidenceError, ReportFile
 from tests.unit.producers.evidence.shown import report, said, text_report
 
 V1 = report("provenance/v1.json")
@@ -57,7 +57,7 @@ def test_what_is_no_report_of_conftest_is_refused(text: str, problem: str) -> No
         read_conftest([text_report(text)])
 
 
-def _envelope(statement: Report, keyid: str = "", **fields: Any) -> dict[str, Any]:
+def _envelope(statement: ReportFile, keyid: str = "", **fields: Any) -> dict[str, Any]:
     payload = base64.b64encode(statement.data).decode()
     return {
         "payloadType": "application/vnd.in-toto+json",
@@ -67,7 +67,7 @@ def _envelope(statement: Report, keyid: str = "", **fields: Any) -> dict[str, An
     }
 
 
-def _bundle(statement: Report) -> dict[str, Any]:
+def _bundle(statement: ReportFile) -> dict[str, Any]:
     return {
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {"certificate": {"rawBytes": "MIIC"}},
@@ -75,7 +75,7 @@ def _bundle(statement: Report) -> dict[str, Any]:
     }
 
 
-OTHER = Report("sbom.json", json.dumps({"_type": "https://in-toto.io/Statement/v1", "predicateType": "x"}).encode())
+OTHER = ReportFile("sbom.json", json.dumps({"_type": "https://in-toto.io/Statement/v1", "predicateType": "x"}).encode())
 
 
 @pytest.mark.parametrize(

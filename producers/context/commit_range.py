@@ -1,0 +1,140 @@
+"""Which commits a job is about: those of a request, of a push, or since the last promotion.
+
+Lead time starts at a change's first commit, so all of them are looked for. A shallow clone may end before the first
+one; then nothing is guessed: the tip stands alone, and the history counts as incomplete.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from producers.context.ci.job import CiJob
+from producers.context.git import Git, GitCommit
+from producers.context.pull_requests import request_of
+from schemas.rules import MAX_INCLUDED
+
+MAX_COMMITS: Final = 2_048
+"""Commits of one request or push; as many as a push on GitHub reports."""
+
+
+class RangeCommit(NamedTuple):
+    """A commit, and what it belongs to."""
+
+    commit: GitCommit
+    change: str | None = None
+    merge_sha: str | None = None
+    """The merge commit that brought it to its branch."""
+    mainline: bool = False
+    """It stands on the branch itself: a merge there brings all in that its first parent has not."""
+
+
+class CommitRange(NamedTuple):
+    """Commits, newest first. `gap`: why there may be more of them; None if all are there."""
+
+    commits: Sequence[RangeCommit]
+    gap: str | None = None
+
+
+class IncludedCommits(NamedTuple):
+    """The hashes of the commits that a deployment carries, newest first; None: not to be told."""
+
+    shas: Sequence[str] | None
+    gap: str | None = None
+
+
+def of_request(git: Git, head: GitCommit, bases: Sequence[str], job: CiJob) -> CommitRange:
+    """The commits of a pull or merge request: what its head has and the branch that it is for has not."""
+    change = job.change.value if job.change else None
+    merge_sha = job.merge_sha.value if job.merge_sha else None
+    alone = [RangeCommit(head, change, merge_sha)]
+    known = [base for base in bases if git.has(base)]
+    if not known:
+        why = "the commit it is based on is not in this clone" if bases else "nobody says what it is based on"
+        return CommitRange(alone, f"of the change only its last commit is known: {why}")
+    commits = git.commits([head.sha], known, most=MAX_COMMITS + 1)
+    if not commits:  # it is merged by now, and the branch that it was for has all of it
+        commits = git.commits([head.sha], known[:1], most=MAX_COMMITS + 1)
+    if _touches_edge(commits, git.edge()):
+        return CommitRange(
+            alone, "of the change only its last commit is known: this clone ends before its first commit"
+        )
+    if not commits:
+        return CommitRange(
+            alone, "of the change only its last commit is known: its commits are on their target already"
+        )
+    return _bounded([RangeCommit(commit, change, merge_sha) for commit in commits])
+
+
+def of_push(git: Git, head: GitCommit, base: str | None, job: CiJob) -> CommitRange:
+    """The commits that a push brought to a branch, and the requests that they came from.
+
+    Without a `base` the push is taken for one commit, which may be a merge. On the default branch, and wherever
+    its message names a request, a merge commit brings in those of its other parents.
+    """
+    repo = job.repo.value if job.repo else None
+    if base is None or base in head.parents[:1]:
+        line = [head]
+    elif git.has(base):
+        line = git.commits([head.sha], [base], most=MAX_COMMITS + 1, first_parent=True) or [head]
+        if _touches_edge(line, git.edge()):
+            return CommitRange(
+                [_on_line(head, repo)], "of the push only the last commit is known: this clone is shallow"
+            )
+    else:
+        return CommitRange(
+            [_on_line(head, repo)], "of the push only the last commit is known: the one before it is not in this clone"
+        )
+    is_default = (
+        job.branch is not None and job.default_branch is not None and job.branch.value == job.default_branch.value
+    )
+    found: list[RangeCommit] = []
+    gap = None
+    for commit in line:
+        made = _on_line(commit, repo)
+        found.append(made)
+        if len(commit.parents) > 1 and (is_default or made.change):
+            side = _brought(git, made)
+            gap = gap or side.gap
+            found += side.commits
+    limited = _bounded(found)
+    return limited._replace(gap=limited.gap or gap)
+
+
+def since(git: Git, sha: str, base: str) -> IncludedCommits:
+    """The commits that `sha` has and the last promoted one, `base`, has not."""
+    shas = git.shas(sha, [base], most=MAX_INCLUDED + 1)
+    if git.edge().intersection(shas):
+        return IncludedCommits(None, f"the commits since {base[:12]} are not all in this clone, so none are listed")
+    if len(shas) > MAX_INCLUDED:
+        return IncludedCommits(
+            shas[:MAX_INCLUDED], f"only the newest {MAX_INCLUDED} commits since {base[:12]} are listed"
+        )
+    return IncludedCommits(shas)
+
+
+def _on_line(commit: GitCommit, repo: str | None) -> RangeCommit:
+    return RangeCommit(commit, request_of(commit.message, repo), mainline=True)
+
+
+def _brought(git: Git, merge: RangeCommit) -> CommitRange:
+    """The commits that a merge commit brought in."""
+    first, *others = merge.commit.parents
+    gap = f"the commits that {merge.commit.sha[:12]} merged are not all in this clone"
+    if not all(git.has(parent) for parent in (first, *others)):
+        return CommitRange((), gap)
+    commits = git.commits(others, [first], most=MAX_COMMITS + 1)
+    if _touches_edge(commits, git.edge()):
+        return CommitRange((), gap)
+    return CommitRange([RangeCommit(commit, merge.change, merge.commit.sha) for commit in commits])
+
+
+def _touches_edge(commits: Sequence[GitCommit], edge: frozenset[str]) -> bool:
+    """Whether a walk may have missed commits: it came to where the clone was cut, or around it to the very first."""
+    return bool(edge) and any(commit.sha in edge or not commit.parents for commit in commits)
+
+
+def _bounded(commits: list[RangeCommit]) -> CommitRange:
+    """As many as may be sent: the tip, and the oldest, where lead time starts."""
+    if len(commits) <= MAX_COMMITS:
+        return CommitRange(commits)
+    gap = f"there are more than {MAX_COMMITS} commits; those in the middle are left out"
+    return CommitRange([commits[0], *commits[-MAX_COMMITS + 1 :]], gap)

@@ -1,0 +1,116 @@
+"""How far a long run is, in place on a terminal: a bar, or a counter where rich (the extra `history`) is missing."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+Show = Callable[[str, int, int | None], None]
+"""What is being done, how many are done, and of how many; None where nobody knows. 0 of None: it cannot be counted."""
+_Item = TypeVar("_Item")
+_Item_co = TypeVar("_Item_co", covariant=True)
+
+
+class CountableItems(Sized, Iterable[_Item_co], Protocol[_Item_co]):
+    """Things that can be gone through, and counted before."""
+
+
+def unseen(_doing: str, _done: int, _total: int | None) -> None:
+    """For whom nobody watches."""
+
+
+def watched(show: Show, doing: str, items: CountableItems[_Item]) -> Iterator[_Item]:
+    """The items, one by one, showing how far it is."""
+    total = len(items)
+    for done, item in enumerate(items):
+        show(doing, done, total)
+        yield item
+
+
+class LineDisplay(Protocol):
+    """Shows a line in place, until it is taken away."""
+
+    def show(self, doing: str, done: int, total: int | None) -> None:
+        """Put it on the terminal, or bring it up to date."""
+
+    def clear(self) -> None:
+        """Take it away."""
+
+
+def open_meter(terminal: TextIO) -> LineDisplay:
+    """The best that is installed. Loading rich takes a tenth of a second: only who watches waits for it."""
+    return RichProgress(terminal) if find_spec("rich") else PlainProgress(terminal)
+
+
+class PlainProgress:
+    """Numbers only."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._shown = False
+
+    def show(self, doing: str, done: int, total: int | None) -> None:
+        """Write over what stood there."""
+        self._shown = True
+        self._terminal.write(f"\r{doing}{': ' if done or total else ''}{_numbers(done, total)}\x1b[K")
+        self._terminal.flush()
+
+    def clear(self) -> None:
+        """Empty the line."""
+        if self._shown:
+            self._shown = False
+            self._terminal.write("\r\x1b[K")
+
+
+class RichProgress:
+    """A bar for each thing that is done, with the time that is left; without a total it moves, and tells the rate."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._drawn: tuple[Progress, TaskID] | None = None
+        self._doing = ""
+        self._began, self._first = 0.0, 0
+
+    def show(self, doing: str, done: int, total: int | None) -> None:
+        """Draw it; a thread of rich keeps it moving."""
+        if self._drawn is None:
+            self._drawn = _draw(self._terminal)
+        progress, task = self._drawn
+        if doing != self._doing:
+            self._doing, self._began, self._first = doing, time.monotonic(), done
+            progress.reset(task, description=doing)
+        seconds = time.monotonic() - self._began
+        rate = f" ({(done - self._first) / seconds:,.0f}/s)" if total is None and done and seconds >= 1 else ""
+        progress.update(task, completed=done, total=total, told=_numbers(done, total) + rate)
+
+    def clear(self) -> None:
+        """Take it away: the terminal is as it was."""
+        if self._drawn is not None:
+            self._drawn[0].stop()
+            self._drawn, self._doing = None, ""
+
+
+def _draw(terminal: TextIO) -> "tuple[Progress, TaskID]":
+    from rich.console import Console  # noqa: PLC0415 - only who watches pays for it
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - as above
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[told]}"),
+        TimeRemainingColumn(),
+    )
+    progress = Progress(
+        *columns, console=Console(file=terminal), transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+    progress.start()
+    return progress, progress.add_task("", total=None, told="")
+
+
+def _numbers(done: int, total: int | None) -> str:
+    if total is not None:
+        return f"{done:,} of {total:,}"
+    return f"{done:,}" if done else ""

@@ -1,0 +1,121 @@
+"""The log read once more: what the workers should have published, refused and linked. Knows no Kafka."""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, NamedTuple
+
+from schemas.codec.codec import EventDecoder
+from schemas.errors import ContractError, UnknownSchema
+from schemas.values import DeadLetterValue, EventValue
+from streams.audit.record_types import Place, Recomputed, RecordEncoder
+from streams.core.partition_state import PartitionChanges, PartitionState
+from streams.core.settings import MetricSettings
+from streams.event_log.dead_letters import dead_letter, refused
+from streams.event_log.raw_record import RawRecord
+from streams.event_log.validator import EventValidator
+
+Headers = Callable[[], list[tuple[str, bytes | None]]]
+
+
+class ReplayedLink(NamedTuple):
+    """A cause_linked: in the log at this place, or to be sent on account of the message there."""
+
+    place: Place
+    event: EventValue
+
+
+class ReplayOutput(NamedTuple):
+    """What was found since the last one."""
+
+    records: list[Recomputed]
+    refused: list[DeadLetterValue]
+    due: list[ReplayedLink]
+    """Links that must be in the log, each with the message that caused it."""
+    linked: list[ReplayedLink]
+    """Links that are in the log."""
+
+
+class LogReplay:
+    """The shelves of some partitions, and the same intake as the workers'.
+
+    `learn` asks for a schema that is not known and says whether it is now. The messages at `unknown` are refused for
+    their schema, because the workers did not know it when they read them.
+    """
+
+    def __init__(
+        self,
+        partitions: Iterable[int],
+        settings: MetricSettings,
+        intake: EventValidator,
+        decoder: EventDecoder,
+        *,
+        learn: Callable[[int], bool],
+        unknown: Collection[Place] = (),
+    ) -> None:
+        self.shelves: Final = {partition: PartitionState(partition, settings) for partition in partitions}
+        self._intake = intake
+        self._decoder = decoder
+        self._learn = learn
+        self._unknown = frozenset(unknown)
+        self._writing = RecordEncoder()
+        self._refused: list[DeadLetterValue] = []
+        self._linked: list[ReplayedLink] = []
+
+    def read(self, record: RawRecord, headers: Headers) -> None:
+        """Read one message. Messages of a partition come in order.
+
+        Raises:
+            WrongTimestampsError: the topic does not say when the broker received it.
+        """
+        append_time = self._intake.append_time(record)
+        event: EventValue | None = None
+        try:
+            if self._unknown and (record.partition, record.offset) in self._unknown:
+                raise UnknownSchema(schema_id_of(record.value))
+            event = self._read(record)
+        except ContractError as error:
+            self._refused.append(dead_letter(record._replace(headers=headers()), error))
+            self._note_refused_link(record)
+        else:
+            if event is not None and event["event_type"] == "cause_linked":
+                self._linked.append(ReplayedLink((record.partition, record.offset), event))
+        refusal = self.shelves[record.partition].read(event, append_time, record.offset)
+        if refusal is not None:
+            self._refused.append(dead_letter(record._replace(headers=headers()), refused(refusal)))
+
+    def _read(self, record: RawRecord) -> EventValue | None:
+        try:
+            return self._intake.read(record)
+        except UnknownSchema as unknown:
+            if not self._learn(unknown.schema_id):
+                raise
+            return self._intake.read(record)
+
+    def _note_refused_link(self, record: RawRecord) -> None:
+        """A link that was refused was sent nevertheless: the service that it names may be no service."""
+        try:
+            event = self._decoder.decode(record.value or b"")
+        except ContractError:
+            return
+        if event["event_type"] == "cause_linked":
+            self._linked.append(ReplayedLink((record.partition, record.offset), event))
+
+    def take(self) -> ReplayOutput:
+        """Everything that was found since it was last taken, each record as of the message that last changed it."""
+        records: list[Recomputed] = []
+        due: list[ReplayedLink] = []
+        for shelf in self.shelves.values():
+            changes = shelf.collect()
+            records += self._writing.write(changes)
+            due += _due(shelf.partition, changes)
+        reading = ReplayOutput(records, self._refused, due, self._linked)
+        self._refused, self._linked = [], []
+        return reading
+
+
+def schema_id_of(value: bytes | None) -> int:
+    """The schema id that a message names; -1 if it names none."""
+    return int.from_bytes(value[1:5]) if value is not None and len(value) >= 5 and not value[0] else -1  # noqa: PLR2004
+
+
+def _due(partition: int, changes: PartitionChanges) -> list[ReplayedLink]:
+    return [ReplayedLink((partition, int(link["attributes"]["version"])), link) for link in changes.links]

@@ -1,0 +1,162 @@
+"""The numbers of a set of events at one moment: the same core as the workers', with no broker.
+
+The clock is the moment asked for, and everything was known for ever (semantics.md, section 1).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TypedDict
+
+from schemas.errors import FutureTimestamp, InvalidEvent
+from schemas.events import parse_event
+from schemas.rules import check_time
+from schemas.values import SECOND, EventValue, Micros, RuleName
+from streams.core.environment import EnvironmentState
+from streams.core.facts import FOR_EVER
+from streams.core.incident import IncidentState
+from streams.core.outputs import attribution_of
+from streams.core.service_state import ServiceState
+from streams.core.settings import MetricSettings
+from streams.replay.replay import MADE_BY_WORKERS
+
+
+class EnvironmentNumbers(TypedDict):
+    """What is said of one service in one environment; null where there is no value. Lengths are in seconds."""
+
+    judged: int
+    failed: int
+    ratio: float | None
+    reasons: dict[str, int]
+    pending: int
+    superseded: int
+    abandoned: int
+    deployments_total: int
+    deployments_success_total: int
+    lead_count: int
+    lead_p50: float | None
+    lead_p90: float | None
+    restore_count: int
+    restore_mean: float | None
+    restore_p50: float | None
+    open: int
+    unattributed: int
+    attribution: dict[str, tuple[str | None, RuleName]]
+
+
+class ComputedNumbers(TypedDict):
+    """The numbers by "SERVICE/ENV" at one moment (seconds since 1970)."""
+
+    at: float
+    services: dict[str, EnvironmentNumbers]
+
+
+def read_events(lines: Iterable[str]) -> Iterator[EventValue]:
+    """The events of a file, one JSON object a line; blank lines are passed over.
+
+    Raises:
+        InvalidEvent: with the number of the line and the path of the field.
+    """
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield parse_event(line).to_value()
+            except InvalidEvent as error:
+                where = f"line {number}" if error.path is None else f"line {number}, {error.path}"
+                raise InvalidEvent(error.problem, path=where, hint=error.hint) from error
+
+
+def compute(
+    events: Iterable[EventValue], at: Micros, settings: MetricSettings, window: Micros
+) -> tuple[ComputedNumbers, int]:
+    """The numbers over the window that ends at `at`, and how many events were left out: they lie in its future.
+
+    Raises:
+        ValueError: `window` is none of the settings' windows.
+    """
+    books: dict[str, ServiceState] = {}
+    later = 0
+    for event in events:
+        if event["event_type"] in MADE_BY_WORKERS:
+            continue  # the clock is given; and links are made below, of what is known at `at`
+        try:
+            check_time(event, at, settings.max_future)
+        except FutureTimestamp:
+            later += 1
+            continue
+        _book(books, event["service"], settings).apply(event, FOR_EVER)
+    for link in [link for book in books.values() for link in book.joins.links]:
+        _book(books, link["service"], settings).apply(link, FOR_EVER)
+    index = settings.windows.index(window)
+    services: dict[str, EnvironmentNumbers] = {}
+    for name, book in sorted(books.items()):
+        book.advance(at)
+        for env, environment in sorted(book.environments.items()):
+            if env:
+                services[f"{name}/{env}"] = _numbers(book, environment, index)
+    return {"at": at / SECOND, "services": services}, later
+
+
+def _book(books: dict[str, ServiceState], service: str, settings: MetricSettings) -> ServiceState:
+    book = books.get(service)
+    if book is None:
+        book = books[service] = ServiceState(service, settings)
+    return book
+
+
+def _numbers(book: ServiceState, environment: EnvironmentState, index: int) -> EnvironmentNumbers:
+    value = environment.to_value(book.service, {"partition": 0, "offset": book.offset})
+    window, state, counters = value["windows"][index], value["state"], value["counters"]
+    incidents = sorted(
+        (one for one in book.joins.entities.values() if isinstance(one, IncidentState)), key=lambda one: one.name
+    )
+    attributions = {one.name: attribution_of(one) for one in incidents if one.opened and one.env == environment.name}
+    return {
+        "judged": window["judged"],
+        "failed": window["failed"],
+        "ratio": window["failed"] / window["judged"] if window["judged"] else None,
+        "reasons": window["reasons"],
+        "pending": state["pending"],
+        "superseded": state["superseded"],
+        "abandoned": state["abandoned"],
+        "deployments_total": counters["deployments"],
+        "deployments_success_total": counters["deployments_success"],
+        "lead_count": window["lead_count"],
+        "lead_p50": window["lead_p50"],
+        "lead_p90": window["lead_p90"],
+        "restore_count": window["restore_count"],
+        "restore_mean": window["restore_mean"],
+        "restore_p50": window["restore_p50"],
+        "open": state["incidents_open"],
+        "unattributed": state["incidents_unattributed"],
+        "attribution": {name: (one["deployment_id"], one["rule"]) for name, one in attributions.items()},
+    }
+
+
+_COLUMNS = ("SERVICE/ENV", "FAILED", "RATE", "LEAD P50", "RESTORE MEAN", "PENDING", "OPEN", "UNATTRIBUTED")
+
+
+def table(answer: ComputedNumbers) -> Iterator[str]:
+    """The headline numbers for people: every rate beside its parts, a dash where there is no value."""
+    rows = [_COLUMNS]
+    for name, one in answer["services"].items():
+        rate = "-" if one["ratio"] is None else f"{one['ratio']:.1%}"
+        lead, restore = _hours(one["lead_p50"]), _hours(one["restore_mean"])
+        rows.append(
+            (
+                name,
+                f"{one['failed']}/{one['judged']}",
+                rate,
+                f"{lead} (n={one['lead_count']})",
+                f"{restore} (n={one['restore_count']})",
+                str(one["pending"]),
+                str(one["open"]),
+                str(one["unattributed"]),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    for row in rows:
+        cells = (row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)))
+        yield "  ".join(cells)
+
+
+def _hours(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,130 @@
+"""The log read again in event time, through the workers' core. Pure.
+
+The clock is when each event happened (semantics.md, section 1: of event time), not when it was received: history that
+was imported in a minute is spread over the time that it tells of, and a number comes due when it would have. Gauges
+say what the events by then said; counters end where those of the workers are.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Final, NamedTuple
+
+from schemas.values import EventValue, IncidentRecordValue, MetricsValue, Micros
+from streams.core.partition_state import PartitionState
+from streams.core.settings import MetricSettings
+
+MADE_BY_WORKERS: Final = frozenset(("clock_tick", "cause_linked"))
+"""What a replay makes itself, at its own time."""
+
+
+class ReplayMoment(NamedTuple):
+    """What changed since the moment before."""
+
+    at: Micros
+    metrics: list[MetricsValue]
+    incidents: list[IncidentRecordValue]
+
+
+def told_at(event: EventValue) -> Micros:
+    """The earliest time at which all that the event tells of had happened."""
+    incident = event["incident"]
+    later = (incident["slo_met_at"], incident["alert_cleared_at"]) if incident else ()
+    return max(event["occurred_at"], *(at for at in later if at is not None), 0)
+
+
+def replay(
+    events: Iterable[EventValue],
+    settings: MetricSettings,
+    moments: Iterable[Micros],
+    imported: Iterable[EventValue] = (),
+) -> Iterator[ReplayMoment]:
+    """The changes at each of the rising `moments`. `events` are in the order of `told_at`; later ones are not read.
+
+    `imported` are those of them that workers got long after they happened, in the same order. Workers knew all of
+    these at once, so they counted each deployment and incident for what became of it in the end, without a revision;
+    here they are counted for the same, when it was due, and the series go on where these end.
+    """
+    waiting = chain((event for event in events if event["event_type"] not in MADE_BY_WORKERS), [None])
+    following = next(waiting)
+    seen, counted = _Run(settings), _Run(settings)
+    foreseen = following is not None and counted.read_at(
+        told_at(following), (event for event in imported if event["event_type"] not in MADE_BY_WORKERS)
+    )
+    merged = _Merged()
+    for moment in moments:
+        while following is not None and told_at(following) <= moment:
+            seen.read(following)
+            if foreseen:
+                counted.read(following)  # again, which changes nothing, or for the first time
+            following = next(waiting)
+        found = seen.move_to(moment)
+        yield found._replace(metrics=merged.take(found.metrics, counted.move_to(moment).metrics)) if foreseen else found
+
+
+class _Run:
+    """A shelf that reads events, and the links that it makes of them."""
+
+    def __init__(self, settings: MetricSettings) -> None:
+        self._shelf = PartitionState(0, settings)
+        self._offset = 0
+
+    def read_at(self, moment: Micros, events: Iterable[EventValue]) -> bool:
+        """Read events as if all were known at this moment. Whether there are any."""
+        found = False
+        for event in events:
+            self._take(event, moment)
+            found = True
+        return found
+
+    def read(self, event: EventValue) -> None:
+        """Read an event when it had happened."""
+        self._take(event, told_at(event))
+
+    def move_to(self, at: Micros) -> ReplayMoment:
+        """Move the clock on, and take what has changed; a link that was made is read at once, as from the log."""
+        metrics: dict[tuple[str, str], MetricsValue] = {}
+        incidents: dict[tuple[str, str], IncidentRecordValue] = {}
+        links: list[EventValue | None] = [None]
+        while links:
+            for link in links:
+                self._take(link, at)
+            changes = self._shelf.collect()
+            metrics |= {(value["service"], value["env"]): value for value in changes.metrics}
+            incidents |= {(value["service"], value["incident_id"]): value for value in changes.incidents}
+            links = list(changes.links)
+        return ReplayMoment(at, list(metrics.values()), list(incidents.values()))
+
+    def _take(self, event: EventValue | None, at: Micros) -> None:
+        self._shelf.read(event, at, self._offset)
+        self._offset += 1
+
+
+_KNOWN_AT_ONCE: Final = ("failures", "late_failures", "conflicting_events")
+"""Counters that rise when something is learned, not when it is due."""
+
+
+class _Merged:
+    """Snapshots as they were, with the counters of those who knew what would come."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], MetricsValue] = {}
+        self._counted: dict[tuple[str, str], MetricsValue] = {}
+
+    def take(self, seen: Iterable[MetricsValue], counted: Iterable[MetricsValue]) -> list[MetricsValue]:
+        """What either changed, as one; what has not begun yet is left out."""
+        changed: dict[tuple[str, str], None] = {}
+        for held, values in ((self._seen, seen), (self._counted, counted)):
+            for value in values:
+                key = (value["service"], value["env"])
+                held[key] = value
+                changed[key] = None
+        return [self._one(self._seen[key], self._counted.get(key)) for key in changed if key in self._seen]
+
+    @staticmethod
+    def _one(seen: MetricsValue, counted: MetricsValue | None) -> MetricsValue:
+        if counted is None:
+            return seen
+        counters = counted["counters"].copy()
+        for name in _KNOWN_AT_ONCE:
+            counters[name] = seen["counters"][name]
+        return {**seen, "counters": counters}

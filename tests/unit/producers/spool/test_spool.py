@@ -1,0 +1,287 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producers.spool.message_file import DamagedMessageFile, SpooledMessage, pack, unpack
+from producers.spool.spool import Spool, SpoolBusy, SpoolFull, SpoolLimits, SpoolUnusable
+from tests.support.servers.processes import packages_env
+
+DAY = 86_400.0
+
+
+def parcel(name: str, size: int = 100) -> SpooledMessage:
+    return SpooledMessage(name, "shop", bytes(size))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return str(tmp_path / "spool")
+
+
+def names(spool: Spool) -> list[str]:
+    """The ids of the messages, in the order in which they are drained."""
+    found = [spool.read(entry) for entry in spool.entries()]
+    return [each.event_id for each in found if each is not None]
+
+
+# --- a file -----------------------------------------------------------------------------------------------------------
+
+WHOLE = pack(SpooledMessage("3f0e", "team/shop", b"\x00body", "avro", "deploy_events"))
+
+
+def test_a_file_gives_back_what_was_put() -> None:
+    assert unpack(WHOLE) == SpooledMessage("3f0e", "team/shop", b"\x00body", "avro", "deploy_events")
+
+
+@pytest.mark.parametrize("length", range(len(WHOLE)))
+def test_a_file_that_was_cut_short_is_no_message(length: int) -> None:
+    with pytest.raises(DamagedMessageFile):
+        unpack(WHOLE[:length])
+
+
+@pytest.mark.parametrize("position", range(len(WHOLE)))
+def test_a_file_with_one_changed_byte_is_no_message(position: int) -> None:
+    changed = bytearray(WHOLE)
+    changed[position] ^= 0x20
+    with pytest.raises(DamagedMessageFile):
+        unpack(bytes(changed))
+
+
+def test_a_file_of_another_version_says_who_can_read_it() -> None:
+    with pytest.raises(DamagedMessageFile, match="version 2"):
+        unpack(WHOLE[:4] + b"\x02" + WHOLE[5:])
+
+
+# --- in and out -------------------------------------------------------------------------------------------------------
+
+
+def test_messages_come_out_in_the_order_in_which_they_were_put(folder: str) -> None:
+    clock = iter([10.0, 20.0, 20.0])
+    with Spool(folder, clock=lambda: next(clock)) as spool:
+        spool.put(parcel("x"))
+        spool.put_all([parcel("b"), parcel("a")])
+
+        assert names(spool) == ["x", "b", "a"]
+        assert [entry.name for entry in spool.entries()] == ["10000-x", "20000-b", "20001-a"]
+
+
+def test_two_contents_of_one_id_in_one_millisecond_are_both_kept(folder: str) -> None:
+    with Spool(folder, clock=lambda: 1.0) as spool, Spool(folder, clock=lambda: 1.0) as another:
+        spool.put(parcel("same", 1))
+        another.put(parcel("same", 2))
+
+        assert [len(each.content) for each in map(spool.read, spool.entries()) if each] == [1, 2]
+
+
+def test_what_is_removed_is_gone_and_makes_room(folder: str) -> None:
+    with Spool(folder, SpoolLimits(max_files=1)) as spool:
+        spool.put(parcel("one"))
+        spool.remove(spool.entries()[0])
+        spool.put(parcel("two"))
+
+        assert names(spool) == ["two"]
+
+
+def test_the_quarantine_says_why(folder: str) -> None:
+    with Spool(folder, clock=lambda: 5.0) as spool:
+        spool.put(parcel("bad"))
+        spool.quarantine(spool.entries()[0], "the reason")
+
+        assert spool.entries() == []
+        assert Path(folder, "quarantine/5000-bad.reason").read_text("utf-8") == "the reason\n"
+        assert unpack(Path(folder, "quarantine/5000-bad").read_bytes()) == parcel("bad")
+        assert spool.quarantined().files == 1
+
+
+def test_a_full_quarantine_takes_nothing_and_loses_nothing(folder: str) -> None:
+    with Spool(folder, SpoolLimits(max_files=1)) as spool:
+        spool.put(parcel("one"))
+        spool.quarantine(spool.entries()[0], "first")
+        spool.put(parcel("two"))
+        with pytest.raises(SpoolFull, match="quarantine"):
+            spool.quarantine(spool.entries()[0], "second")
+
+        assert names(spool) == ["two"]
+
+
+def test_age_counts_from_the_time_of_putting(folder: str) -> None:
+    now = [0.0]
+    with Spool(folder, SpoolLimits(max_age=DAY), clock=lambda: now[0]) as spool:
+        spool.put(parcel("old"))
+        [entry] = spool.entries()
+        now[0] = DAY
+        assert not spool.too_old(entry)
+        now[0] = DAY + 1
+        assert spool.too_old(entry)
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "limits", [SpoolLimits(max_files=3), SpoolLimits(max_bytes=3 * len(pack(parcel("n0"))))], ids=["files", "bytes"]
+)
+def test_a_full_spool_refuses_and_keeps_what_it_has(folder: str, limits: SpoolLimits) -> None:
+    with Spool(folder, limits) as spool:
+        spool.put_all([parcel("n0"), parcel("n1")])
+        with pytest.raises(SpoolFull, match="is full"):
+            spool.put_all([parcel("n2"), parcel("n3")])
+        spool.put(parcel("n4"))
+
+        assert sorted(names(spool)) == ["n0", "n1", "n4"]
+
+
+def test_two_that_share_a_folder_share_its_limit(folder: str) -> None:
+    limits = SpoolLimits(max_files=40)
+    refused = []
+
+    def fill(spool: Spool, name: str) -> None:
+        for number in range(30):
+            try:
+                spool.put(parcel(f"{name}-{number}"))
+            except SpoolFull:
+                refused.append(number)
+
+    with Spool(folder, limits) as first, Spool(folder, limits) as second:
+        threads = [threading.Thread(target=fill, args=each) for each in ((first, "a"), (first, "b"), (second, "c"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert len(first.entries()) == 40
+        assert len(refused) == 50
+        assert first.usage().files == 40
+
+
+def test_what_somebody_else_took_out_of_the_folder_is_room_again(folder: str) -> None:
+    with Spool(folder, SpoolLimits(max_files=1)) as spool:
+        spool.put(parcel("one"))
+        spool._tally._counted_at = -10.0
+        Path(folder, spool.entries()[0].name).unlink()
+        spool.put(parcel("two"))
+
+        assert names(spool) == ["two"]
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", "utf-8")
+    with pytest.raises(SpoolUnusable, match=f"{tmp_path}/file/spool"):
+        Spool(f"{tmp_path}/file/spool")
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_nothing_half(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    with Spool(folder) as spool:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", full)
+            with pytest.raises(SpoolUnusable, match="No space left"):
+                spool.put(parcel("one"))
+            with pytest.raises(SpoolUnusable, match="No space left"):
+                spool.check_writable()
+
+        assert spool.entries() == []
+        assert spool.usage().files == 0
+        spool.check_writable()
+
+
+def test_only_one_drains_at_a_time(folder: str) -> None:
+    with Spool(folder) as first, Spool(folder) as second:
+        with first.draining(), pytest.raises(SpoolBusy), second.draining():
+            pass
+        with second.draining():
+            assert second.entries() == []
+
+
+def test_a_message_is_on_the_disk_before_anybody_is_told(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def noted(name: str) -> None:
+        operation = getattr(os, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            done.append(name)
+            return operation(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, call)
+
+    with Spool(folder) as spool:
+        for name in ("write", "fsync", "rename"):
+            noted(name)
+        spool.put(parcel("one"))
+
+    assert done == ["write", "fsync", "rename", "fsync"]
+
+
+# --- death ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_crash_between_any_two_operations_loses_nothing_and_sends_nothing_half(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tests.support.spool_crashes", str(tmp_path)]
+    root = Path(__file__).parents[4]
+    env = {**os.environ, **packages_env(), "PYTHONSAFEPATH": "", "PYTHONPATH": f"{_packages()}:{root}"}
+    verdicts = json.loads(subprocess.run(program, env=env, cwd=root, capture_output=True, check=True, text=True).stdout)
+
+    assert len({(verdict["case"], verdict["step"]) for verdict in verdicts}) > 80
+    for verdict in verdicts:
+        there = set(verdict["delivered"]) | set(verdict["found"])
+        if verdict["case"] == "quarantine":
+            there |= {"one"} if verdict["aside"] else set()
+        assert set(verdict["acknowledged"]) <= there, verdict
+        assert len(verdict["found"]) == len(set(verdict["found"])), verdict
+        assert len(set(verdict["delivered"]) & set(verdict["found"])) <= 1, verdict  # the one it died on
+        assert verdict["left"] == 0, verdict
+        assert verdict["room"] == 20, verdict
+
+
+_WRITER = """
+import sys
+from producers.spool.message_file import Parcel
+from producers.spool.spool import Spool
+spool = Spool(sys.argv[1])
+for number in range(100_000):
+    name = f"{sys.argv[2]}-{number}"
+    spool.put(Parcel(name, "shop", name.encode() * 20))
+    print(name, flush=True)
+"""
+
+
+def test_writers_that_are_killed_lose_nothing_that_they_were_told_is_kept(folder: str, tmp_path: Path) -> None:
+    rng, told = random.Random(7), list[str]()
+    for life in range(8):
+        answers = tmp_path / f"answers-{life}"
+        with answers.open("wb") as sink:
+            command = [sys.executable, "-c", _WRITER, folder, f"life{life}"]
+            writer = subprocess.Popen(command, stdout=sink, env={**os.environ, **packages_env()})
+            while not answers.stat().st_size:
+                assert writer.poll() is None
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.03))
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+        told += [line for line in answers.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+
+    with Spool(folder) as spool:
+        found = [spool.read(entry) for entry in spool.entries()]
+        assert {line.strip() for line in told} <= {each.event_id for each in found if each}
+        assert all(each and each.content == each.event_id.encode() * 20 for each in found)
+        assert spool.usage().files == len(found)
+        assert len(told) > 8
+
+
+def _packages() -> str:
+    return str(Path(sys.modules["producers"].__path__[0]).parent)
