@@ -45,7 +45,7 @@ imports: .venv/made ## who may import whom, by import-linter
 unit: venv ## the tests that need nothing but Python
 	$(UNIT)
 
-USE_THE_CORE := $(addprefix XX \
+USE_THE_CORE := $(addprefix tests/unit/streams/,audit core demo event_log exporter replay rebuild worker test_cli.py)
 
 .PHONY: compiled
 compiled: .venv/made ## build the wheel with its core compiled, in dist; test the rules on it

@@ -250,12 +250,12 @@ def test_a_crash_between_any_two_operations_loses_nothing_and_sends_nothing_half
 
 _WRITER = """
 import sys
-from producers.spool.message_file import Parcel
+from producers.spool.message_file import SpooledMessage
 from producers.spool.spool import Spool
 spool = Spool(sys.argv[1])
 for number in range(100_000):
     name = f"{sys.argv[2]}-{number}"
-    spool.put(Parcel(name, "shop", name.encode() * 20))
+    spool.put(SpooledMessage(name, "shop", name.encode() * 20))
     print(name, flush=True)
 """
 
