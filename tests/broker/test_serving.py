@@ -149,7 +149,7 @@ def test_it_ends_when_its_topics_do(kafka: KafkaBroker, unique: str, processes: 
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})  # kept: a client that is forgotten sends nothing
     admin.delete_topics([topic])[topic].result(30)
     assert serving.process.wait(60) == 1
-    assert "ReadingFailed" in serving.process.tail()
+    assert "OutputReadError" in serving.process.tail()
 
 
 def test_a_broker_away_makes_it_unready_with_the_reason(kafka: KafkaBroker, unique: str, processes: Processes) -> None:
