@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from producers.events.event_id import derived_id, natural_key
+from producers.events.event_json import event_json
 from producers.events.fast_json import plain_event
 from schemas.duration import format_duration
 from schemas.errors import FutureTimestamp, InvalidEvent
@@ -42,9 +43,7 @@ class BuiltEvent:
 
     def as_json(self) -> str:
         """The event on one line, as `--file` reads it, without the fields that are null."""
-        from schemas.events import DeployEvent  # noqa: PLC0415 - as in _value
-
-        return DeployEvent.from_value(self.value).model_dump_json(exclude_none=True)
+        return json.dumps(event_json(self.value), ensure_ascii=False, separators=(",", ":"))
 
     def explained(self) -> Iterable[tuple[str, object, str]]:
         """Each field that has a value: its path, the value as in JSON, its origin."""

@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from producers.delivery.publisher import DeliveryFailure, FailureCause, Message, Outcome, SidecarReceipt
 from producers.delivery.sidecar_client.credentials import Credential, CredentialUnavailable, Left, proof_of
-from producers.delivery.sidecar_client.event_json import event_json
 from producers.delivery.sidecar_client.http import HttpClient, NoResponse
 from producers.delivery.sidecar_client.responses import NextAction, ResponseVerdict, SidecarResponse, judge
 from producers.delivery.sidecar_client.settings import read_endpoint
+from producers.events.event_json import event_json
 from producers.spool.message_file import EVENTS
 from schemas.errors import ContractError
 from schemas.ids import pinned_decoder

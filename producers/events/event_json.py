@@ -1,4 +1,4 @@
-"""An event as the contract's JSON, by the Avro schema: the way back of `producers.events.fast_json`, and as cheap."""
+"""Write an event as the contract's JSON, by its Avro schema and without loading the pydantic models."""
 
 import json
 from collections.abc import Callable

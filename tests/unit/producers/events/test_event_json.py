@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from producers.delivery.sidecar_client.event_json import event_json
+from producers.events.event_json import event_json
 from producers.events.fast_json import plain_event
 from schemas.events import DeployEvent, parse_event
 from schemas.values import EventValue
