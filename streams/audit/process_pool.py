@@ -204,9 +204,11 @@ class _Member:
         self._count.value += more
 
     def _behind(self, subject: RecordQuery) -> RecordProvenance:
-        book = self._replay.shelves[subject.partition].books.get(subject.service)
+        state = self._replay.partition_states[subject.partition].services.get(subject.service)
         return (
-            RecordProvenance() if book is None else behind(kinds()[subject.kind], subject.key, book, subject.partition)
+            RecordProvenance()
+            if state is None
+            else behind(kinds()[subject.kind], subject.key, state, subject.partition)
         )
 
 

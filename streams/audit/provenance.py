@@ -32,33 +32,37 @@ class RecordProvenance(NamedTuple):
     total: int = 0
 
 
-def behind(kind: RecordType, key: bytes, book: ServiceState, partition: int) -> RecordProvenance:
+def behind(kind: RecordType, key: bytes, state: ServiceState, partition: int) -> RecordProvenance:
     """The events of a service that touch the record with this key."""
-    places, _, last = key.decode("utf-8", "replace").removeprefix(f"{book.service}/").rpartition("/")
+    places, _, last = key.decode("utf-8", "replace").removeprefix(f"{state.service}/").rpartition("/")
     last = last.replace("%2F", "/").replace("%25", "%")  # as schemas.keys writes it
     name = f"{places}/{last}" if places else last
-    facts = {fact.offset: fact for fact in _facts(kind.topic, name, book)}
+    facts = {fact.offset: fact for fact in _facts(kind.topic, name, state)}
     newest = sorted(nlargest(NEWEST, facts))
     events = (ProvenanceEvent(partition, offset, str(UUID(bytes=facts[offset].event_id))) for offset in newest)
     return RecordProvenance(tuple(events), len(facts))
 
 
-def _facts(topic: str, name: str, book: ServiceState) -> Iterator[AnyFact]:
-    entities = book.joins.entities
+def _facts(topic: str, name: str, state: ServiceState) -> Iterator[AnyFact]:
     if topic == "deployments":
-        yield from _of_deployment(entities.get(f"d/{name}"))
+        yield from _of_deployment(state.deployment(*_split(name)))
     elif topic == "incidents":
-        incident = entities.get(f"i/{name}")
+        incident = state.incident(name)
         yield from _own((incident,))
-        if isinstance(incident, IncidentState):
+        if incident is not None:
             yield from _own((incident.target,))
     elif topic == "changes":
-        change = entities.get(f"c/{name}")
-        members = book.joins.commits.members(name)
-        yield from _own((change, *(entities.get(f"c/{sha}") for sha in members)))
-        yield from _own(change.carriers if isinstance(change, ChangeState) else ())
+        change = state.change(name)
+        members = state.commits.members(name)
+        yield from _own((change, *(state.change(sha) for sha in members)))
+        yield from _own(change.carriers if change is not None else ())
     else:
-        yield from (fact for one in entities.values() if _is_in(name, one) for fact in _own((one,)))
+        yield from (fact for one in state.records() if _is_in(name, one) for fact in _own((one,)))
+
+
+def _split(name: str) -> tuple[str, str]:
+    env, _, deployment_id = name.partition("/")
+    return env, deployment_id
 
 
 def _of_deployment(deployment: Entity | None) -> Iterator[AnyFact]:

@@ -35,7 +35,7 @@ class ReplayOutput(NamedTuple):
 
 
 class LogReplay:
-    """The shelves of some partitions, and the same intake as the workers'.
+    """The partition states of some partitions, and the same intake as the workers'.
 
     `learn` asks for a schema that is not known and says whether it is now. The messages at `unknown` are refused for
     their schema, because the workers did not know it when they read them.
@@ -51,7 +51,7 @@ class LogReplay:
         learn: Callable[[int], bool],
         unknown: Collection[Place] = (),
     ) -> None:
-        self.shelves: Final = {partition: PartitionState(partition, settings) for partition in partitions}
+        self.partition_states: Final = {partition: PartitionState(partition, settings) for partition in partitions}
         self._intake = intake
         self._decoder = decoder
         self._learn = learn
@@ -78,7 +78,7 @@ class LogReplay:
         else:
             if event is not None and event["event_type"] == "cause_linked":
                 self._linked.append(ReplayedLink((record.partition, record.offset), event))
-        refusal = self.shelves[record.partition].read(event, append_time, record.offset)
+        refusal = self.partition_states[record.partition].read(event, append_time, record.offset)
         if refusal is not None:
             self._refused.append(dead_letter(record._replace(headers=headers()), refused(refusal)))
 
@@ -103,10 +103,10 @@ class LogReplay:
         """Everything that was found since it was last taken, each record as of the message that last changed it."""
         records: list[Recomputed] = []
         due: list[ReplayedLink] = []
-        for shelf in self.shelves.values():
-            changes = shelf.collect()
+        for partition_state in self.partition_states.values():
+            changes = partition_state.collect()
             records += self._writing.write(changes)
-            due += _due(shelf.partition, changes)
+            due += _due(partition_state.partition, changes)
         reading = ReplayOutput(records, self._refused, due, self._linked)
         self._refused, self._linked = [], []
         return reading

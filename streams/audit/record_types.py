@@ -41,7 +41,7 @@ def kinds() -> tuple[RecordType, ...]:
 
 
 def records_of(changes: PartitionChanges) -> tuple[list[Any], ...]:
-    """The records that a shelf gave, in the order of `kinds`."""
+    """The records that a partition state gave, in the order of `kinds`."""
     return changes.deployments, changes.incidents, changes.changes, changes.metrics
 
 
@@ -60,11 +60,11 @@ class RecordEncoder:
         ]
 
     def write(self, changes: PartitionChanges) -> list[Recomputed]:
-        """Every record that a shelf gave."""
+        """Every record that a partition state gave."""
         written: list[Recomputed] = []
         for kind, values in enumerate(records_of(changes)):
             parts, encoder = self._steps[kind]
-            # A shelf that swept meanwhile gives a record once from before and once from after: the later one holds.
+            # Where retention ran in between, a record comes twice: the later one holds.
             for names, value in {parts(value): value for value in values}.items():
                 written.append((kind, record_key(*names), value["as_of"]["offset"], encoder.encode(value)))
         return written

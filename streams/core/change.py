@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from schemas.values import Micros
 from streams.core.facts import AnyFact, CommitFact, Fact, StageFact
 from streams.core.incident import LengthMark
+from streams.core.record_key import RecordKey
 
 if TYPE_CHECKING:
     from streams.core.deployment import DeploymentState
@@ -31,7 +32,7 @@ class ChangeState:
 
     __slots__ = ("beaten", "carriers", "changed_at", "due", "facts", "history", "key", "name", "unsaved")
 
-    def __init__(self, key: str, name: str) -> None:
+    def __init__(self, key: RecordKey, name: str) -> None:
         self.key = key
         self.name = name
         self.facts: list[Fact[CommitFact] | Fact[StageFact]] = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.values import Micros
 from streams.core.facts import AnyFact, CauseLinkFact, Fact, RollbackFact
+from streams.core.record_key import RecordKey
 
 if TYPE_CHECKING:
     from streams.core.deployment import DeploymentState
@@ -33,7 +34,7 @@ class Claimant:
 
     __slots__ = ("at", "claim", "key", "placed", "seen_at", "severity", "target", "unsaved")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: RecordKey) -> None:
         self.key = key
         self.at: Micros = 0
         """When it happened: the rollback was triggered, the incident opened."""
@@ -53,7 +54,7 @@ class RollbackClaim(Claimant):
 
     __slots__ = ("beaten", "facts")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: RecordKey) -> None:
         super().__init__(key)
         self.facts: list[Fact[RollbackFact]] = []
         self.beaten: list[AnyFact] = []
@@ -72,7 +73,7 @@ class LinkedIncidentClaim(Claimant):
 
     __slots__ = ("beaten", "facts")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: RecordKey) -> None:
         super().__init__(key)
         self.facts: list[Fact[CauseLinkFact]] = []
         self.beaten: list[AnyFact] = []

@@ -1,7 +1,7 @@
-"""A cause in another service, followed there: the message that one book sends to another (semantics.md, 5).
+"""A cause in another service, followed there: the message that one service state sends to another (semantics.md, 5).
 
 It is an event of the same log, so that it has one place in it and a replay finds it where it was. Its id follows from
-the message that caused it: a replay sends the same event again, and the other book knows it already.
+the message that caused it: a replay sends the same event again, and the other service state knows it already.
 """
 
 from typing import Final, Literal

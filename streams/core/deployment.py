@@ -1,9 +1,10 @@
 """One deployment of a service to an environment: its facts, its life, and why it failed (semantics.md, 4 to 6)."""
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from schemas.values import LaneName, Micros, ReasonName, VerdictName
 from streams.core.facts import AnyFact, CanaryFact, Fact
+from streams.core.record_key import RecordKey
 from streams.core.settings import MetricSettings
 
 if TYPE_CHECKING:
@@ -11,17 +12,18 @@ if TYPE_CHECKING:
 
 JUDGED: Final = frozenset(("succeeded", "failed"))
 
-LIFE: Final[dict[tuple[str, str], VerdictName]] = {
-    ("not begun", ""): "unknown",
-    ("rehearsed", ""): "excluded",
-    ("begun", "waiting"): "pending",
-    ("begun", "a newer one began"): "superseded",
-    ("begun", "canary timeout passed"): "abandoned",
-    ("finished", "waiting"): "pending",
-    ("finished", "due, no failure"): "succeeded",
-    ("finished", "due, a failure"): "failed",
+Phase = Literal["unseen", "uncounted", "begun", "finished"]
+"""How far a deployment came: known by name only, reported in lanes that do not count, begun, finished."""
+
+Condition = Literal["newer began", "timed out", "not due", "failure", "otherwise"]
+
+LIFE: Final[dict[Phase, tuple[tuple[Condition, VerdictName], ...]]] = {
+    "unseen": (("otherwise", "unknown"),),
+    "uncounted": (("otherwise", "excluded"),),
+    "begun": (("newer began", "superseded"), ("timed out", "abandoned"), ("otherwise", "pending")),
+    "finished": (("not due", "pending"), ("failure", "failed"), ("otherwise", "succeeded")),
 }
-"""The life of a deployment: (how far it came, what happened since) -> verdict."""
+"""The life of a deployment: in each phase, the first condition that holds decides the verdict."""
 
 
 class Mark(NamedTuple):
@@ -57,7 +59,7 @@ class DeploymentState:
         "unsaved", "url", "verdict",
     )  # fmt: skip
 
-    def __init__(self, key: str, env: str, name: str) -> None:
+    def __init__(self, key: RecordKey, env: str, name: str) -> None:
         self.key = key
         self.env = env
         self.name = name
@@ -175,26 +177,37 @@ class DeploymentState:
 
     def judge(self, clock: Micros, settings: MetricSettings, *, newer: bool) -> Micros | None:
         """Set the verdict at this clock; answer when the clock alone can next change it."""
-        due: Micros | None = None
+        due = self._due(settings)
+        waiting = due is not None and clock < due
+        holds: dict[Condition, bool] = {
+            "newer began": newer,
+            "timed out": not waiting,
+            "not due": waiting,
+            "failure": self.failure is not None,
+            "otherwise": True,
+        }
+        for condition, verdict in LIFE[self.phase]:
+            if holds[condition]:
+                self.verdict = verdict
+                break
+        pending = self.verdict == "pending"
+        self.failing = pending and self.failure is not None
+        return due if pending else None
+
+    @property
+    def phase(self) -> Phase:
+        """How far it came."""
         if self.begun_at is None:
-            moment = ("rehearsed", "") if self.facts else ("not begun", "")
-        elif self.finished_at is not None:
-            due = max(self.finished_at + settings.failure_window, self.known_at) + settings.lateness
-            if clock >= due:
-                moment, due = ("finished", "due, a failure" if self.failure else "due, no failure"), None
-            else:
-                moment = ("finished", "waiting")
-        elif newer:
-            moment = ("begun", "a newer one began")
-        else:
-            due = self.begun_at + settings.canary_timeout + 1
-            if clock >= due:
-                moment, due = ("begun", "canary timeout passed"), None
-            else:
-                moment = ("begun", "waiting")
-        self.verdict = LIFE[moment]
-        self.failing = self.verdict == "pending" and self.failure is not None
-        return due
+            return "uncounted" if self.facts else "unseen"
+        return "begun" if self.finished_at is None else "finished"
+
+    def _due(self, settings: MetricSettings) -> Micros | None:
+        """When its phase ends by the clock alone; None if it never does."""
+        if self.begun_at is None:
+            return None
+        if self.finished_at is None:
+            return self.begun_at + settings.canary_timeout + 1
+        return max(self.finished_at + settings.failure_window, self.known_at) + settings.lateness
 
 
 def _rank(fact: AnyFact) -> tuple[Micros, bytes]:

@@ -10,6 +10,14 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from schemas.fingerprint import fingerprint
 from schemas.values import CauseKindName, EventValue, LaneName, Micros
+from streams.core.record_key import (
+    RecordKey,
+    cause_link_key,
+    change_key,
+    deployment_key,
+    incident_key,
+    rollback_key,
+)
 
 FOR_EVER: Final[Micros] = -(1 << 62)
 """The clock of a computation without a broker while it reads: everything was known for ever."""
@@ -140,19 +148,19 @@ _OF_CHANGES: Final = frozenset(
 )
 
 
-def owner_of(event: EventValue) -> str:
+def owner_of(event: EventValue) -> RecordKey:
     """The key, unique within the service, of the record that keeps this event."""
     kind = event["event_type"]
     if kind in _OF_CHANGES:
-        return f"c/{event['change_id'] or event['commit_sha']}"
+        return change_key(event["change_id"] or event["commit_sha"] or "")
     if kind in ("canary_started", "canary_promoted"):
-        return f"d/{event['env']}/{event['deployment_id'] or event['commit_sha']}"
+        return deployment_key(event["env"] or "", event["deployment_id"] or event["commit_sha"] or "")
     if kind in ("incident_opened", "incident_resolved"):
-        return f"i/{event['incident_id']}"
+        return incident_key(event["incident_id"] or "")
     if kind == "rollback_triggered":
-        return f"r/{event['event_id']}"
+        return rollback_key(event["event_id"])
     if kind == "cause_linked":
-        return f"l/{event['attributes']['origin']} {event['incident_id']}"  # services have no spaces
+        return cause_link_key(event["attributes"]["origin"], event["incident_id"] or "")
     raise ValueError(f"no record keeps events of type {kind}")
 
 

@@ -6,6 +6,7 @@ from schemas.values import LaneName, Micros, RuleName
 from streams.core.claims import Claim, Claimant
 from streams.core.cross_service import Link
 from streams.core.facts import FOR_EVER, AnyFact, CauseFact, Fact, IncidentFact
+from streams.core.record_key import RecordKey
 from streams.core.settings import MetricSettings
 
 
@@ -37,7 +38,7 @@ class IncidentState(Claimant):
         "name", "periods", "rule", "title",
     )  # fmt: skip
 
-    def __init__(self, key: str, name: str) -> None:
+    def __init__(self, key: RecordKey, name: str) -> None:
         super().__init__(key)
         self.name = name
         self.facts: list[Fact[IncidentFact]] = []

@@ -16,6 +16,17 @@ from streams.core.cross_service import link_event
 from streams.core.deployment import DeploymentState
 from streams.core.facts import AnyFact, CommitFact, Fact, StageFact
 from streams.core.incident import IncidentState
+from streams.core.record_key import (
+    CHANGE,
+    DEPLOYMENT,
+    INCIDENT,
+    ROLLBACK,
+    RecordKey,
+    change_key,
+    deployment_key,
+    kind_of,
+    names_of,
+)
 from streams.core.settings import MetricSettings
 from streams.core.timeline import Place, Timeline
 
@@ -39,28 +50,28 @@ class Joins:
         self.service = service
         self.settings = settings
         self.commits: Final = CommitIndex()
-        self.entities: dict[str, Entity] = {}
-        self.due: dict[str, Counted] = {}
+        self.entities: dict[RecordKey, Entity] = {}
+        self.due: dict[RecordKey, Counted] = {}
         """Records to look at again: what they stand for may have changed."""
-        self.changed: dict[str, Counted] = {}
+        self.changed: dict[RecordKey, Counted] = {}
         """Records to publish again."""
         self.unsaved: list[Entity] = []
         """Records that gained or lost a fact, or were counted."""
         self.links: list[EventValue] = []
-        """Messages to the books of other services."""
+        """Messages to the service states of other services."""
         self._owners: dict[bytes, Entity] = {}
-        self._beaten: dict[bytes, dict[bytes, str]] = {}
+        self._beaten: dict[bytes, dict[bytes, RecordKey]] = {}
         """By event id, the contents that do not count and the keys of the records that keep them."""
         self.timelines: dict[str, Timeline] = {}
         self._claims = ClaimIndex()
         self._holders: dict[str, list[DeploymentState]] = {}
-        self._claimants_due: dict[str, Claimant] = {}
-        self._finishes_due: dict[str, DeploymentState] = {}
-        self._carriers_due: dict[str, DeploymentState] = {}
+        self._claimants_due: dict[RecordKey, Claimant] = {}
+        self._finishes_due: dict[RecordKey, DeploymentState] = {}
+        self._carriers_due: dict[RecordKey, DeploymentState] = {}
 
     # --- merging one fact ---------------------------------------------------------------------------------------
 
-    def take(self, key: str, fact: AnyFact) -> MergeResult:
+    def take(self, key: RecordKey, fact: AnyFact) -> MergeResult:
         """Merge a fact. Of several contents under one event id, the one with the smallest rank counts."""
         owner = self._owners.get(fact.event_id)
         if owner is None:
@@ -94,7 +105,7 @@ class Joins:
             entity.unsaved = True
             self.unsaved.append(entity)
 
-    def entity(self, key: str) -> Entity:
+    def entity(self, key: RecordKey) -> Entity:
         """The record with this key; an empty one if there was none."""
         entity = self.entities.get(key)
         if entity is None:
@@ -112,7 +123,7 @@ class Joins:
         """Whether a newer one of its environment began."""
         return deployment.place is not None and self.timeline(deployment.env).after(deployment.place) is not None
 
-    def rivals(self, entity: Entity) -> set[str]:
+    def rivals(self, entity: Entity) -> set[RecordKey]:
         """The keys of all records that keep a content of one of its events, where an event has several."""
         contested = (fact.event_id for fact in (*entity.facts, *entity.beaten) if fact.event_id in self._beaten)
         return {key for one in contested for key in (*self._beaten[one].values(), self._owners[one].key)}
@@ -154,7 +165,7 @@ class Joins:
             if not self._holders[sha]:
                 del self._holders[sha]
 
-    def _learn(self, key: str, fact: AnyFact) -> None:
+    def _learn(self, key: RecordKey, fact: AnyFact) -> None:
         entity = self.entity(key)
         self._owners[fact.event_id] = entity
         cast("list[AnyFact]", entity.facts).append(fact)
@@ -182,7 +193,7 @@ class Joins:
         if isinstance(fact.body, StageFact):
             change_id = self.commits.change_of(fact.body.sha)
             if change_id is not None:
-                change = cast("ChangeState", self.entity(f"c/{change_id}"))
+                change = cast("ChangeState", self.entity(change_key(change_id)))
                 self.changed[change.key] = change
         elif fact.counts:
             moved = self.commits.add(fact) if learned else self.commits.remove(fact)
@@ -196,7 +207,7 @@ class Joins:
 
     def _reconsider(self, change_id: str | None) -> None:
         if change_id is not None:
-            change = cast("ChangeState", self.entity(f"c/{change_id}"))
+            change = cast("ChangeState", self.entity(change_key(change_id)))
             self.due[change.key] = change
             self.changed[change.key] = change
 
@@ -282,7 +293,7 @@ class Joins:
             self.changed[claimant.target.key] = claimant.target
 
     def _deployment(self, env: str, name: str) -> DeploymentState:
-        return cast("DeploymentState", self.entities[f"d/{env}/{name}"])
+        return cast("DeploymentState", self.entities[deployment_key(env, name)])
 
     # --- agreeing on what follows -------------------------------------------------------------------------------
 
@@ -341,7 +352,7 @@ class Joins:
             return None
         env = claim.env
         if claim.deployment_id is not None:
-            named = self.entities.get(f"d/{env}/{claim.deployment_id}")
+            named = self.entities.get(deployment_key(env, claim.deployment_id))
             return named if isinstance(named, DeploymentState) and named.place is not None else None
         timeline = self.timelines.get(env)
         if timeline is None:
@@ -390,7 +401,7 @@ class Joins:
         self.changed[deployment.key] = deployment
         deployment.carried = frozenset(carried)
         for change_id in before.symmetric_difference(carried):
-            change = cast("ChangeState", self.entity(f"c/{change_id}"))
+            change = cast("ChangeState", self.entity(change_key(change_id)))
             if change_id in carried:
                 change.carriers.append(deployment)
             else:
@@ -398,15 +409,15 @@ class Joins:
             self._reconsider(change_id)
 
 
-def _new_entity(key: str) -> Entity:
-    kind, _, rest = key.partition("/")
-    if kind == "c":
-        return ChangeState(key, rest)
-    if kind == "d":
-        env, _, name = rest.partition("/")
+def _new_entity(key: RecordKey) -> Entity:
+    kind, names = kind_of(key), names_of(key)
+    if kind == CHANGE:
+        return ChangeState(key, names)
+    if kind == DEPLOYMENT:
+        env, _, name = names.partition("/")
         return DeploymentState(key, env, name)
-    if kind == "i":
-        return IncidentState(key, rest)
-    if kind == "r":
+    if kind == INCIDENT:
+        return IncidentState(key, names)
+    if kind == ROLLBACK:
         return RollbackClaim(key)
     return LinkedIncidentClaim(key)

@@ -19,6 +19,7 @@ from streams.core.claims import LinkedIncidentClaim as Linked
 from streams.core.deployment import DeploymentState
 from streams.core.facts import StageFact
 from streams.core.incident import IncidentState
+from streams.core.record_key import names_of
 from streams.core.service_state import ServiceState
 
 SHOWN_ROLLBACKS: Final = 20
@@ -27,14 +28,14 @@ SHOWN_COMMITS: Final = 2_048
 """The most that a record shows of a list, so that no record outgrows its topic. Nothing is counted by what is shown."""
 
 
-def deployment_value(book: ServiceState, deployment: DeploymentState, as_of: AsOfValue) -> DeploymentValue:
+def deployment_value(state: ServiceState, deployment: DeploymentState, as_of: AsOfValue) -> DeploymentValue:
     """One deployment with everything that points at it."""
     failure = deployment.failure
-    commits = book.joins.commits
+    commits = state.commits
     shas = deployment.shas if deployment.place and not deployment.carried else ()
     carried = deployment.carried or {change for sha in shas if (change := commits.change_of(sha))}
     return {
-        "service": book.service,
+        "service": state.service,
         "env": deployment.env,
         "deployment_id": deployment.name,
         "as_of": as_of,
@@ -58,7 +59,7 @@ def deployment_value(book: ServiceState, deployment: DeploymentState, as_of: AsO
             -SHOWN_ROLLBACKS:
         ],
         "incidents": sorted(
-            (_linked(book.service, one) for one in deployment.incidents),
+            (_linked(state.service, one) for one in deployment.incidents),
             key=lambda one: (one["opened_at"], one["service"], one["incident_id"]),
         )[-SHOWN_INCIDENTS:],
     }
@@ -67,7 +68,7 @@ def deployment_value(book: ServiceState, deployment: DeploymentState, as_of: AsO
 def _rollbacks(claimants: list[Claimant]) -> list[RollbackEntryValue]:
     return [
         {
-            "event_id": claimant.key[2:],
+            "event_id": names_of(claimant.key),
             "occurred_at": fact.at,
             "trigger": fact.body.trigger,
             "to_sha": fact.body.to_sha,
@@ -86,9 +87,9 @@ def _linked(service: str, claimant: Claimant) -> LinkedIncidentValue:
     return {"service": service, "incident_id": name, "opened_at": claimant.at, "severity": claimant.severity}
 
 
-def change_value(book: ServiceState, change: ChangeState, as_of: AsOfValue) -> ChangeValue:
+def change_value(state: ServiceState, change: ChangeState, as_of: AsOfValue) -> ChangeValue:
     """One change: its commits, the stages they passed, and when it reached each environment."""
-    commits = book.joins.commits
+    commits = state.commits
     members = commits.members(change.name)
     first = commits.first_of(change.name)
     promotions: list[PromotionValue] = []
@@ -104,13 +105,13 @@ def change_value(book: ServiceState, change: ChangeState, as_of: AsOfValue) -> C
             for env, promotion in sorted(change.promotions().items())
         ]
     return {
-        "service": book.service,
+        "service": state.service,
         "change_id": change.name,
         "as_of": as_of,
         "commits": sorted(members)[:SHOWN_COMMITS],
         "first_commit_at": first.at if first else None,
         "first_commit_sha": first.body.sha if first else None,
-        "stages": _stages(book, change, members),
+        "stages": _stages(state, change, members),
         "promotions": promotions,
         "revisions": sum(len(history) - 1 for history in change.history.values()),
     }
@@ -122,10 +123,10 @@ def _observed(change: ChangeState, env: str) -> bool:
     return length is not None and length >= 0
 
 
-def _stages(book: ServiceState, change: ChangeState, members: set[str]) -> list[StageValue]:
+def _stages(state: ServiceState, change: ChangeState, members: set[str]) -> list[StageValue]:
     """The earliest report of each stage for each commit, from wherever its commits were reported."""
     earliest: dict[tuple[str, str], int] = {}
-    holders = [change, *(book.joins.entities.get(f"c/{sha}") for sha in members)]
+    holders = [change, *(state.change(sha) for sha in members)]
     for holder in holders:
         if not isinstance(holder, ChangeState):
             continue
@@ -139,19 +140,19 @@ def _stages(book: ServiceState, change: ChangeState, members: set[str]) -> list[
     ]
 
 
-def incident_value(book: ServiceState, incident: IncidentState, as_of: AsOfValue) -> IncidentRecordValue:
+def incident_value(state: ServiceState, incident: IncidentState, as_of: AsOfValue) -> IncidentRecordValue:
     """One incident with its open periods and the deployment it is put on."""
     reports = [fact.body for fact in sorted(incident.facts, key=lambda fact: fact.rank)]
     ended_at = incident.ended_at
     observed = incident.history.get(incident.env or "")
     return {
-        "service": book.service,
+        "service": state.service,
         "incident_id": incident.name,
         "env": incident.env,
         "as_of": as_of,
         "lane": incident.lane,
         "severity": incident.severity,
-        "failing": incident.severity in book.settings.failing_severities,
+        "failing": incident.severity in state.settings.failing_severities,
         "title": incident.title,
         "opened_at": incident.at if incident.opened else None,
         "open": incident.open,

@@ -1,12 +1,12 @@
-"""All books of one partition of the log, and its clock.
+"""All service states of one partition of the log, and its clock.
 
 The clock of a partition is the largest append time of the messages read from it (semantics.md, section 1). It moves
-every book of the partition, message by message, so the state after a message is a function of the log up to it, on
+the state of every service, message by message, so the state after a message is a function of the log up to it, on
 whatever worker, however the messages were fetched, and however often it was restored in between.
 
-Books do not know of each other. So a batch may be read service by service, as long as each book sees its own messages
-in order and moves with the clock that the partition had at each: a book that is read on end stays in the processor's
-cache (`begin`, `take`, `finish`; `read` does the same for one message).
+Services are independent of each other. So a batch may be read service by service, as long as each sees its own messages
+in order and moves with the clock that the partition had at each: a service that is read in one go stays in the
+processor's cache (`begin`, `take`, `finish`; `read` does the same for one message).
 """
 
 import heapq
@@ -27,6 +27,7 @@ from streams.core.deployment import DeploymentState
 from streams.core.facts import FOR_EVER, owner_of
 from streams.core.incident import IncidentState
 from streams.core.outputs import change_value, deployment_value, incident_value
+from streams.core.record_key import CHANGE, RecordKey, kind_of
 from streams.core.retention import name_of, names_in
 from streams.core.service_state import ServiceState
 from streams.core.settings import MetricSettings
@@ -36,9 +37,9 @@ PARTITION_ROW: Final = "partition"
 _FOLD: Final = "f/"
 
 Refusal = Literal["record_closed", "record_full"]
-"""Why a shelf does not take an event in."""
+"""Why a partition state does not take an event in."""
 
-MOST_EVENTS: Final = {"c": 10_000}
+MOST_EVENTS: Final = {CHANGE: 10_000}
 """Events that a change may hold; without a bound, a record would outgrow any message."""
 _MOST: Final = 1_000
 """Events that any other record may hold."""
@@ -62,14 +63,14 @@ def _nothing() -> PartitionChanges:
 
 
 class PartitionState:
-    """The books of one partition."""
+    """The service states of one partition."""
 
     def __init__(self, partition: int, settings: MetricSettings) -> None:
         self.partition = partition
         self.settings = settings
         self.clock: Micros = FOR_EVER
         self.offset = -1
-        self.books: dict[str, ServiceState] = {}
+        self.services: dict[str, ServiceState] = {}
         self._agenda: list[tuple[Micros, str]] = []
         self._scheduled: dict[str, Micros] = {}
         self._open: dict[str, ServiceState] = {}
@@ -84,21 +85,21 @@ class PartitionState:
         self._offsets: list[int] = []
 
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
-        """Rebuild the books from stored rows, in any order, as they stood after the last whole batch."""
+        """Rebuild the service states from stored rows, in any order, as they stood after the last whole batch."""
         stored = dict(rows)
         self.clock, self.offset = stored.pop(PARTITION_ROW, (FOR_EVER, -1))
-        by_service: dict[str, dict[str, Any]] = {}
+        by_service: dict[str, dict[RecordKey, Any]] = {}
         for name, row in stored.items():
             service, _, key = name.partition(" ")
-            by_service.setdefault(service, {})[key] = row
+            by_service.setdefault(service, {})[RecordKey(key)] = row
         for service, records in by_service.items():
-            self._restore_book(service, records)
+            self._restore_service(service, records)
         self._plan_sweep(self.clock)
 
-    def _restore_book(self, service: str, records: dict[str, Any]) -> None:
+    def _restore_service(self, service: str, records: dict[RecordKey, Any]) -> None:
         folds = [row for key, row in records.items() if key.startswith(_FOLD) and row[0] <= self.offset]
         names = {name for row in folds for name in names_in(row)}
-        kept: dict[str, Any] = {}
+        kept: dict[RecordKey, Any] = {}
         for key, row in records.items():
             if key.startswith(_FOLD):
                 continue
@@ -109,15 +110,15 @@ class PartitionState:
         facts = [(key, fact) for key, row in kept.items() for fact in facts_in(key, row, self.offset)]
         if not facts and not folds:
             return
-        book = self.books[service] = ServiceState(service, self.settings)
-        book.restore_folds(folds)
-        book.restore(facts, self.clock, self.offset)
+        state = self.services[service] = ServiceState(service, self.settings)
+        state.restore_folds(folds)
+        state.restore(facts, self.clock, self.offset)
         for key, row in kept.items():
-            entity = book.joins.entities.get(key)
+            entity = state.record(key)
             if entity is not None:
                 set_marks(entity, row, self.offset)
-        book.restored()
-        self._schedule(book)
+        state.restored()
+        self._schedule(state)
 
     def read(self, event: EventValue | None, append_time: Micros, offset: int) -> Refusal | None:
         """Take in one message, in log order. None stands for one that is no fact: it only moves the clock.
@@ -133,7 +134,7 @@ class PartitionState:
     def begin(self, moments: Sequence[tuple[Micros, int]]) -> int:
         """Begin to read messages in any order of services: given the append time and the offset of each, in log order.
 
-        Answers how many of them are read in one go. They end where books are to be closed: all must have come there.
+        Return how many of them are read in one go: they end where old records are to be closed, in all services.
         """
         clock, last = self.clock, self.offset
         self._clocks, self._offsets = [], []
@@ -156,36 +157,36 @@ class PartitionState:
         if event is None or offset <= self.offset or event["event_type"] == "clock_tick":
             return None
         service = event["service"]
-        book = self.books.get(service)
-        if book is None:
-            book = self.books[service] = ServiceState(service, self.settings)
-        self._catch_up(book, position)
+        state = self.services.get(service)
+        if state is None:
+            state = self.services[service] = ServiceState(service, self.settings)
+        self._catch_up(state, position)
         key = owner_of(event)
-        if key in book.closed:
+        if key in state.closed:
             return "record_closed"
-        entity = book.joins.entities.get(key)
+        entity = state.record(key)
         if entity is not None:
             held = len(entity.facts) + len(entity.beaten)
-            if held >= _MOST and held >= MOST_EVENTS.get(key[0], _MOST):
+            if held >= _MOST and held >= MOST_EVENTS.get(kind_of(key), _MOST):
                 return "record_full"
-        book.apply(event, self._clocks[position], offset, key)
-        self._open[service] = book
-        self._schedule(book)
+        state.apply(event, self._clocks[position], offset, key)
+        self._open[service] = state
+        self._schedule(state)
         return None
 
-    def _catch_up(self, book: ServiceState, end: int) -> None:
-        """Settle what came due of a book before the message at `end`, each at the first message that reached it."""
+    def _catch_up(self, state: ServiceState, end: int) -> None:
+        """Settle what came due before the message at `end`, each at the first message that reached its time."""
         clocks = self._clocks
         while end > 0:
-            due = book.next_due()
+            due = state.next_due()
             if due is None or due > clocks[end - 1]:
                 return
             at = bisect_left(clocks, due, 0, end)
-            book.advance(clocks[at], self._offsets[at])
-            self._open[book.service] = book
+            state.advance(clocks[at], self._offsets[at])
+            self._open[state.service] = state
 
     def finish(self) -> None:
-        """Bring every book to the end of what was begun, and close what is old if that is due."""
+        """Bring every service state to the end of what was begun, and close what is old if that is due."""
         end = len(self._clocks)
         if not end or self._offsets[-1] <= self.offset:
             return
@@ -197,14 +198,14 @@ class PartitionState:
             if self._scheduled.get(service) != due:
                 continue
             del self._scheduled[service]
-            book = self.books[service]
-            self._catch_up(book, end)
-            self._schedule(book)
+            state = self.services[service]
+            self._catch_up(state, end)
+            self._schedule(state)
         if self._sweep_at is not None and self.clock >= self._sweep_at:
             self._sweep()
 
     def _plan_sweep(self, clock: Micros) -> None:
-        """At whole periods of the clock, so that a restored shelf sweeps when the first one would have."""
+        """At whole periods of the clock, so that a restored partition state sweeps when the first one would have."""
         if clock > FOR_EVER:
             period = self.settings.fold_period
             self._sweep_at = (clock // period + 1) * period
@@ -212,18 +213,18 @@ class PartitionState:
     def _sweep(self) -> None:
         """Close what is older than the longest window, after what changed so far was put aside for the next batch."""
         self._gather()
-        for book in self.books.values():
-            keys = book.fold(self.clock, self.offset)
+        for state in self.services.values():
+            keys = state.fold(self.clock, self.offset)
             if keys:
-                self._closing.extend(f"{book.service} {key}" for key in keys)
-                self._open[book.service] = book
+                self._closing.extend(f"{state.service} {key}" for key in keys)
+                self._open[state.service] = state
         self._plan_sweep(self.clock)
 
-    def _schedule(self, book: ServiceState) -> None:
-        due = book.next_due()
-        if due is not None and due < self._scheduled.get(book.service, due + 1):
-            self._scheduled[book.service] = due
-            heapq.heappush(self._agenda, (due, book.service))
+    def _schedule(self, state: ServiceState) -> None:
+        due = state.next_due()
+        if due is not None and due < self._scheduled.get(state.service, due + 1):
+            self._scheduled[state.service] = due
+            heapq.heappush(self._agenda, (due, state.service))
 
     def collect(self) -> PartitionChanges:
         """Take what changed since the last time: what to publish and what to store."""
@@ -237,23 +238,23 @@ class PartitionState:
         return changes
 
     def _gather(self) -> None:
-        """Add what changed in the books to what is to be collected."""
+        """Add what changed in the service states to what is to be collected."""
         changes = self._changes
-        for book in self._open.values():
-            changed = book.take_changes()
+        for state in self._open.values():
+            changed = state.drain()
             for record, offset in changed.records:
                 as_of: AsOfValue = {"partition": self.partition, "offset": offset}
                 if isinstance(record, DeploymentState):
-                    changes.deployments.append(deployment_value(book, record, as_of))
+                    changes.deployments.append(deployment_value(state, record, as_of))
                 elif isinstance(record, IncidentState):
-                    changes.incidents.append(incident_value(book, record, as_of))
+                    changes.incidents.append(incident_value(state, record, as_of))
                 else:
-                    changes.changes.append(change_value(book, record, as_of))
+                    changes.changes.append(change_value(state, record, as_of))
             for environment, offset in changed.snapshots:
                 as_of = {"partition": self.partition, "offset": offset}
-                changes.metrics.append(environment.to_value(book.service, as_of))
+                changes.metrics.append(environment.to_value(state.service, as_of))
             changes.links.extend(changed.links)
-            changes.rows.extend((f"{book.service} {record.key}", row_of(record)) for record in changed.unsaved)
+            changes.rows.extend((f"{state.service} {record.key}", row_of(record)) for record in changed.unsaved)
             for fold in changed.folds:
-                changes.rows.append((f"{book.service} {_FOLD}{fold.offset}", fold.to_row(book.environments)))
+                changes.rows.append((f"{state.service} {_FOLD}{fold.offset}", fold.to_row(state.environments)))
         self._open = {}

@@ -22,6 +22,7 @@ from streams.core.environment import EnvironmentState
 from streams.core.facts import is_rehearsal
 from streams.core.incident import IncidentState
 from streams.core.joins import Entity, Joins
+from streams.core.record_key import RecordKey, change_key, deployment_key
 from streams.core.settings import MetricSettings
 
 FINAL: Final = frozenset(("succeeded", "failed", "superseded", "abandoned"))
@@ -35,7 +36,7 @@ class ClosedRecords:
     def __init__(self) -> None:
         self._names = array("Q")
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: RecordKey) -> bool:
         if not self._names:
             return False
         name = name_of(key)
@@ -50,7 +51,7 @@ class ClosedRecords:
         self._names = array("Q", sorted({*self._names, *names}))
 
 
-def name_of(key: str) -> int:
+def name_of(key: RecordKey) -> int:
     """The short name of a record: a hash, so that it costs eight bytes to remember."""
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
 
@@ -100,18 +101,18 @@ class _Old:
     def _delivered(self, change: ChangeState) -> bool:
         """Whether it, or the change that its commits are in, was ever promoted."""
         names = {self.joins.commits.change_of(sha) for sha in change.shas()}
-        joined = (self.joins.entities.get(f"c/{name}") for name in names)
+        joined = (self.joins.entities.get(change_key(name)) for name in names if name is not None)
         return bool(change.carriers) or any(isinstance(one, ChangeState) and one.carriers for one in joined)
 
 
-def _alone(joins: Joins, entity: Entity, found: dict[str, Entity]) -> bool:
+def _alone(joins: Joins, entity: Entity, found: dict[RecordKey, Entity]) -> bool:
     """Whether everything that the record is joined with is among those found."""
     if any(key not in found for key in joins.rivals(entity)):
         return False
     if isinstance(entity, DeploymentState):
         return _deployment_alone(joins, entity, found)
     if isinstance(entity, ChangeState):
-        reported = (f"c/{name}" for name in joins.commits.joined_with(entity.name, entity.shas()))
+        reported = (change_key(name) for name in joins.commits.joined_with(entity.name, entity.shas()))
         shas = entity.shas() | joins.commits.members(entity.name)
         deployments = [*entity.carriers, *(one for sha in shas for one in joins.holders(sha))]
         return all(key in found for key in reported) and all(one.key in found for one in deployments)
@@ -119,27 +120,27 @@ def _alone(joins: Joins, entity: Entity, found: dict[str, Entity]) -> bool:
     return target is None or target.key in found
 
 
-def _deployment_alone(joins: Joins, deployment: DeploymentState, found: dict[str, Entity]) -> bool:
+def _deployment_alone(joins: Joins, deployment: DeploymentState, found: dict[RecordKey, Entity]) -> bool:
     """A rolled-back one handed nothing on: its changes may outlive it. A superseded one goes with its heir."""
     if any(claimant.key not in found for claimant in (*deployment.rollbacks, *deployment.incidents)):
         return False
     if deployment.verdict == "superseded" and deployment.place is not None:
         heir = joins.timeline(deployment.env).heir(deployment.place)
-        return heir is not None and f"d/{deployment.env}/{heir[1]}" in found
-    return all(f"c/{change}" in found for change in deployment.carried)
+        return heir is not None and deployment_key(deployment.env, heir[1]) in found
+    return all(change_key(change) in found for change in deployment.carried)
 
 
-def _cut_timelines(joins: Joins, found: dict[str, Entity], event_time: Micros) -> None:
+def _cut_timelines(joins: Joins, found: dict[RecordKey, Entity], event_time: Micros) -> None:
     """Keep, of the deployments that began, only those before the first that stays; the newest always stays."""
     for env, timeline in joins.timelines.items():
         places = timeline.places()
         keep = len(places) - 1
         for index, (_, name) in enumerate(places[:keep]):
-            if f"d/{env}/{name}" not in found or places[index + 1][0] >= event_time:
+            if deployment_key(env, name) not in found or places[index + 1][0] >= event_time:
                 keep = index
                 break
         for _, name in places[keep:]:
-            found.pop(f"d/{env}/{name}", None)
+            found.pop(deployment_key(env, name), None)
 
 
 class ClosedTotals:

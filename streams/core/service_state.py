@@ -1,8 +1,8 @@
-"""The book of one service: every fact of it, and every number that follows (semantics.md, 1 to 9).
+"""The state of one service: its facts, and every number that follows from them (semantics.md, 1 to 9).
 
-Facts merge in any order and any number of times. What the book counts, it counts once, when the clock says that it is
-due, and marks that on the record itself; what is learned later makes a revision. Nothing here knows a broker, a table
-or the time of day: the clock is an argument.
+Facts merge in any order and any number of times. Each observation is counted once, when the clock says that it is due,
+and marked on the record itself; what is learned later makes a revision. Nothing here knows a broker, a table or the
+time of day: the clock is an argument.
 """
 
 import heapq
@@ -11,8 +11,8 @@ from itertools import count
 from typing import Any, Final, NamedTuple
 
 from schemas.values import EventValue, Micros, VerdictName
-from streams.core.change import ChangeState
-from streams.core.claims import LinkedIncidentClaim, RollbackClaim
+from streams.core.change import ChangeState, CommitIndex
+from streams.core.claims import Claimant, LinkedIncidentClaim, RollbackClaim
 from streams.core.counters import count_lead_times, count_restores, count_stored, count_verdicts
 from streams.core.deployment import JUDGED, DeploymentState, Mark, VerdictMark
 from streams.core.environment import EnvironmentState, JudgedDeployment
@@ -30,12 +30,21 @@ from streams.core.facts import (
 )
 from streams.core.incident import IncidentState, LengthMark
 from streams.core.joins import Counted, Entity, Joins, MergeResult
+from streams.core.record_key import (
+    RecordKey,
+    cause_link_key,
+    change_key,
+    deployment_key,
+    incident_key,
+    names_of,
+)
 from streams.core.retention import ClosedRecords, ClosedTotals, closable, count_fold, later, names_in
 from streams.core.settings import MetricSettings
+from streams.core.timeline import Timeline
 
 
 class ServiceChanges(NamedTuple):
-    """What changed in a book; each record and snapshot with the offset of the message that last changed it."""
+    """What changed in a service state; each record and snapshot with the offset of the message that last changed it."""
 
     records: list[tuple[Counted, int]]
     snapshots: list[tuple[EnvironmentState, int]]
@@ -48,7 +57,7 @@ class ServiceState:
     """All that is known of one service.
 
     `apply` merges one event and `advance` moves the clock; both settle what is due and answer the records that changed,
-    by their keys: `d/ENV/DEPLOYMENT`, `i/INCIDENT`, `c/CHANGE`. `take_changes` has them too, with the snapshots.
+    by their keys: `d/ENV/DEPLOYMENT`, `i/INCIDENT`, `c/CHANGE`. `drain` hands them over with the snapshots.
     """
 
     def __init__(self, service: str, settings: MetricSettings) -> None:
@@ -56,7 +65,7 @@ class ServiceState:
         self.settings = settings
         self.clock: Micros = FOR_EVER
         self.offset = -1
-        self.joins = Joins(service, settings)
+        self._joins = Joins(service, settings)
         self.environments: dict[str, EnvironmentState] = {}
         self._records: list[Counted] = []
         self._snapshots: dict[str, tuple[EnvironmentState, int]] = {}
@@ -67,18 +76,18 @@ class ServiceState:
         self._tickets = count()
 
     def apply(
-        self, event: EventValue, clock: Micros, offset: int | None = None, key: str | None = None
-    ) -> Mapping[str, Counted]:
+        self, event: EventValue, clock: Micros, offset: int | None = None, key: RecordKey | None = None
+    ) -> Mapping[RecordKey, Counted]:
         """Merge one valid event that was read at this clock; answer the records that changed.
 
         `offset` is its place in the log; without one, events are numbered as they come. `key` is the event's
-        `owner_of`, if that is known. A clock before the book's own does not move it.
+        `owner_of`, if that is known. A clock before the service state's own does not move it.
         """
         self._move(clock, self.offset + 1 if offset is None else offset)
         self._take(key or owner_of(event), fact_of(event, self.clock, self.offset))
         return self._settle()
 
-    def advance(self, clock: Micros, offset: int | None = None) -> Mapping[str, Counted]:
+    def advance(self, clock: Micros, offset: int | None = None) -> Mapping[RecordKey, Counted]:
         """Move the clock and settle what came due; answer the records that changed."""
         self._move(clock, self.offset if offset is None else offset)
         return self._settle()
@@ -90,7 +99,7 @@ class ServiceState:
             heapq.heappop(agenda)  # it was put off, or called off
         return agenda[0][0] if agenda else None
 
-    def restore(self, facts: Iterable[tuple[str, AnyFact]], clock: Micros, offset: int) -> None:
+    def restore(self, facts: Iterable[tuple[RecordKey, AnyFact]], clock: Micros, offset: int) -> None:
         """Merge stored facts as they stood at this clock; nothing is counted and nothing is to be published.
 
         The marks that were stored with them are set on the records before `restored` is called.
@@ -101,7 +110,7 @@ class ServiceState:
 
     def restored(self) -> None:
         """Count what the stored marks say was counted, and settle at the restored clock."""
-        for entity in self.joins.entities.values():
+        for entity in self._joins.entities.values():
             if isinstance(entity, DeploymentState):
                 count_stored(self.environment(entity.env).counters, entity)
             elif isinstance(entity, ChangeState):
@@ -111,11 +120,11 @@ class ServiceState:
                 for env, history in entity.history.items():
                     count_restores(self.environment(env).counters, history, 0)
         self._settle()
-        self.take_changes()
+        self.drain()
 
-    def take_changes(self) -> ServiceChanges:
+    def drain(self) -> ServiceChanges:
         """What is to be published, sent and stored since it was last taken."""
-        joins = self.joins
+        joins = self._joins
         records = [(record, record.changed_at) for record in self._records]
         for record in self._records:
             record.changed_at = -1
@@ -126,12 +135,12 @@ class ServiceState:
         self._records, self._snapshots, joins.links, joins.unsaved, self._folds = [], {}, [], [], []
         return taken
 
-    def fold(self, clock: Micros, offset: int) -> list[str]:
+    def fold(self, clock: Micros, offset: int) -> list[RecordKey]:
         """Close what is older than the longest window at this clock; answer the keys of the closed records.
 
         What changed must have been taken before: closed records cannot be shown any more.
         """
-        entities = closable(self.joins, self.settings, clock)
+        entities = closable(self._joins, self.settings, clock)
         if not entities:
             return []
         fold = ClosedTotals(entities, offset)
@@ -139,7 +148,7 @@ class ServiceState:
             self.environments[env].rehearsed_before = later(self.environments[env].rehearsed_before, rehearsed_at)
         self.closed.add(fold.names)
         self._folds.append(fold)
-        self.joins.forget(entities)
+        self._joins.forget(entities)
         for entity in entities:
             if isinstance(entity, DeploymentState):
                 self.environments[entity.env].judged.drop(entity.name)
@@ -174,6 +183,70 @@ class ServiceState:
         """Its snapshot is to be published again."""
         self._touched[environment.name] = environment
 
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def commits(self) -> CommitIndex:
+        """Which change each commit belongs to."""
+        return self._joins.commits
+
+    def record(self, key: RecordKey) -> Entity | None:
+        """Return the record with this key."""
+        return self._joins.entities.get(key)
+
+    def records(self) -> Iterable[Entity]:
+        """Iterate over all records, in the order in which they were first named."""
+        return self._joins.entities.values()
+
+    def changes(self) -> list[ChangeState]:
+        """Return all changes, in the order of `records`."""
+        return [one for one in self.records() if isinstance(one, ChangeState)]
+
+    def deployments(self) -> list[DeploymentState]:
+        """Return all deployments, in the order of `records`."""
+        return [one for one in self.records() if isinstance(one, DeploymentState)]
+
+    def incidents(self) -> list[IncidentState]:
+        """Return all incidents of the service itself, in the order of `records`."""
+        return [one for one in self.records() if isinstance(one, IncidentState)]
+
+    def claimants(self) -> list[Claimant]:
+        """Return whatever may point at a deployment: rollbacks, incidents, incidents of other services."""
+        return [one for one in self.records() if isinstance(one, Claimant)]
+
+    def change(self, change_id: str) -> ChangeState | None:
+        """Return a change by its id, or a lone commit by its SHA."""
+        found = self._joins.entities.get(change_key(change_id))
+        return found if isinstance(found, ChangeState) else None
+
+    def deployment(self, env: str, name: str) -> DeploymentState | None:
+        """Return a deployment by its environment and name."""
+        found = self._joins.entities.get(deployment_key(env, name))
+        return found if isinstance(found, DeploymentState) else None
+
+    def incident(self, incident_id: str) -> IncidentState | None:
+        """Return an incident of the service itself."""
+        found = self._joins.entities.get(incident_key(incident_id))
+        return found if isinstance(found, IncidentState) else None
+
+    def linked_incident(self, origin: str, incident_id: str) -> LinkedIncidentClaim | None:
+        """Return an incident of another service whose cause is looked for here."""
+        found = self._joins.entities.get(cause_link_key(origin, incident_id))
+        return found if isinstance(found, LinkedIncidentClaim) else None
+
+    def timeline(self, env: str) -> Timeline:
+        """Return the deployments of an environment in the order they began."""
+        return self._joins.timeline(env)
+
+    def superseded(self, deployment: DeploymentState) -> bool:
+        """Tell whether a newer deployment of its environment began."""
+        return self._joins.superseded(deployment)
+
+    def take_links(self) -> list[EventValue]:
+        """Hand over the events for other services that came up since the last time; `drain` has them, too."""
+        links, self._joins.links = self._joins.links, []
+        return links
+
     # --- merging ------------------------------------------------------------------------------------------------
 
     def _move(self, clock: Micros, offset: int) -> None:
@@ -182,8 +255,8 @@ class ServiceState:
         if offset > self.offset:
             self.offset = offset
 
-    def _take(self, key: str, fact: AnyFact) -> None:
-        taken = self.joins.take(key, fact)
+    def _take(self, key: RecordKey, fact: AnyFact) -> None:
+        taken = self._joins.take(key, fact)
         if taken is MergeResult.NEW:
             self._note(key, fact)
             if isinstance(fact.body, RollbackFact):
@@ -198,7 +271,7 @@ class ServiceState:
             for environment in self.environments.values():
                 environment.rehearsed_at = environment.rehearsed_before
                 self._touch(environment)
-            self._note_rehearsals(one for entity in self.joins.entities.values() for one in entity.facts)
+            self._note_rehearsals(one for entity in self._joins.entities.values() for one in entity.facts)
 
     def _note_rehearsals(self, facts: Iterable[AnyFact]) -> None:
         """Keep when a rollback was last rehearsed."""
@@ -207,13 +280,13 @@ class ServiceState:
                 environment = self.environment(fact.body.env)
                 environment.rehearsed_at = max(fact.at, environment.rehearsed_at or fact.at)
 
-    def _note(self, key: str, fact: AnyFact) -> None:
+    def _note(self, key: RecordKey, fact: AnyFact) -> None:
         """Keep when the last event happened, and that its environment was heard of."""
         body = fact.body
         if isinstance(body, (StageFact, CommitFact)):
             environment = self.environment("")
         elif isinstance(body, CanaryFact):
-            environment = self.environment(key.split("/", 2)[1])
+            environment = self.environment(names_of(key).partition("/")[0])
         elif isinstance(body, CauseLinkFact):
             return
         else:
@@ -225,9 +298,9 @@ class ServiceState:
         if (last is None or last < fact.at) and fact.counts:
             environment.last_event_at = fact.at
 
-    def _settle(self) -> Mapping[str, Counted]:
+    def _settle(self) -> Mapping[RecordKey, Counted]:
         """Agree on what follows from the facts, then count what is due. Answers the records that changed."""
-        joins, agenda = self.joins, self._agenda
+        joins, agenda = self._joins, self._agenda
         while agenda and agenda[0][0] <= self.clock:
             due, _, entry = heapq.heappop(agenda)
             if entry.due != due:
@@ -260,7 +333,7 @@ class ServiceState:
                 record.changed_at = offset
         return changed
 
-    def _count(self, due: Mapping[str, Counted]) -> None:
+    def _count(self, due: Mapping[RecordKey, Counted]) -> None:
         for entity in due.values():
             if isinstance(entity, ChangeState):
                 self._observe_change(entity)
@@ -281,15 +354,15 @@ class ServiceState:
 
     def _save(self, entity: Counted, environment: EnvironmentState) -> None:
         """It was counted: store its marks, publish it and the counters."""
-        self.joins.save(entity)
-        self.joins.changed[entity.key] = entity
+        self._joins.save(entity)
+        self._joins.changed[entity.key] = entity
         self._touch(environment)
 
     def _judge(self, deployment: DeploymentState) -> None:
         """Settle what is due of a deployment: its verdict, its failure, and whether its commits are known."""
         shown = (deployment.verdict, deployment.failing, deployment.failure, deployment.late)
         deployment.read_failure(self.settings)
-        due = deployment.judge(self.clock, self.settings, newer=self.joins.superseded(deployment))
+        due = deployment.judge(self.clock, self.settings, newer=self._joins.superseded(deployment))
         environment = self.environment(deployment.env)
         counters, verdict, history = environment.counters, deployment.verdict, deployment.history
         if (verdict in JUDGED) if not history else (history[-1].value != verdict):
@@ -307,7 +380,7 @@ class ServiceState:
                 counters.without_commits += not deployment.carried
                 self._save(deployment, environment)
         if shown != (verdict, deployment.failing, deployment.failure, deployment.late):
-            self.joins.changed[deployment.key] = deployment
+            self._joins.changed[deployment.key] = deployment
             self._touch(environment)
         self._place(environment, deployment, verdict)
         self._schedule(deployment, due)
@@ -343,13 +416,13 @@ class ServiceState:
         """Settle the lead times of a change: one observation for each environment that it reached."""
         if not change.carriers and not change.history:
             return
-        first = self.joins.commits.first_of(change.name)
+        first = self._joins.commits.first_of(change.name)
         promotions = change.promotions() if first is not None else {}
         next_due: Micros | None = None
         for env in {**promotions, **change.history}:
             promotion, length = promotions.get(env), None
             if promotion is not None and first is not None:
-                known_at = max(promotion.seen_at, self.joins.commits.seen_at(change.name))
+                known_at = max(promotion.seen_at, self._joins.commits.seen_at(change.name))
                 due = max(promotion.at, known_at) + self.settings.lateness
                 if self.clock >= due:
                     length = promotion.at - first.at
@@ -380,7 +453,7 @@ class ServiceState:
 
     def _observe_incident(self, incident: IncidentState) -> None:
         """Settle an incident: whether it is open and unattributed, and its time to restore."""
-        self.joins.changed[incident.key] = incident
+        self._joins.changed[incident.key] = incident
         env = incident.env if incident.opened else None
         if incident.counted is not None:
             before, states = incident.counted

@@ -22,6 +22,7 @@ from streams.core.facts import (
 )
 from streams.core.incident import IncidentState, LengthMark
 from streams.core.joins import Entity
+from streams.core.record_key import CAUSE_LINK, CHANGE, DEPLOYMENT, ROLLBACK, RecordKey, kind_of
 
 Row = tuple[Any, ...]
 """Nested tuples of str, bytes, int, bool and None."""
@@ -39,12 +40,12 @@ def row_of(entity: Entity) -> Row:
     return (facts,)
 
 
-def facts_in(key: str, row: Sequence[Any], offset: int) -> Iterable[AnyFact]:
+def facts_in(key: RecordKey, row: Sequence[Any], offset: int) -> Iterable[AnyFact]:
     """The facts of a stored record that were known after the message at this offset."""
     for stored in row[0]:
         if stored[2] <= offset:
             event_id, mark, known, seen_at, at, lane, body = stored
-            yield Fact(event_id, mark, known, seen_at, at, lane, _body(key[0], body))
+            yield Fact(event_id, mark, known, seen_at, at, lane, _body(kind_of(key), body))
 
 
 def set_marks(entity: Entity, row: Sequence[Any], offset: int) -> None:
@@ -67,14 +68,14 @@ def _mark(stored: Sequence[Any] | None, offset: int) -> Mark | None:
 
 
 def _body(kind: str, body: Sequence[Any]) -> Any:
-    if kind == "c":
+    if kind == CHANGE:
         return StageFact(*body) if len(body) == _STAGE_FIELDS else CommitFact(*body)
-    if kind == "d":
+    if kind == DEPLOYMENT:
         promoted, sha, digest, included, url = body
         return CanaryFact(promoted, sha, digest, None if included is None else tuple(included), url)
-    if kind == "r":
+    if kind == ROLLBACK:
         return RollbackFact(*body)
-    if kind == "l":
+    if kind == CAUSE_LINK:
         return CauseLinkFact(*body)
     opened, env, severity, title, slo_met_at, alert_cleared_at, cause, deployment_id, sha, escaped, test = body
     known = None if cause is None else CauseFact(*cause)

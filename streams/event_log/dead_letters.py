@@ -39,7 +39,7 @@ def dead_letter(record: RawRecord, error: ContractError) -> DeadLetterValue:
 
 
 def refused(refusal: Refusal) -> ContractError:
-    """Why a shelf does not take in an event, in words."""
+    """Why a partition state does not take in an event, in words."""
     if refusal == "record_closed":
         return RecordClosed(
             "the event is about something older than the longest window, which was counted and closed",

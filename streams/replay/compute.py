@@ -12,7 +12,6 @@ from schemas.rules import check_time
 from schemas.values import SECOND, EventValue, Micros, RuleName
 from streams.core.environment import EnvironmentState
 from streams.core.facts import FOR_EVER
-from streams.core.incident import IncidentState
 from streams.core.outputs import attribution_of
 from streams.core.service_state import ServiceState
 from streams.core.settings import MetricSettings
@@ -72,7 +71,7 @@ def compute(
     Raises:
         ValueError: `window` is none of the settings' windows.
     """
-    books: dict[str, ServiceState] = {}
+    services: dict[str, ServiceState] = {}
     later = 0
     for event in events:
         if event["event_type"] in MADE_BY_WORKERS:
@@ -82,41 +81,39 @@ def compute(
         except FutureTimestamp:
             later += 1
             continue
-        _book(books, event["service"], settings).apply(event, FOR_EVER)
-    for link in [link for book in books.values() for link in book.joins.links]:
-        _book(books, link["service"], settings).apply(link, FOR_EVER)
+        _state(services, event["service"], settings).apply(event, FOR_EVER)
+    for link in [link for state in services.values() for link in state.take_links()]:
+        _state(services, link["service"], settings).apply(link, FOR_EVER)
     index = settings.windows.index(window)
-    services: dict[str, EnvironmentNumbers] = {}
-    for name, book in sorted(books.items()):
-        book.advance(at)
-        for env, environment in sorted(book.environments.items()):
+    numbers: dict[str, EnvironmentNumbers] = {}
+    for name, state in sorted(services.items()):
+        state.advance(at)
+        for env, environment in sorted(state.environments.items()):
             if env:
-                services[f"{name}/{env}"] = _numbers(book, environment, index)
-    return {"at": at / SECOND, "services": services}, later
+                numbers[f"{name}/{env}"] = _numbers(state, environment, index)
+    return {"at": at / SECOND, "services": numbers}, later
 
 
-def _book(books: dict[str, ServiceState], service: str, settings: MetricSettings) -> ServiceState:
-    book = books.get(service)
-    if book is None:
-        book = books[service] = ServiceState(service, settings)
-    return book
+def _state(services: dict[str, ServiceState], service: str, settings: MetricSettings) -> ServiceState:
+    state = services.get(service)
+    if state is None:
+        state = services[service] = ServiceState(service, settings)
+    return state
 
 
-def _numbers(book: ServiceState, environment: EnvironmentState, index: int) -> EnvironmentNumbers:
-    value = environment.to_value(book.service, {"partition": 0, "offset": book.offset})
-    window, state, counters = value["windows"][index], value["state"], value["counters"]
-    incidents = sorted(
-        (one for one in book.joins.entities.values() if isinstance(one, IncidentState)), key=lambda one: one.name
-    )
+def _numbers(state: ServiceState, environment: EnvironmentState, index: int) -> EnvironmentNumbers:
+    value = environment.to_value(state.service, {"partition": 0, "offset": state.offset})
+    window, current, counters = value["windows"][index], value["state"], value["counters"]
+    incidents = sorted(state.incidents(), key=lambda one: one.name)
     attributions = {one.name: attribution_of(one) for one in incidents if one.opened and one.env == environment.name}
     return {
         "judged": window["judged"],
         "failed": window["failed"],
         "ratio": window["failed"] / window["judged"] if window["judged"] else None,
         "reasons": window["reasons"],
-        "pending": state["pending"],
-        "superseded": state["superseded"],
-        "abandoned": state["abandoned"],
+        "pending": current["pending"],
+        "superseded": current["superseded"],
+        "abandoned": current["abandoned"],
         "deployments_total": counters["deployments"],
         "deployments_success_total": counters["deployments_success"],
         "lead_count": window["lead_count"],
@@ -125,8 +122,8 @@ def _numbers(book: ServiceState, environment: EnvironmentState, index: int) -> E
         "restore_count": window["restore_count"],
         "restore_mean": window["restore_mean"],
         "restore_p50": window["restore_p50"],
-        "open": state["incidents_open"],
-        "unattributed": state["incidents_unattributed"],
+        "open": current["incidents_open"],
+        "unattributed": current["incidents_unattributed"],
         "attribution": {name: (one["deployment_id"], one["rule"]) for name, one in attributions.items()},
     }
 

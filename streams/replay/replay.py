@@ -62,10 +62,10 @@ def replay(
 
 
 class _Run:
-    """A shelf that reads events, and the links that it makes of them."""
+    """A partition state that reads events, and the links that it makes of them."""
 
     def __init__(self, settings: MetricSettings) -> None:
-        self._shelf = PartitionState(0, settings)
+        self._partition_state = PartitionState(0, settings)
         self._offset = 0
 
     def read_at(self, moment: Micros, events: Iterable[EventValue]) -> bool:
@@ -88,14 +88,14 @@ class _Run:
         while links:
             for link in links:
                 self._take(link, at)
-            changes = self._shelf.collect()
+            changes = self._partition_state.collect()
             metrics |= {(value["service"], value["env"]): value for value in changes.metrics}
             incidents |= {(value["service"], value["incident_id"]): value for value in changes.incidents}
             links = list(changes.links)
         return ReplayMoment(at, list(metrics.values()), list(incidents.values()))
 
     def _take(self, event: EventValue | None, at: Micros) -> None:
-        self._shelf.read(event, at, self._offset)
+        self._partition_state.read(event, at, self._offset)
         self._offset += 1
 
 

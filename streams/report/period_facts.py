@@ -20,7 +20,7 @@ from streams.core.service_state import ServiceState
 from streams.core.settings import MetricSettings
 from streams.replay.replay import MADE_BY_WORKERS, told_at
 
-Books = Mapping[str, ServiceState]
+ServiceStates = Mapping[str, ServiceState]
 """By service."""
 
 _Kind = TypeVar("_Kind", DeploymentState, ChangeState, IncidentState)
@@ -139,26 +139,26 @@ class Oddities(NamedTuple):
 
 
 class PeriodFacts(NamedTuple):
-    """The books at one moment, and when the earliest event of the log happened, which may be later."""
+    """The service states at one moment, and when the earliest event of the log happened, which may be later."""
 
     at: Micros
-    books: Books
+    services: ServiceStates
     first_event_at: Micros | None
 
 
 def looks(events: Iterable[EventValue], moments: Sequence[Micros], settings: MetricSettings) -> Iterator[PeriodFacts]:
-    """The same books at each of the rising `moments`; `events` are in the order of `told_at`.
+    """The same service states at each of the rising `moments`; `events` are in the order of `told_at`.
 
     Moments lie further apart than the lateness, so no number waits for when something was learned.
     """
-    books: dict[str, ServiceState] = {}
+    services: dict[str, ServiceState] = {}
 
     def apply(event: EventValue) -> None:
         service = event["service"]
-        book = books.get(service)
-        if book is None:
-            book = books[service] = ServiceState(service, settings)
-        book.apply(event, FOR_EVER)
+        state = services.get(service)
+        if state is None:
+            state = services[service] = ServiceState(service, settings)
+        state.apply(event, FOR_EVER)
 
     waiting = (event for event in events if event["event_type"] not in MADE_BY_WORKERS)
     following = next(waiting, None)
@@ -170,35 +170,34 @@ def looks(events: Iterable[EventValue], moments: Sequence[Micros], settings: Met
             following = next(waiting, None)
         if first is None and following is not None:
             first = following["occurred_at"]
-        for book in list(books.values()):
-            links, book.joins.links = book.joins.links, []
-            for link in links:
+        for state in list(services.values()):
+            for link in state.take_links():
                 apply(link)
-        for book in books.values():
-            book.advance(moment)
-        yield PeriodFacts(moment, books, first)
+        for state in services.values():
+            state.advance(moment)
+        yield PeriodFacts(moment, services, first)
 
 
 def cohorts(
-    books: Books, window: Micros, settings: MetricSettings, wanted: Callable[[ServiceEnv], bool]
+    services: ServiceStates, window: Micros, settings: MetricSettings, wanted: Callable[[ServiceEnv], bool]
 ) -> dict[ServiceEnv, Cohort]:
     """Of each place that is wanted, what its window of this length holds now."""
     index = settings.windows.index(window)
-    return {place: _cohort(book, environment, index) for place, book, environment in _places(books, wanted)}
+    return {place: _cohort(state, environment, index) for place, state, environment in _places(services, wanted)}
 
 
 def _places(
-    books: Books, wanted: Callable[[ServiceEnv], bool]
+    services: ServiceStates, wanted: Callable[[ServiceEnv], bool]
 ) -> Iterator[tuple[ServiceEnv, ServiceState, EnvironmentState]]:
-    for service, book in sorted(books.items()):
-        for env, environment in sorted(book.environments.items()):
+    for service, state in sorted(services.items()):
+        for env, environment in sorted(state.environments.items()):
             place = ServiceEnv(service, env)
             if env and wanted(place):
-                yield place, book, environment
+                yield place, state, environment
 
 
-def _cohort(book: ServiceState, environment: EnvironmentState, index: int) -> Cohort:
-    value = environment.to_value(book.service, {"partition": 0, "offset": book.offset})["windows"][index]
+def _cohort(state: ServiceState, environment: EnvironmentState, index: int) -> Cohort:
+    value = environment.to_value(state.service, {"partition": 0, "offset": state.offset})["windows"][index]
     return Cohort(
         judged=value["judged"],
         failed=value["failed"],
@@ -212,34 +211,39 @@ def _cohort(book: ServiceState, environment: EnvironmentState, index: int) -> Co
     )
 
 
-def present(books: Books, wanted: Callable[[ServiceEnv], bool]) -> dict[ServiceEnv, PresentState]:
+def present(services: ServiceStates, wanted: Callable[[ServiceEnv], bool]) -> dict[ServiceEnv, PresentState]:
     """What is true of each place now."""
     return {
         place: PresentState(environment.tally["pending"], environment.tally["failing"], environment.tally["open"])
-        for place, _, environment in _places(books, wanted)
+        for place, _, environment in _places(services, wanted)
     }
 
 
-def deployed(books: Books) -> dict[ServiceEnv, Micros]:
+def deployed(services: ServiceStates) -> dict[ServiceEnv, Micros]:
     """When each place was last deployed to, of what is not closed."""
     found: dict[ServiceEnv, Micros] = {}
-    for book, one in _all(books, DeploymentState):
+    for state, one in _all(services, DeploymentState):
         if one.begun_at is not None and one.verdict != "excluded":
-            place = ServiceEnv(book.service, one.env)
+            place = ServiceEnv(state.service, one.env)
             found[place] = max(one.begun_at, found.get(place, one.begun_at))
     return found
 
 
-def last_event_at(book: ServiceState) -> Micros | None:
+def last_event_at(state: ServiceState) -> Micros | None:
     """When the latest event of the service happened, in whatever environment."""
-    return max((one.last_event_at for one in book.environments.values() if one.last_event_at is not None), default=None)
+    return max(
+        (one.last_event_at for one in state.environments.values() if one.last_event_at is not None),
+        default=None,
+    )
 
 
-def failures(books: Books, begin: Micros, end: Micros, wanted: Callable[[ServiceEnv], bool]) -> list[FailedDeployment]:
+def failures(
+    services: ServiceStates, begin: Micros, end: Micros, wanted: Callable[[ServiceEnv], bool]
+) -> list[FailedDeployment]:
     """The deployments judged as failed that finished after `begin` and not after `end`, the latest first."""
     found = []
-    for book, one in _all(books, DeploymentState):
-        place, failure, finished_at = ServiceEnv(book.service, one.env), one.failure, one.finished_at
+    for state, one in _all(services, DeploymentState):
+        place, failure, finished_at = ServiceEnv(state.service, one.env), one.failure, one.finished_at
         if one.verdict != "failed" or failure is None or finished_at is None:
             continue
         if begin < finished_at <= end and wanted(place):
@@ -266,11 +270,11 @@ def _said(claimant: Claimant) -> str:
     return ""
 
 
-def incidents(books: Books, wanted: Callable[[ServiceEnv], bool]) -> list[IncidentSummary]:
+def incidents(services: ServiceStates, wanted: Callable[[ServiceEnv], bool]) -> list[IncidentSummary]:
     """Every incident that was opened in a place that is wanted, the latest first."""
     found = []
-    for book, one in _all(books, IncidentState):
-        place = ServiceEnv(book.service, one.env or "")
+    for state, one in _all(services, IncidentState):
+        place = ServiceEnv(state.service, one.env or "")
         if one.opened and place.env and wanted(place):
             said, reports = attribution_of(one), sorted(one.facts, key=lambda fact: (fact.at, fact.mark))
             blamed = said["deployment_id"]
@@ -299,16 +303,16 @@ def incidents(books: Books, wanted: Callable[[ServiceEnv], bool]) -> list[Incide
 
 
 def gated(
-    books: Books, begin: Micros, end: Micros, wanted: Callable[[ServiceEnv], bool]
+    services: ServiceStates, begin: Micros, end: Micros, wanted: Callable[[ServiceEnv], bool]
 ) -> dict[ServiceEnv, GateCoverage]:
     """Of the judged deployments of each place that finished after `begin` and not after `end`."""
     found: dict[ServiceEnv, GateCoverage] = {}
-    passed = {name: _passed(book) for name, book in books.items()}
-    for book, one in _all(books, DeploymentState):
-        place = ServiceEnv(book.service, one.env)
+    passed = {name: _passed(state) for name, state in services.items()}
+    for state, one in _all(services, DeploymentState):
+        place = ServiceEnv(state.service, one.env)
         if one.verdict not in ("failed", "succeeded") or not begin < (one.finished_at or 0) <= end or not wanted(place):
             continue
-        times = (passed[book.service].get((one.sha, gate)) for gate in GATES)
+        times = (passed[state.service].get((one.sha, gate)) for gate in GATES)
         seen = [at is not None and at <= (one.begun_at or 0) for at in times]
         before = found.get(place, GateCoverage(0, (0,) * len(GATES), 0))
         counts = tuple(count + had for count, had in zip(before.seen, seen, strict=True))
@@ -316,11 +320,11 @@ def gated(
     return found
 
 
-def _passed(book: ServiceState) -> dict[tuple[str | None, str], Micros]:
+def _passed(state: ServiceState) -> dict[tuple[str | None, str], Micros]:
     """When each commit first passed each stage, wherever its commit was reported."""
     earliest: dict[tuple[str | None, str], Micros] = {}
-    for entity in book.joins.entities.values():
-        for fact in entity.facts if isinstance(entity, ChangeState) else ():
+    for change in state.changes():
+        for fact in change.facts:
             if isinstance(fact.body, StageFact) and fact.counts:
                 stage = (fact.body.sha, fact.body.stage)
                 earliest[stage] = min(fact.at, earliest.get(stage, fact.at))
@@ -328,21 +332,25 @@ def _passed(book: ServiceState) -> dict[tuple[str | None, str], Micros]:
 
 
 def oddities(
-    books: Books, begin: Micros, end: Micros, wanted: Callable[[ServiceEnv], bool], settings: MetricSettings
+    services: ServiceStates,
+    begin: Micros,
+    end: Micros,
+    wanted: Callable[[ServiceEnv], bool],
+    settings: MetricSettings,
 ) -> Oddities:
     """What happened after `begin` and not after `end` and is in no number."""
     counted: Counter[str] = Counter()
-    for book, one in _all(books, DeploymentState):
-        if wanted(ServiceEnv(book.service, one.env)):
+    for state, one in _all(services, DeploymentState):
+        if wanted(ServiceEnv(state.service, one.env)):
             counted.update(_odd(one, begin, end, settings))
-    for book, change in _all(books, ChangeState):
+    for state, change in _all(services, ChangeState):
         for env, promotion in change.promotions().items():
             marks = change.history.get(env, ())
             skewed = any((mark.value or 0) < 0 for mark in marks[-1:])
-            counted["clock_skew"] += skewed and begin < promotion.at <= end and wanted(ServiceEnv(book.service, env))
-    for book in books.values():
-        if any(wanted(ServiceEnv(book.service, env)) for env in book.environments):
-            beaten = (fact for entity in book.joins.entities.values() for fact in entity.beaten)
+            counted["clock_skew"] += skewed and begin < promotion.at <= end and wanted(ServiceEnv(state.service, env))
+    for state in services.values():
+        if any(wanted(ServiceEnv(state.service, env)) for env in state.environments):
+            beaten = (fact for entity in state.records() for fact in entity.beaten)
             counted["conflicts"] += sum(begin < fact.at <= end for fact in beaten)
     return Oddities(*(counted[name] for name in Oddities._fields))
 
@@ -357,8 +365,8 @@ def _odd(one: DeploymentState, begin: Micros, end: Micros, settings: MetricSetti
         yield "late_failures"
 
 
-def _all(books: Books, kind: type[_Kind]) -> Iterator[tuple[ServiceState, _Kind]]:
-    for _, book in sorted(books.items()):
-        for _, entity in sorted(book.joins.entities.items()):
+def _all(services: ServiceStates, kind: type[_Kind]) -> Iterator[tuple[ServiceState, _Kind]]:
+    for _, state in sorted(services.items()):
+        for entity in sorted(state.records(), key=lambda one: one.key):
             if isinstance(entity, kind):
-                yield book, entity
+                yield state, entity

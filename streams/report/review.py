@@ -191,9 +191,9 @@ def review(events: Iterable[EventValue], question: ReviewRequest, settings: Metr
     for look in looks(events, sorted({now.begin, now.end, *week_ends}), settings):
         last = look
         if look.at == now.begin:
-            earlier = cohorts(look.books, before.length, settings, question.wanted)
+            earlier = cohorts(look.services, before.length, settings, question.wanted)
         if look.at in week_ends:
-            held = cohorts(look.books, WEEK, settings, question.wanted)
+            held = cohorts(look.services, WEEK, settings, question.wanted)
             weeks.append(TrendWeek(look.at, pooled(held.values()), held))
     return _Telling(question, settings, last, earlier).tell(weeks)
 
@@ -207,7 +207,7 @@ def _week_ends(pair: PeriodPair, apart: Micros) -> list[Micros]:
 
 
 class _Telling:
-    """What follows from the books at the end of the period and the cohorts of the period before."""
+    """What follows from the service states at the end of the period and the cohorts of the period before."""
 
     def __init__(
         self, question: ReviewRequest, settings: MetricSettings, last: PeriodFacts, earlier: Mapping[ServiceEnv, Cohort]
@@ -218,19 +218,24 @@ class _Telling:
         self._last = last
         self._earlier = earlier
         self._made: dict[str, Estimate] = {}
-        self._held = cohorts(last.books, self._pair.now.length, settings, question.wanted)
+        self._held = cohorts(last.services, self._pair.now.length, settings, question.wanted)
         now, first = self._pair.now, last.first_event_at
         self._covered = first is not None and first <= self._pair.before.begin
         self._whole = first is not None and first <= now.begin + now.length // _NEARLY
 
     def tell(self, weeks: Sequence[TrendWeek]) -> Review:
-        first, now, wanted, books = self._last.first_event_at, self._pair.now, self._question.wanted, self._last.books
+        first, now, wanted, services = (
+            self._last.first_event_at,
+            self._pair.now,
+            self._question.wanted,
+            self._last.services,
+        )
         lag, grown = self._settings.lateness, self._settings.lateness + self._settings.failure_window
         begin, end = now.begin - lag, now.end - lag
-        states, troubles = present(books, wanted), incidents(books, wanted)
+        states, troubles = present(services, wanted), incidents(services, wanted)
         restored = (one for one in troubles if one.length is not None and begin < (one.ended_at or 0) <= end)
         total, before = pooled(self._held.values()), pooled(self._earlier.values())
-        deployed_at = deployed(books)
+        deployed_at = deployed(services)
         apart, apart_of = self._apart()
         moved, moved_of = self._moved()
         return Review(
@@ -252,12 +257,12 @@ class _Telling:
             present=PresentState(
                 *(sum(counts) for counts in zip(PresentState(0, 0, 0), *states.values(), strict=True))
             ),
-            gated=gated(books, now.begin - grown, now.end - grown, wanted),
-            failures=tuple(failures(books, now.begin - grown, now.end - grown, wanted)),
+            gated=gated(services, now.begin - grown, now.end - grown, wanted),
+            failures=tuple(failures(services, now.begin - grown, now.end - grown, wanted)),
             restored=tuple(sorted(restored, key=lambda one: -(one.length or 0))),
             unattributed=tuple(one for one in troubles if one.unattributed and begin < one.opened_at <= end),
             open=tuple(one for one in troubles if one.length is None),
-            oddities=oddities(books, begin, end, wanted, self._settings),
+            oddities=oddities(services, begin, end, wanted, self._settings),
             silent=tuple(self._silent()),
         )
 
@@ -330,12 +335,12 @@ class _Telling:
 
     def _elsewhere(self) -> tuple[str, ...]:
         asked = self._question
-        named = ((service, env) for service, book in self._last.books.items() for env in book.environments if env)
+        named = ((service, env) for service, state in self._last.services.items() for env in state.environments if env)
         return tuple(sorted({env for service, env in named if asked.named(service) and env not in asked.envs}))
 
     def _silent(self) -> Iterator[SilentService]:
         silence = min(_SILENT, self._pair.now.length)
         for service in sorted({place.service for place in self._held}):
-            at = last_event_at(self._last.books[service])
+            at = last_event_at(self._last.services[service])
             if at is not None and at <= self._pair.now.end - silence:
                 yield SilentService(service, at)

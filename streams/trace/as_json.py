@@ -6,14 +6,14 @@ from schemas.models import from_micros
 from schemas.records import ChangeRecord, DeploymentRecord, IncidentRecord
 from schemas.values import Micros
 from streams.core.outputs import change_value, deployment_value, incident_value
-from streams.trace.chain import NOWHERE, Books, CommitNotes, TraceChain, gates_of
+from streams.trace.chain import NOWHERE, CommitNotes, ServiceStates, TraceChain, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
 _OF_WORKERS: Final = {"as_of", "judged_at", "observed", "revisions"}
 """When a worker learned or counted it: not known here."""
 
 
-def as_json(what: str, at: Micros, books: Books, chain: TraceChain, notes: CommitNotes) -> dict[str, Any]:
+def as_json(what: str, at: Micros, services: ServiceStates, chain: TraceChain, notes: CommitNotes) -> dict[str, Any]:
     """Plain values. Times in ISO 8601, lengths in microseconds, as in the topics."""
     return {
         "what": what,
@@ -22,22 +22,25 @@ def as_json(what: str, at: Micros, books: Books, chain: TraceChain, notes: Commi
         "changes": [
             {
                 **_plain(ChangeRecord.from_value(value)),
-                "commits": [_commit(book.service, sha, notes) for sha in value["commits"]],
+                "commits": [_commit(state.service, sha, notes) for sha in value["commits"]],
             }
-            for book, one in chain.changes
-            for value in [change_value(book, one, NOWHERE)]
+            for state, one in chain.changes
+            for value in [change_value(state, one, NOWHERE)]
         ],
         "deployments": [
             {
-                **_plain(DeploymentRecord.from_value(deployment_value(book, one, NOWHERE))),
-                "gates": {gate: _time(passed) for gate, passed in gates_of(book, one.sha or "").items()},
-                "why": why_verdict(book, one),
+                **_plain(DeploymentRecord.from_value(deployment_value(state, one, NOWHERE))),
+                "gates": {gate: _time(passed) for gate, passed in gates_of(state, one.sha or "").items()},
+                "why": why_verdict(state, one),
             }
-            for book, one in chain.deployments
+            for state, one in chain.deployments
         ],
         "incidents": [
-            {**_plain(IncidentRecord.from_value(incident_value(book, one, NOWHERE))), "why": why_put(books, book, one)}
-            for book, one in chain.incidents
+            {
+                **_plain(IncidentRecord.from_value(incident_value(state, one, NOWHERE))),
+                "why": why_put(services, state, one),
+            }
+            for state, one in chain.incidents
         ],
     }
 

@@ -10,10 +10,11 @@ from streams.core.deployment import DeploymentState
 from streams.core.incident import IncidentState
 from streams.core.joins import Counted
 from streams.core.outputs import change_value, deployment_value
+from streams.core.record_key import RecordKey, change_key, incident_key
 from streams.core.service_state import ServiceState
 from streams.trace.name_search import NamedRecord
 
-Books = Mapping[str, ServiceState]
+ServiceStates = Mapping[str, ServiceState]
 """By service."""
 
 NOWHERE: Final[AsOfValue] = {"partition": 0, "offset": 0}
@@ -45,7 +46,7 @@ class CommitNotes:
 
 
 class TraceChain(NamedTuple):
-    """What was found, and the records that hang together with it: each with its book, in the order of time."""
+    """What was found, and the records that hang together with it: each with its service state, in the order of time."""
 
     found: tuple[NamedRecord, ...]
     changes: list[tuple[ServiceState, ChangeState]]
@@ -53,120 +54,117 @@ class TraceChain(NamedTuple):
     incidents: list[tuple[ServiceState, IncidentState]]
 
 
-def chain(books: Books, found: tuple[NamedRecord, ...]) -> TraceChain:
+def chain(services: ServiceStates, found: tuple[NamedRecord, ...]) -> TraceChain:
     """From a commit or change to its deployments and their incidents; from an incident to its deployment's changes."""
-    kept = _Kept(books)
+    kept = _Kept(services)
     for kind, name, service in found:
-        book = books[service]
+        state = services[service]
         match kind:
             case "commit":
-                kept.commit(book, name)
+                kept.commit(state, name)
             case "change":
-                kept.change(book, name)
+                kept.change(state, name)
             case "deployment":
-                kept.deployment_named(book, name)
+                kept.deployment_named(state, name)
             case "incident":
-                kept.incident(book, name)
+                kept.incident(state, name)
     return TraceChain(found, kept.of(ChangeState), kept.of(DeploymentState), kept.of(IncidentState))
 
 
-def blamed(books: Books, book: ServiceState, incident: IncidentState) -> tuple[ServiceState, DeploymentState] | None:
-    """The deployment that an incident is put on, and its book: that of another service where a cause was followed."""
+def blamed(
+    services: ServiceStates, state: ServiceState, incident: IncidentState
+) -> tuple[ServiceState, DeploymentState] | None:
+    """Find the deployment that an incident is attributed to, and its service, which may be another one."""
     claimant: object = incident
     if incident.link is not None:
-        origin, book = book.service, books[incident.link[0]]
-        claimant = book.joins.entities.get(f"l/{origin} {incident.name}")
+        origin, state = state.service, services[incident.link[0]]
+        claimant = state.linked_incident(origin, incident.name)
     target = claimant.target if isinstance(claimant, Claimant) else None
-    return None if target is None else (book, target)
+    return None if target is None else (state, target)
 
 
-def gates_of(book: ServiceState, sha: str) -> dict[str, Micros]:
+def gates_of(state: ServiceState, sha: str) -> dict[str, Micros]:
     """Which stages passed for a commit that was deployed, and when: those of the others with it say nothing of it."""
-    change = book.joins.entities.get(f"c/{book.joins.commits.change_of(sha) or sha}")
-    stages = change_value(book, change, NOWHERE)["stages"] if isinstance(change, ChangeState) else []
+    change = state.change(state.commits.change_of(sha) or sha)
+    stages = change_value(state, change, NOWHERE)["stages"] if change is not None else []
     return {stage["stage"]: stage["occurred_at"] for stage in stages if stage["commit_sha"] == sha}
 
 
 class _Kept:
     """Records, as they are found; the methods are named by what one starts from."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, services: ServiceStates) -> None:
+        self._services = services
         self._kept: dict[tuple[str, str], tuple[ServiceState, Counted]] = {}
 
     def of(self, kind: type[_Kind]) -> list[tuple[ServiceState, _Kind]]:
         """The records of one kind, by when they began, then by name."""
-        kept = [(book, one) for book, one in self._kept.values() if isinstance(one, kind)]
+        kept = [(state, one) for state, one in self._kept.values() if isinstance(one, kind)]
         return sorted(kept, key=lambda held: (_began(*held), held[0].service, held[1].key))
 
-    def commit(self, book: ServiceState, sha: str) -> None:
-        change = book.joins.commits.change_of(sha)
+    def commit(self, state: ServiceState, sha: str) -> None:
+        change = state.commits.change_of(sha)
         # A commit that does not count, or that only its gates tell of, is in no change: show where it was reported.
-        held = (one for one in book.joins.entities.values() if isinstance(one, ChangeState))
-        for name in [change] if change else [one.name for one in held if sha in one.shas()]:
-            self.change(book, name)
-        self._holding(book, sha, {sha})
-        self._naming(book, sha)
+        for name in [change] if change else [one.name for one in state.changes() if sha in one.shas()]:
+            self.change(state, name)
+        self._holding(state, sha, {sha})
+        self._naming(state, sha)
 
-    def change(self, book: ServiceState, name: str) -> None:
-        self._keep(book, f"c/{name}")
-        self._holding(book, name, book.joins.commits.members(name))
+    def change(self, state: ServiceState, name: str) -> None:
+        self._keep(state, change_key(name))
+        self._holding(state, name, state.commits.members(name))
 
-    def _holding(self, book: ServiceState, name: str, shas: set[str]) -> None:
-        for one in _deployments(book):
+    def _holding(self, state: ServiceState, name: str, shas: set[str]) -> None:
+        for one in state.deployments():
             if name in one.carried or not shas.isdisjoint(one.shas):
-                self._deployment(book, one)
+                self._deployment(state, one)
 
-    def deployment_named(self, book: ServiceState, name: str) -> None:
-        for one in _deployments(book):
+    def deployment_named(self, state: ServiceState, name: str) -> None:
+        for one in state.deployments():
             if one.name == name:
-                self._deployment(book, one)
-                self._changes(book, one)
-        self._naming(book, name)
+                self._deployment(state, one)
+                self._changes(state, one)
+        self._naming(state, name)
 
-    def incident(self, book: ServiceState, name: str) -> None:
-        incident = self._keep(book, f"i/{name}")
-        found = blamed(self._books, book, incident) if isinstance(incident, IncidentState) else None
+    def incident(self, state: ServiceState, name: str) -> None:
+        incident = self._keep(state, incident_key(name))
+        found = blamed(self._services, state, incident) if isinstance(incident, IncidentState) else None
         if found is not None:
             self._keep(found[0], found[1].key)
             self._changes(*found)
 
-    def _deployment(self, book: ServiceState, deployment: DeploymentState) -> None:
-        self._keep(book, deployment.key)
+    def _deployment(self, state: ServiceState, deployment: DeploymentState) -> None:
+        self._keep(state, deployment.key)
         for claimant in deployment.incidents:
-            self._claimant(book, claimant)
+            self._claimant(state, claimant)
 
-    def _changes(self, book: ServiceState, deployment: DeploymentState) -> None:
-        for name in deployment_value(book, deployment, NOWHERE)["changes"]:
-            self._keep(book, f"c/{name}")
+    def _changes(self, state: ServiceState, deployment: DeploymentState) -> None:
+        for name in deployment_value(state, deployment, NOWHERE)["changes"]:
+            self._keep(state, change_key(name))
 
-    def _naming(self, book: ServiceState, name: str) -> None:
+    def _naming(self, state: ServiceState, name: str) -> None:
         """Incidents that name it, also where that puts them on nothing."""
-        for one in book.joins.entities.values():
-            if isinstance(one, Claimant) and one.claim and name in (one.claim.deployment_id, one.claim.sha):
-                self._claimant(book, one)
+        for one in state.claimants():
+            if one.claim and name in (one.claim.deployment_id, one.claim.sha):
+                self._claimant(state, one)
 
-    def _claimant(self, book: ServiceState, claimant: Claimant) -> None:
+    def _claimant(self, state: ServiceState, claimant: Claimant) -> None:
         if isinstance(claimant, LinkedIncidentClaim):
             link = claimant.facts[0].body
-            self._keep(self._books[link.origin], f"i/{link.incident_id}")
+            self._keep(self._services[link.origin], incident_key(link.incident_id))
         else:
-            self._keep(book, claimant.key)
+            self._keep(state, claimant.key)
 
-    def _keep(self, book: ServiceState, key: str) -> Counted | None:
-        entity = book.joins.entities.get(key)
+    def _keep(self, state: ServiceState, key: RecordKey) -> Counted | None:
+        entity = state.record(key)
         if not isinstance(entity, (ChangeState, DeploymentState, IncidentState)):
             return None
-        self._kept[book.service, key] = (book, entity)
+        self._kept[state.service, key] = (state, entity)
         return entity
 
 
-def _deployments(book: ServiceState) -> Iterator[DeploymentState]:
-    return (one for one in book.joins.entities.values() if isinstance(one, DeploymentState))
-
-
-def _began(book: ServiceState, one: Counted) -> Micros:
+def _began(state: ServiceState, one: Counted) -> Micros:
     if isinstance(one, ChangeState):
-        first = book.joins.commits.first_of(one.name)
+        first = state.commits.first_of(one.name)
         return first.at if first else 0
     return one.at if isinstance(one, IncidentState) else one.begun_at or 0

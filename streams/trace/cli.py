@@ -17,7 +17,7 @@ from streams.replay.compute import read_events
 from streams.replay.log_source import EventTimeLog
 from streams.replay.replay import told_at
 from streams.report.formatting import count, plain
-from streams.report.period_facts import Books, looks
+from streams.report.period_facts import ServiceStates, looks
 from streams.settings.installation import WorkerSettings
 from streams.terminal.os_errors import in_words
 from streams.terminal.progress import ProgressBar
@@ -35,8 +35,8 @@ def run_trace(given: argparse.Namespace, settings: WorkerSettings, now: Micros) 
     at = now if given.at is None else given.at
     notes = CommitNotes()
     try:
-        books = _books(given.events, at, settings, notes)
-        found = chain(books, find(_of_services(books, given.service), given.what))
+        services = _services(given.events, at, settings, notes)
+        found = chain(services, find(_of_services(services, given.service), given.what))
     except NotFound as error:
         return _fail(NOTHING, error)
     except Ambiguous as error:
@@ -48,37 +48,37 @@ def run_trace(given: argparse.Namespace, settings: WorkerSettings, now: Micros) 
     except OSError as error:
         return _fail(USAGE, in_words(error))
     if given.json:
-        print(json.dumps(as_json(given.what, at, books, found, notes), indent=1, sort_keys=True))
+        print(json.dumps(as_json(given.what, at, services, found, notes), indent=1, sort_keys=True))
     else:
         from streams.trace.terminal import render
 
-        sys.stdout.write(render(at, books, found, notes, colour=sys.stdout.isatty()))
+        sys.stdout.write(render(at, services, found, notes, colour=sys.stdout.isatty()))
     return 0
 
 
-def _books(name: str | None, at: Micros, settings: WorkerSettings, notes: CommitNotes) -> Books:
-    """The books as they are when all that had happened by then is known."""
+def _services(name: str | None, at: Micros, settings: WorkerSettings, notes: CommitNotes) -> ServiceStates:
+    """The service states as they are when all that had happened by then is known."""
     if name is None:
         with ProgressBar("reading") as bar:
             log = EventTimeLog(settings, bar)
-            books = _look(log.events(), at, settings.core(), notes)
+            services = _look(log.events(), at, settings.core(), notes)
         if log.refused:
             print(f"candora: left out {count(log.refused, 'message')} that the workers refused", file=sys.stderr)
-        return books
+        return services
     if name == "-":
         return _look(sorted(read_events(sys.stdin), key=told_at), at, settings.core(), notes)
     with Path(name).open(encoding="utf-8-sig") as lines:
         return _look(sorted(read_events(lines), key=told_at), at, settings.core(), notes)
 
 
-def _look(events: Iterable[EventValue], at: Micros, settings: MetricSettings, notes: CommitNotes) -> Books:
-    return next(looks(notes.listen(events), [at], settings)).books
+def _look(events: Iterable[EventValue], at: Micros, settings: MetricSettings, notes: CommitNotes) -> ServiceStates:
+    return next(looks(notes.listen(events), [at], settings)).services
 
 
-def _of_services(books: Books, globs: list[str] | None) -> list[ServiceState]:
+def _of_services(services: ServiceStates, globs: list[str] | None) -> list[ServiceState]:
     """Those of the services that were asked for. Raises NotFound if events are of others only."""
-    asked = [book for name, book in books.items() if not globs or any(fnmatchcase(name, glob) for glob in globs)]
-    if books and not asked:
+    asked = [state for name, state in services.items() if not globs or any(fnmatchcase(name, glob) for glob in globs)]
+    if services and not asked:
         raise NotFound(f"no event is of a service called {' or '.join(globs or ())}")
     return asked
 

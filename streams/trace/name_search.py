@@ -1,4 +1,4 @@
-"""What goes by a name in the books of all services. Pure."""
+"""What goes by a name in the service states of all services. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -37,16 +37,14 @@ class Ambiguous(Exception):
     """A shortened name is that of several; says which."""
 
 
-def find(books: Iterable[ServiceState], what: str) -> tuple[NamedRecord, ...]:
+def find(services: Iterable[ServiceState], what: str) -> tuple[NamedRecord, ...]:
     """Whatever has exactly this name, in every service; else the one commit or request that it is short for.
 
     Raises:
         NotFound: there is none.
         Ambiguous: it is short for several.
     """
-    known = sorted(
-        {named for book in books for entity in book.joins.entities.values() for named in _names(entity, book)}
-    )
+    known = sorted({named for state in services for entity in state.records() for named in _names(entity, state)})
     exact = tuple(one for one in known if one.name == (what.lower() if one.kind == "commit" else what))
     if exact:
         return exact
@@ -61,24 +59,24 @@ def find(books: Iterable[ServiceState], what: str) -> tuple[NamedRecord, ...]:
     return meant
 
 
-def _names(entity: Entity, book: ServiceState) -> Iterator[NamedRecord]:
+def _names(entity: Entity, state: ServiceState) -> Iterator[NamedRecord]:
     """The names that a record goes by, and those that it speaks of."""
     shas: set[str | None] = set()
     if isinstance(entity, ChangeState):
         shas.update(entity.shas(), (fact.body.merge_sha for fact in entity.facts if isinstance(fact.body, CommitFact)))
-        if entity.name not in shas | book.joins.commits.members(entity.name):
-            yield NamedRecord("change", entity.name, book.service)
+        if entity.name not in shas | state.commits.members(entity.name):
+            yield NamedRecord("change", entity.name, state.service)
     elif isinstance(entity, DeploymentState):
         shas.update(entity.shas)
         if entity.name not in shas:
-            yield NamedRecord("deployment", entity.name, book.service)
+            yield NamedRecord("deployment", entity.name, state.service)
     elif entity.claim is not None:
         shas.add(entity.claim.sha)
         if entity.claim.deployment_id is not None:
-            yield NamedRecord("deployment", entity.claim.deployment_id, book.service)
+            yield NamedRecord("deployment", entity.claim.deployment_id, state.service)
     if isinstance(entity, IncidentState):
-        yield NamedRecord("incident", entity.name, book.service)
-    yield from (NamedRecord("commit", sha, book.service) for sha in shas if sha is not None)
+        yield NamedRecord("incident", entity.name, state.service)
+    yield from (NamedRecord("commit", sha, state.service) for sha in shas if sha is not None)
 
 
 def _shortened(what: str, one: NamedRecord) -> bool:
@@ -99,6 +97,6 @@ def _unknown(what: str, known: list[NamedRecord]) -> str:
         hint = f"; an abbreviated SHA has {SHORTEST} characters at least"
     elif alike:
         hint = f"; did you mean {' or '.join(alike)}?"
-    services = len({one.service for one in known})
-    where = "1 service" if services == 1 else f"{services} services"
+    count = len({one.service for one in known})
+    where = "1 service" if count == 1 else f"{count} services"
     return f"{what} is no commit, change, deployment or incident in the events of {where}{hint}"

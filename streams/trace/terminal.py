@@ -18,7 +18,7 @@ from streams.core.service_state import ServiceState
 from streams.report.formatting import count, moment, plain, short
 from streams.terminal.console import page
 from streams.terminal.durations import length
-from streams.trace.chain import NOWHERE, Books, CommitNotes, TraceChain, gates_of
+from streams.trace.chain import NOWHERE, CommitNotes, ServiceStates, TraceChain, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
 _SHOWN: Final = 10
@@ -43,18 +43,18 @@ class TraceSection(NamedTuple):
     """A record: what it is, what became of it, and its rows."""
 
     title: str
-    state: str
+    status: str
     rows: list[TraceRow]
 
 
-def render(at: Micros, books: Books, chain: TraceChain, notes: CommitNotes, *, colour: bool = False) -> str:
+def render(at: Micros, services: ServiceStates, chain: TraceChain, notes: CommitNotes, *, colour: bool = False) -> str:
     """Forwards from a commit, a change or a deployment; backwards from an incident."""
     file = StringIO()
     console = page(file, colour=colour)
     for kind, name, service in chain.found:
         console.print(Text(plain(f"{kind} {name} of {service}")))
     console.print(Text(f"as of {moment(at)}, all times in UTC"))
-    for part in _parts(books, chain, notes):
+    for part in _parts(services, chain, notes):
         console.print()
         _print(console, part)
     for sentence in _missing(chain):
@@ -62,13 +62,13 @@ def render(at: Micros, books: Books, chain: TraceChain, notes: CommitNotes, *, c
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def _parts(books: Books, chain: TraceChain, notes: CommitNotes) -> list[TraceSection]:
+def _parts(services: ServiceStates, chain: TraceChain, notes: CommitNotes) -> list[TraceSection]:
     asked = {named.name for named in chain.found} | {one.sha for _, one in chain.deployments if one.sha}
-    changes = [_change(book, one, notes, asked) for book, one in chain.changes[:_SHOWN]]
+    changes = [_change(state, one, notes, asked) for state, one in chain.changes[:_SHOWN]]
     if len(chain.changes) > _SHOWN:
         changes.append(TraceSection(f"and {count(len(chain.changes) - _SHOWN, 'more change')}; --json has all", "", []))
-    deployments = [_deployment(book, one) for book, one in chain.deployments]
-    incidents = [_incident(books, book, one) for book, one in chain.incidents]
+    deployments = [_deployment(state, one) for state, one in chain.deployments]
+    incidents = [_incident(services, state, one) for state, one in chain.incidents]
     if all(named.kind == "incident" for named in chain.found):
         return [*incidents, *deployments, *changes]
     return [*changes, *deployments, *incidents]
@@ -85,8 +85,8 @@ def _missing(chain: TraceChain) -> Iterator[str]:
 
 
 def _print(console: Console, part: TraceSection) -> None:
-    state = (f": {part.state}", _COLOURS.get(part.state.partition(",")[0], "")) if part.state else ""
-    console.print(Text.assemble((plain(part.title), "bold"), state))
+    status = (f": {part.status}", _COLOURS.get(part.status.partition(",")[0], "")) if part.status else ""
+    console.print(Text.assemble((plain(part.title), "bold"), status))
     grid = Table.grid(padding=(0, 2, 0, 0))
     for width in (16, 9):
         grid.add_column(width=width)
@@ -96,9 +96,9 @@ def _print(console: Console, part: TraceSection) -> None:
     console.print(grid)
 
 
-def _change(book: ServiceState, one: ChangeState, notes: CommitNotes, asked: set[str]) -> TraceSection:
-    value = change_value(book, one, NOWHERE)
-    rows = list(_commits(book.service, value["commits"], value["first_commit_sha"], notes))
+def _change(state: ServiceState, one: ChangeState, notes: CommitNotes, asked: set[str]) -> TraceSection:
+    value = change_value(state, one, NOWHERE)
+    rows = list(_commits(state.service, value["commits"], value["first_commit_sha"], notes))
     silent = []
     for gate, name in _GATES.items():
         reports = [stage for stage in value["stages"] if stage["stage"] == gate]
@@ -107,7 +107,7 @@ def _change(book: ServiceState, one: ChangeState, notes: CommitNotes, asked: set
             silent.append(name)
             continue
         _, at, sha = passed[0]
-        digest = notes.digests.get((book.service, sha)) if gate == "artifact_built" else None
+        digest = notes.digests.get((state.service, sha)) if gate == "artifact_built" else None
         more = f" and {count(len(passed) - 1, 'more commit')}" if len(passed) > 1 else ""
         rows.append(
             TraceRow(
@@ -122,7 +122,7 @@ def _change(book: ServiceState, one: ChangeState, notes: CommitNotes, asked: set
         text = f"of {promotion['env']} by {promotion['deployment_id']}; {taken}"
         rows.append(TraceRow(promotion["promoted_at"], "100 %", text))
     kind = "commit" if one.name in value["commits"] else "change"
-    return TraceSection(f"{kind} {one.name} of {book.service}", "", rows)
+    return TraceSection(f"{kind} {one.name} of {state.service}", "", rows)
 
 
 def _commits(service: str, shas: list[str], first: str | None, notes: CommitNotes) -> Iterator[TraceRow]:
@@ -141,22 +141,22 @@ def _commits(service: str, shas: list[str], first: str | None, notes: CommitNote
         yield TraceRow(None, "commit", "none of it was reported")
 
 
-def _gates(book: ServiceState, sha: str) -> str:
-    passed = gates_of(book, sha)
+def _gates(state: ServiceState, sha: str) -> str:
+    passed = gates_of(state, sha)
     reported = ", ".join(name for gate, name in _GATES.items() if gate in passed)
     silent = ", ".join(name for gate, name in _GATES.items() if gate not in passed)
     parts = (f"passed: {reported}" if reported else "", f"no report of {silent}" if silent else "")
     return "; ".join(part for part in parts if part)
 
 
-def _deployment(book: ServiceState, one: DeploymentState) -> TraceSection:
-    value = deployment_value(book, one, NOWHERE)
+def _deployment(state: ServiceState, one: DeploymentState) -> TraceSection:
+    value = deployment_value(state, one, NOWHERE)
     rows = []
     if one.sha is not None:
         carried = f", carries {count(len(value['changes']), 'change')}" if value["changes"] else ""
         more = f" and {len(one.included)} included" if one.included else ""
         rows.append(TraceRow(None, "commit", f"{one.sha}{more}{carried or '; none of its commits was reported'}"))
-        rows.append(TraceRow(None, "gates", _gates(book, one.sha)))
+        rows.append(TraceRow(None, "gates", _gates(state, one.sha)))
     if value["artifact_digest"] is not None:
         rows.append(TraceRow(None, "artifact", value["artifact_digest"]))
     if value["url"] is not None:
@@ -169,29 +169,29 @@ def _deployment(book: ServiceState, one: DeploymentState) -> TraceSection:
         reason = f": {back['reason']}" if back["reason"] else ""
         happened.append(TraceRow(back["occurred_at"], "rollback", f"{back['trigger']}{reason}{to}"))
     for trouble in value["incidents"]:
-        where = f" of {trouble['service']}" if trouble["service"] != book.service else ""
+        where = f" of {trouble['service']}" if trouble["service"] != state.service else ""
         text = f"{trouble['incident_id']}{where}, {trouble['severity'] or 'no severity'}"
         happened.append(TraceRow(trouble["opened_at"], "incident", text))
     rows += sorted(happened, key=lambda row: row.at or 0)
-    rows.append(TraceRow(None, "why", why_verdict(book, one)))
-    state = f"{one.verdict}, {one.lane}" if one.lane != "normal" else one.verdict
-    return TraceSection(f"deployment {one.name} of {book.service} to {one.env}", state, rows)
+    rows.append(TraceRow(None, "why", why_verdict(state, one)))
+    status = f"{one.verdict}, {one.lane}" if one.lane != "normal" else one.verdict
+    return TraceSection(f"deployment {one.name} of {state.service} to {one.env}", status, rows)
 
 
-def _incident(books: Books, book: ServiceState, one: IncidentState) -> TraceSection:
-    value = incident_value(book, one, NOWHERE)
+def _incident(services: ServiceStates, state: ServiceState, one: IncidentState) -> TraceSection:
+    value = incident_value(state, one, NOWHERE)
     rows = []
     for number, period in enumerate(one.periods):
         text = ", ".join(said for said in (one.severity, one.title) if said) if not number else "again"
         rows.append(TraceRow(period.opened_at, "opened", text))
         if period.ended_at is not None:
             rows.append(TraceRow(period.ended_at, "restored", ""))
-    rows.append(TraceRow(None, "why", why_put(books, book, one)))
+    rows.append(TraceRow(None, "why", why_put(services, state, one)))
     if value["escaped_gates"]:
         rows.append(TraceRow(None, "escaped", ", ".join(value["escaped_gates"])))
     if value["regression_test"] is not None:
         rows.append(TraceRow(None, "test", value["regression_test"]))
-    state = "open" if one.open else ""
+    status = "open" if one.open else ""
     if one.time_to_restore is not None:
-        state = f"restored after {length(one.time_to_restore / SECOND)}"
-    return TraceSection(f"incident {one.name} of {book.service}" + (f" in {one.env}" if one.env else ""), state, rows)
+        status = f"restored after {length(one.time_to_restore / SECOND)}"
+    return TraceSection(f"incident {one.name} of {state.service}" + (f" in {one.env}" if one.env else ""), status, rows)

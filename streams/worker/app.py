@@ -24,7 +24,7 @@ from streams.worker.faust_patches import HardenedApp
 from streams.worker.faust_patches.consumer import BatchConsumer
 from streams.worker.health import HealthServer
 from streams.worker.outputs import OutputEncoder
-from streams.worker.partitions import AssignedPartitions, ShelfFactory
+from streams.worker.partitions import AssignedPartitions, PartitionStateFactory
 from streams.worker.preflight import look_again, look_at_topics
 from streams.worker.publisher import OutputPublisher
 from streams.worker.tables import ROCKSDB_OPTIONS, TABLE, StateTable, start_position
@@ -41,9 +41,9 @@ _SILENCE: Final = 2 / 3
 
 
 class WorkerApp(HardenedApp):
-    """A Faust app that reads deploy_events into shelves and publishes what they hold."""
+    """A Faust app that reads deploy_events into partition states and publishes what they hold."""
 
-    def __init__(self, settings: WorkerSettings, shelf_factory: ShelfFactory) -> None:
+    def __init__(self, settings: WorkerSettings, partition_state_factory: PartitionStateFactory) -> None:
         self.settings = settings
         self.events_topic = settings.topic("deploy_events")
         super().__init__(
@@ -59,14 +59,14 @@ class WorkerApp(HardenedApp):
             key_type=bytes,
             value_type=bytes,
             options=dict(ROCKSDB_OPTIONS) if settings.store == "rocksdb" else None,
-            on_recover=self._load_shelves,
+            on_recover=self._load_partition_states,
         )
         state = StateTable(table, self.publisher)
-        self.shelves = AssignedPartitions(shelf_factory, settings.core(), state.rows)
+        self.partition_states = AssignedPartitions(partition_state_factory, settings.core(), state.rows)
         self.pulse = Watchdog(settings.session_timeout / SECOND * _SILENCE)
         url = settings.schema_registry_url
         self.reader = BatchReader(
-            self.shelves,
+            self.partition_states,
             OutputEncoder(settings),
             self.publisher,
             state,
@@ -76,7 +76,7 @@ class WorkerApp(HardenedApp):
         self.partitions = 0
         self.health: HealthServer | None = None
         add_agent(self, self.events_topic, self.reader)
-        self.on_partitions_revoked.connect(self._drop_shelves)
+        self.on_partitions_revoked.connect(self._drop_partition_states)
         if settings.tick_interval:
             self.timer(settings.tick_interval / SECOND, on_leader=True, name="tick")(self._tick)
         self.timer(LOOK_AGAIN, name="look at the topics")(self._look_again)
@@ -114,18 +114,18 @@ class WorkerApp(HardenedApp):
 
     @override
     def start_position(self, tp: TP, committed: int | None, first: int, end: int) -> int:
-        shelf = self.shelves.get(tp.partition) if tp.topic == self.events_topic else None
-        if shelf is None:
+        partition_state = self.partition_states.get(tp.partition) if tp.topic == self.events_topic else None
+        if partition_state is None:
             return super().start_position(tp, committed, first, end)
-        return start_position(tp, committed, shelf.offset, first, end)
+        return start_position(tp, committed, partition_state.offset, first, end)
 
     # --- partitions come and go ---------------------------------------------------------------------------------------
 
-    async def _load_shelves(self) -> None:
-        await self.shelves.load(tp.partition for tp in self._held() if tp.topic == self.events_topic)
+    async def _load_partition_states(self) -> None:
+        await self.partition_states.load(tp.partition for tp in self._held() if tp.topic == self.events_topic)
 
-    async def _drop_shelves(self, *_args: Any, **_kwargs: Any) -> None:
-        self.shelves.drop()
+    async def _drop_partition_states(self, *_args: Any, **_kwargs: Any) -> None:
+        self.partition_states.drop()
 
     def _held(self) -> set[TP]:
         return set(self.consumer.assignment())
@@ -164,9 +164,9 @@ class WorkerApp(HardenedApp):
         return self._consumer.chains if isinstance(self._consumer, BatchConsumer) else {}
 
 
-def create_app(settings: WorkerSettings, shelf_factory: ShelfFactory = PartitionState) -> WorkerApp:
-    """Return the worker's app, connected to nothing yet. `shelf_factory` is for tests."""
-    return WorkerApp(settings, shelf_factory)
+def create_app(settings: WorkerSettings, partition_state_factory: PartitionStateFactory = PartitionState) -> WorkerApp:
+    """Return the worker's app, connected to nothing yet. `partition_state_factory` is for tests."""
+    return WorkerApp(settings, partition_state_factory)
 
 
 def _faust_options(settings: WorkerSettings) -> dict[str, Any]:

@@ -31,14 +31,14 @@ class BatchReader:
 
     def __init__(
         self,
-        shelves: AssignedPartitions,
+        partition_states: AssignedPartitions,
         outputs: OutputEncoder,
         publisher: OutputPublisher,
         table: StateTable,
         writers: SchemaLookup,
         pulse: Watchdog,
     ) -> None:
-        self._shelves = shelves
+        self._partition_states = partition_states
         self._outputs = outputs
         self._publisher = publisher
         self._table = table
@@ -54,38 +54,38 @@ class BatchReader:
         means the same, and ends the worker.
         """
         partition = event.message.partition
-        shelf = self._shelves.get(partition)
-        if shelf is None:
+        partition_state = self._partition_states.get(partition)
+        if partition_state is None:
             log.warning("partition %d is not held: a batch of it is left to its owner", partition)
             leave(event)
             return
         records: Any = event.value
-        dead = await self._fill(shelf, records)
-        changes = shelf.collect()
+        dead = await self._fill(partition_state, records)
+        changes = partition_state.collect()
         self._pulse.check()
         await self._publisher.publish(self._outputs.messages(changes, dead))
         self._pulse.check()
-        if self._shelves.get(partition) is shelf:
+        if self._partition_states.get(partition) is partition_state:
             await self._table.write(partition, changes.rows)
-        if self._shelves.get(partition) is shelf:
+        if self._partition_states.get(partition) is partition_state:
             settle(event)
         else:
             log.warning("partition %d was taken away while a batch of it was being read", partition)
             leave(event)
 
-    async def _fill(self, shelf: PartitionStateLike, records: Sequence[RawRecord]) -> list[DeadLetterValue]:
-        """Let a shelf read the messages of a batch; returns those that are refused."""
+    async def _fill(self, partition_state: PartitionStateLike, records: Sequence[RawRecord]) -> list[DeadLetterValue]:
+        """Let a partition state read the messages of a batch; returns those that are refused."""
         if self.intake is None:
             raise RuntimeError("a batch came before the topics were looked at")
         intake, start = self.intake, 0
         dead: dict[int, DeadLetterValue] = {}
         moments = [(intake.append_time(record), record.offset) for record in records]
         while start < len(records):
-            end = start + shelf.begin(moments[start:])
+            end = start + partition_state.begin(moments[start:])
             of_key: dict[bytes | None, list[int]] = {}
             for position in range(start, end):
                 of_key.setdefault(records[position].key, []).append(position)
-            by_service = chain.from_iterable(of_key.values())  # a service at a time, as the shelf likes it
+            by_service = chain.from_iterable(of_key.values())  # a service at a time, as the partition state likes it
             for taken, position in enumerate(by_service, 1):
                 record, event = records[position], None
                 try:
@@ -94,12 +94,12 @@ class BatchReader:
                     event = await self._learned(record, unknown, position, dead)
                 except ContractError as error:
                     dead[position] = dead_letter(record, error)
-                refusal = shelf.take(event, position - start)
+                refusal = partition_state.take(event, position - start)
                 if refusal is not None:
                     dead[position] = dead_letter(record, refused(refusal))
                 if taken % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
-            shelf.finish()
+            partition_state.finish()
             start = end
         return [dead[position] for position in sorted(dead)]
 

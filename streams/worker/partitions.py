@@ -1,4 +1,4 @@
-"""The shelves of the partitions that this worker holds: rebuilt from the table whenever partitions are assigned."""
+"""Hold the state of the assigned partitions: restored from the table whenever partitions are assigned."""
 
 import asyncio
 import logging
@@ -15,14 +15,14 @@ Rows = Iterable[tuple[str, Sequence[Any]]]
 
 
 class PartitionStateLike(Protocol):
-    """All books of one partition, as `streams.core.partition_state.Shelf` keeps them."""
+    """All service states of one partition, as `streams.core.partition_state.Partition state` keeps them."""
 
     @property
     def offset(self) -> int:
         """The last message read; -1 for none."""
 
     def restore(self, rows: Rows, /) -> None:
-        """Rebuild the books from stored rows, in any order."""
+        """Rebuild the service states from stored rows, in any order."""
 
     def begin(self, moments: Sequence[tuple[Micros, int]], /) -> int:
         """Begin to read messages: append time and offset of each. The answer says how many of them in one go."""
@@ -37,46 +37,46 @@ class PartitionStateLike(Protocol):
         """Take what changed since the last time."""
 
 
-ShelfFactory = Callable[[int, MetricSettings], PartitionStateLike]
+PartitionStateFactory = Callable[[int, MetricSettings], PartitionStateLike]
 
 
 class AssignedPartitions:
-    """One shelf for each partition held.
+    """One partition state for each partition held.
 
-    All are dropped at every rebalance and rebuilt after it, those of retained partitions too: such a shelf may have
+    All are dropped at every rebalance and restored after it, those of retained partitions too: such a state may have
     read messages whose outputs and rows were never confirmed. It would take them for known when they are read again,
     and publish nothing.
     """
 
-    def __init__(self, factory: ShelfFactory, settings: MetricSettings, rows: Callable[[int], Rows]) -> None:
+    def __init__(self, factory: PartitionStateFactory, settings: MetricSettings, rows: Callable[[int], Rows]) -> None:
         self._factory = factory
         self._settings = settings
         self._rows = rows
-        self._shelves: dict[int, PartitionStateLike] = {}
+        self._partition_states: dict[int, PartitionStateLike] = {}
         self._epoch = 0
 
     def get(self, partition: int) -> PartitionStateLike | None:
-        """The shelf of a partition; None if it is not held."""
-        return self._shelves.get(partition)
+        """The partition state of a partition; None if it is not held."""
+        return self._partition_states.get(partition)
 
     def drop(self) -> None:
-        """Forget all shelves: the partitions may be another's."""
+        """Forget all partition states: the partitions may be another's."""
         self._epoch += 1
-        self._shelves.clear()
+        self._partition_states.clear()
 
     async def load(self, partitions: Iterable[int]) -> None:
-        """Make the shelves of the partitions now held. The event loop goes on meanwhile."""
+        """Make the partition states of the partitions now held. The event loop goes on meanwhile."""
         self.drop()
         epoch = self._epoch
         for partition in sorted(partitions):
-            shelf, count = await asyncio.to_thread(self._restored, partition)
+            partition_state, count = await asyncio.to_thread(self._restored, partition)
             if self._epoch != epoch:
                 return
-            self._shelves[partition] = shelf
+            self._partition_states[partition] = partition_state
             log.info("partition %d: state restored from %d rows", partition, count)
 
     def _restored(self, partition: int) -> tuple[PartitionStateLike, int]:
         rows = list(self._rows(partition))
-        shelf = self._factory(partition, self._settings)
-        shelf.restore(rows)
-        return shelf, len(rows)
+        partition_state = self._factory(partition, self._settings)
+        partition_state.restore(rows)
+        return partition_state, len(rows)

@@ -19,7 +19,7 @@ from streams.terminal.version import describe
 from streams.worker.app import WorkerApp, create_app
 from streams.worker.faust_patches import WrongFaustError
 from streams.worker.logs import configure_logging
-from streams.worker.partitions import ShelfFactory
+from streams.worker.partitions import PartitionStateFactory
 
 log: Final = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ USAGE: Final = 2
 """Exit code for settings that cannot work."""
 
 GC_THRESHOLDS: Final = (1_000_000, 20, 100)
-"""Look for garbage more rarely: books are many small objects that live long, and looking costs a fifth of the speed."""
+"""Collect garbage less often: the state is many small, long-lived objects, and a scan costs a fifth of the speed."""
 
 
 class PromptWorker(faust.Worker):
@@ -59,7 +59,7 @@ def _give_up(patience: float) -> None:
     os._exit(1)
 
 
-def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = PartitionState) -> NoReturn:
+def run_worker(settings: WorkerSettings, partition_state_factory: PartitionStateFactory = PartitionState) -> NoReturn:
     """Run a worker until SIGTERM or SIGINT, and exit with 0; with another code if it crashed.
 
     On a signal it finishes the batches in hand, commits and stops. With static membership its partitions stay its own
@@ -68,7 +68,7 @@ def run_worker(settings: WorkerSettings, shelf_factory: ShelfFactory = Partition
     configure_logging(settings.log_format)
     gc.set_threshold(*GC_THRESHOLDS)
     try:
-        app = create_app(settings, shelf_factory)
+        app = create_app(settings, partition_state_factory)
     except (SecurityError, WrongFaustError) as error:
         log.critical("%s", error)
         raise SystemExit(USAGE) from None
@@ -149,5 +149,7 @@ class AppThread(Generic[App]):
 class WorkerThread(AppThread[WorkerApp]):
     """A worker inside of another program. `app.why_not_ready()` says how far it is."""
 
-    def __init__(self, settings: WorkerSettings, shelf_factory: ShelfFactory = PartitionState) -> None:
-        super().__init__(lambda: create_app(settings, shelf_factory))
+    def __init__(
+        self, settings: WorkerSettings, partition_state_factory: PartitionStateFactory = PartitionState
+    ) -> None:
+        super().__init__(lambda: create_app(settings, partition_state_factory))

@@ -1,4 +1,4 @@
-"""A program to measure: one shelf alone in a process, and the memory that its deployments take.
+"""A program to measure: one partition state alone in a process, and the memory that its deployments take.
 
 Called with number of events, services and the file for the answer: [bytes before, bytes after, deployments]. Before:
 everything is imported and one event was read.
@@ -22,15 +22,15 @@ STEP: Final = 5_000_000
 
 def main() -> None:
     count, services, answer = sys.argv[1:]
-    shelf = PartitionState(0, MetricSettings())
+    partition_state = PartitionState(0, MetricSettings())
     before = started = 0
     for offset, event in enumerate(load(int(count), int(services), time.time_ns() // 1000, step=STEP)):
-        shelf.read(event, event["occurred_at"], offset)
+        partition_state.read(event, event["occurred_at"], offset)
         started += event["event_type"] == "canary_started"
         if offset % BATCH == 0:
-            shelf.collect()
+            partition_state.collect()
             before = before or held()
-    shelf.collect()
+    partition_state.collect()
     Path(answer).write_text(json.dumps([before, held(), started]), "utf-8")
 
 

@@ -1,6 +1,6 @@
 """Memory over a year of churn: services and deployments come and go, and what is past must go with them.
 
-`BENCH_EVENTS` (1,000,000) events through one shelf, spread over 400 days of append times, with a tick every 15 minutes
+`BENCH_EVENTS` (1,000,000) events through one partition, spread over 400 days of append times, a tick every 15 minutes
 and a batch of a thousand messages at a time, as a worker reads them. About fifty services live at any time, each for
 thirty days. Ten times on the way the process's memory, the objects of the core, and the rows that would be stored.
 
@@ -103,22 +103,22 @@ def look(count: int, clock: Micros, stored: dict[str, int]) -> Look:
 
 def test_memory_stays_level_while_services_and_deployments_come_and_go() -> None:
     count = setting("BENCH_EVENTS", 1_000_000)
-    shelf, stored, looks = PartitionState(0, MetricSettings()), dict[str, int](), list[Look]()
+    partition_state, stored, looks = PartitionState(0, MetricSettings()), dict[str, int](), list[Look]()
     offset = read = 0
     clock = events.DAY_1
     began = time.perf_counter()
     for event in islice(year(count), count):
         while event["occurred_at"] > clock + 15 * MINUTE:
             clock += 15 * MINUTE
-            shelf.read(None, clock, offset)
+            partition_state.read(None, clock, offset)
             offset += 1
         clock = max(clock, event["occurred_at"])
-        shelf.read(event, clock, offset)
+        partition_state.read(event, clock, offset)
         offset, read = offset + 1, read + 1
         if read % BATCH == 0:
-            store(shelf, stored)
+            store(partition_state, stored)
         if read % (count // LOOKS) == 0:
-            store(shelf, stored)
+            store(partition_state, stored)
             looks.append(look(read, clock, stored))
     table(looks, read / (time.perf_counter() - began))
     half = looks[len(looks) // 2 - 1]
@@ -129,9 +129,9 @@ def test_memory_stays_level_while_services_and_deployments_come_and_go() -> None
         assert later.rss <= half.rss * 1.5
 
 
-def store(shelf: PartitionState, stored: dict[str, int]) -> None:
+def store(partition_state: PartitionState, stored: dict[str, int]) -> None:
     """Remember how long each row is; a row of None is deleted."""
-    for key, row in shelf.collect().rows:
+    for key, row in partition_state.collect().rows:
         if row is None:
             stored.pop(key, None)
         else:

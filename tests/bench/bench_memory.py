@@ -1,4 +1,4 @@
-"""Bytes of memory for each live deployment: of a shelf alone, of a worker that has read them, of one that came back.
+"""Bytes of memory for each live deployment: in a bare partition state, in a worker, in a worker that was restored.
 
 `BENCH_DEPLOYMENTS` (100,000) deployments with all their events (three commits, four gates, a start and an end, now and
 then an incident), all younger than the longest window, so all of them live. Resident memory (RSS) of the process, less

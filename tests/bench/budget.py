@@ -54,27 +54,27 @@ def spend(messages: Iterable[tuple[bytes, bytes]], partitions: int) -> Stopwatch
     """Do with framed events (key and value) what a worker does, in batches, and take the time."""
     watch, settings = Stopwatch(), WorkerSettings()
     decode, outputs = pinned_decoder("deploy_event").decode, OutputEncoder(settings)
-    shelves = [PartitionState(each, settings.core()) for each in range(partitions)]
+    partition_states = [PartitionState(each, settings.core()) for each in range(partitions)]
     waiting: list[list[tuple[bytes, bytes]]] = [[] for _ in range(partitions)]
     offsets = [0] * partitions
 
     def read(partition: int) -> None:
-        shelf, messages, first = shelves[partition], waiting[partition], offsets[partition]
+        partition_state, messages, first = partition_states[partition], waiting[partition], offsets[partition]
         known = [(event["event_type"], event["occurred_at"]) for event in (decode(value) for _, value in messages)]
         moments = [(occurred_at, first + at) for at, (_, occurred_at) in enumerate(known)]
         start = 0
         while start < len(messages):
-            end = start + watch.time(EDGES, "", shelf.begin, moments[start:])
+            end = start + watch.time(EDGES, "", partition_state.begin, moments[start:])
             for at in sorted(range(start, end), key=lambda at: messages[at][0]):
                 kind = known[at][0]
                 watch.events[kind] += 1
                 event = watch.time("decode", kind, decode, messages[at][1])
                 watch.time("check", kind, check_event, event)
-                watch.time("Shelf.take", kind, shelf.take, event, at - start)
-            watch.time(EDGES, "", shelf.finish)
+                watch.time("Shelf.take", kind, partition_state.take, event, at - start)
+            watch.time(EDGES, "", partition_state.finish)
             start = end
         offsets[partition] += len(messages)
-        changes = watch.time("Shelf.collect", "", shelf.collect)
+        changes = watch.time("Shelf.collect", "", partition_state.collect)
         watch.time("encode the outputs", "", list, outputs.messages(changes, ()))
         watch.time("encode the state", "", _encode_rows, partition, changes.rows)
         messages.clear()

@@ -59,7 +59,7 @@ def test_an_exception_while_reading_exits_with_1_and_commits_nothing_of_its_batc
         eventually(installation.all_committed, "all commits")
     before = installation.committed()
     installation.send([*commits(40), events.commit("x", now(), service="broken")])
-    worker = installation.process(processes, shelf="FailingShelf")
+    worker = installation.process(processes, partition_state="FailingPartitionState")
     assert worker.wait(40) == 1
     assert "a bug" in worker.tail(2000)
     broken = events.commit("x", now(), service="broken")

@@ -121,7 +121,7 @@ def store_first() -> None:
 
 
 def forget_folds() -> None:
-    """A restored shelf no longer knows which records it has closed."""
+    """A restored partition state no longer knows which records it has closed."""
 
     def no_names(_row: Sequence[Any]) -> "array[int]":
         return array("Q")

@@ -86,19 +86,19 @@ def home_of(event: EventValue) -> int:
 def run_log(lines: Sequence[Line], batch: int) -> None:
     """Read a log and stop after every batch: nothing may fail, all that is published must follow the contract.
 
-    After each batch a second shelf is restored from the stored rows; what it counts must be the same.
+    After each batch a second partition state is restored from the stored rows; what it counts must be the same.
     """
-    shelf = PartitionState(0, SETTINGS)
+    partition_state = PartitionState(0, SETTINGS)
     stored: dict[str, bytes] = {}
     links: list[EventValue] = []
     for start in range(0, len(lines), batch):
         for offset, (event, append_time) in enumerate(lines[start : start + batch], start):
-            shelf.read(event, append_time, offset)
-        changes = shelf.collect()
+            partition_state.read(event, append_time, offset)
+        changes = partition_state.collect()
         check_published(changes)
         links += changes.links
         store(stored, changes)
-        check_restored(shelf, stored)
+        check_restored(partition_state, stored)
     check_links(links)
 
 
@@ -124,28 +124,28 @@ def check_published(changes: PartitionChanges) -> None:
 
 
 def check_links(links: Iterable[EventValue]) -> None:
-    """What one book tells another is an event like any other."""
+    """What one service state tells another is an event like any other."""
     intake = new_intake()
     for link in links:
         record = message(EVENTS.encode(link), link["service"].encode(), link["occurred_at"] + 999, home_of(link))
         assert intake.read(record) == link
 
 
-def check_restored(shelf: PartitionState, stored: Mapping[str, bytes]) -> None:
-    """A shelf restored from the rows, given backwards, stores and counts the same."""
+def check_restored(partition_state: PartitionState, stored: Mapping[str, bytes]) -> None:
+    """A partition state restored from the rows, given backwards, stores and counts the same."""
     again = PartitionState(0, SETTINGS)
     again.restore([(key, msgspec.msgpack.decode(row)) for key, row in reversed(list(stored.items()))])
-    assert counted(again) == counted(shelf)
-    assert (again.clock, again.offset) == (shelf.clock, shelf.offset)
+    assert counted(again) == counted(partition_state)
+    assert (again.clock, again.offset) == (partition_state.clock, partition_state.offset)
     assert again.collect() == ([], [], [], [], [], [])
 
 
-def counted(shelf: PartitionState) -> dict[tuple[str, str], CountersValue]:
+def counted(partition_state: PartitionState) -> dict[tuple[str, str], CountersValue]:
     """The counters of every service and env in which anything was counted."""
     found = {
         (service, name): environment.counters.to_value()
-        for service, book in shelf.books.items()
-        for name, environment in book.environments.items()
+        for service, state in partition_state.services.items()
+        for name, environment in state.environments.items()
     }
     return {key: counters for key, counters in found.items() if not _is_nothing(counters)}
 

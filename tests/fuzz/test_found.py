@@ -43,7 +43,7 @@ def test_half_a_character_is_refused_when_it_is_read() -> None:
 
 def test_two_records_never_share_a_key(tmp_path: Path) -> None:
     """On a compacted topic one of the two would be lost: service a, incident b/c and service a/b, incident c."""
-    shelf = PartitionState(0, MetricSettings())
+    partition_state = PartitionState(0, MetricSettings())
     at = events.DAY_1
     found = [
         events.opened("b/c", at, service="a"),
@@ -54,7 +54,7 @@ def test_two_records_never_share_a_key(tmp_path: Path) -> None:
         events.commit("c0", at, service="a/b", change="c"),
     ]
     for offset, event in enumerate(found):
-        shelf.read(event, at + DAY, offset)
+        partition_state.read(event, at + DAY, offset)
     outputs = OutputEncoder(WorkerSettings(data_dir=tmp_path))
-    keys = [(one.topic, one.key) for one in outputs.messages(shelf.collect(), [])]
+    keys = [(one.topic, one.key) for one in outputs.messages(partition_state.collect(), [])]
     assert len(keys) == len(set(keys))

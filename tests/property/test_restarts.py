@@ -101,7 +101,7 @@ class TestBatches:
         at_once, singly = again(topic), again(topic)
         at_once.read(len(at_once.log))
         for offset, line in enumerate(singly.log):
-            singly.shelf.read(line.event, line.append_time, offset)
+            singly.partition_state.read(line.event, line.append_time, offset)
         for partition in (at_once, singly):
             partition.collect()
         assert at_once.stored == singly.stored

@@ -71,7 +71,7 @@ def read(lines: list[Line], settings: MetricSettings) -> tuple[Partition, list[L
     partition.log = lines
     taken: list[Line] = []
     for line in lines:
-        refusal = partition.shelf.read(line.event, line.append_time, partition.position)
+        refusal = partition.partition_state.read(line.event, line.append_time, partition.position)
         taken.append(line if refusal is None else Line(None, line.append_time))
         partition.position += 1
         partition.collect()
@@ -114,8 +114,11 @@ class TestClosing:
         partition, _ = read(log, SHORT)
         before = numbers(partition)
         for line in log:
-            if line.event is not None and owner_of(line.event) in partition.shelf.books[line.event["service"]].closed:
-                refusal = partition.shelf.read(line.event, END + 6 * HOUR, partition.position)
+            if (
+                line.event is not None
+                and owner_of(line.event) in partition.partition_state.services[line.event["service"]].closed
+            ):
+                refusal = partition.partition_state.read(line.event, END + 6 * HOUR, partition.position)
                 assert refusal == "record_closed"
                 partition.position += 1
                 partition.collect()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from schemas.values import DAY, EventValue, Micros
 from streams.core.settings import MetricSettings
 from tests.support.histories import LAST, clocks, histories, rules, windows
-from tests.support.log_replay import Records, Topic, by_shelf, played, said, summaries
+from tests.support.log_replay import Records, Topic, by_partition_state, played, said, summaries
 from tests.support.oracle import Facts, facts, reference
 
 
@@ -15,7 +15,7 @@ class TestNumbers:
 
     @given(histories, clocks, rules, windows)
     def test_same(self, history: list[EventValue], at: Micros, settings: MetricSettings, window: Micros) -> None:
-        assert said(by_shelf(history, at, settings, window)) == said(reference(history, at, settings, window))
+        assert said(by_partition_state(history, at, settings, window)) == said(reference(history, at, settings, window))
 
 
 class TestSliding:
@@ -131,5 +131,5 @@ class TestPartitions:
         window = settings.windows[0]
         topic = played(history, at, settings, partitions=2, batch=batch)
         apart = Records.of(topic)
-        together = by_shelf(history, at, settings, window)
+        together = by_partition_state(history, at, settings, window)
         assert said(summaries(apart, window)) == said(together)

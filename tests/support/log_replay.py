@@ -1,4 +1,4 @@
-"""A `deploy_events` topic in memory, with a shelf at each partition, what it has stored and what it has published.
+"""A `deploy_events` topic in memory: for each partition its state, what it has stored and what it has published.
 
 It does what a worker does around the core (outputs first, then the rows, then the position) and can stop at any place.
 """
@@ -96,7 +96,7 @@ def dips(before: CountersValue, after: CountersValue) -> list[str]:
 
 
 class Partition:
-    """One partition and the shelf that reads it."""
+    """One partition and the partition state that reads it."""
 
     def __init__(self, number: int, settings: MetricSettings) -> None:
         self.number = number
@@ -105,22 +105,24 @@ class Partition:
         self.position = 0
         self.stored: dict[str, bytes] = {}
         self.published = Published()
-        self.shelf = PartitionState(number, settings)
+        self.partition_state = PartitionState(number, settings)
 
     def read(self, count: int) -> None:
         """Read the next messages as a worker does, service by service."""
         end = min(self.position + count, len(self.log))
         while self.position < end:
             lines = self.log[self.position : end]
-            taken = self.shelf.begin([(line.append_time, self.position + at) for at, line in enumerate(lines)])
+            taken = self.partition_state.begin(
+                [(line.append_time, self.position + at) for at, line in enumerate(lines)]
+            )
             for at in sorted(range(taken), key=lambda at: _service(lines[at])):
-                self.shelf.take(lines[at].event, at)
-            self.shelf.finish()
+                self.partition_state.take(lines[at].event, at)
+            self.partition_state.finish()
             self.position += taken
 
     def collect(self, rows: int | None = None) -> list[EventValue]:
         """Publish and then store what changed, or only its first `rows` rows; the events for other services."""
-        changes = self.shelf.collect()
+        changes = self.partition_state.collect()
         self.published.take(changes)
         for key, row in changes.rows[:rows]:
             if row is None:
@@ -131,9 +133,9 @@ class Partition:
 
     def restart(self, back: int = 0, order: Callable[[list[str]], Sequence[str]] = list) -> None:
         """Forget everything but the stored rows, given in any order, and go back some messages."""
-        self.shelf = PartitionState(self.number, self.settings)
+        self.partition_state = PartitionState(self.number, self.settings)
         keys = order(list(self.stored))
-        self.shelf.restore([(key, msgspec.msgpack.decode(self.stored[key])) for key in keys])
+        self.partition_state.restore([(key, msgspec.msgpack.decode(self.stored[key])) for key in keys])
         self.position = max(0, self.position - back)
 
 
@@ -245,14 +247,14 @@ def summary(metrics: MetricsValue, incidents: Iterable[IncidentRecordValue], win
     }
 
 
-def by_shelf(
+def by_partition_state(
     events: Iterable[EventValue], at: Micros, settings: MetricSettings, window: Micros
 ) -> dict[str, EnvSummary]:
     """The reading of the core."""
     return summaries(Records.of(played(list(events), at, settings)), window)
 
 
-READINGS: Final[Mapping[str, Reading]] = {"shelf": by_shelf, "reference": reference}
+READINGS: Final[Mapping[str, Reading]] = {"shelf": by_partition_state, "reference": reference}
 """The two readings of the specification."""
 
 

@@ -1,7 +1,6 @@
 """The tables of docs/reference.md, made from the code: `make reference` writes them, a test holds them to it."""
 
 import json
-import re
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -80,14 +79,11 @@ def _metrics() -> list[str]:
 
 def _life() -> list[str]:
     rows = [
-        f"    {_state(stage)} --> {verdict}" + (f": {event}" if event else "")
-        for (stage, event), verdict in LIFE.items()
+        f"    {phase} --> {verdict}" + (f": {condition}" if condition != "otherwise" else "")
+        for phase, conditions in LIFE.items()
+        for condition, verdict in conditions
     ]
     return ["```mermaid", "stateDiagram-v2", *rows, "```"]
-
-
-def _state(stage: str) -> str:
-    return re.sub(r"\W", "_", stage)
 
 
 PARTS: Final = {"events": _events(), "topics": _topics(), "metrics": _metrics(), "the life of a deployment": _life()}

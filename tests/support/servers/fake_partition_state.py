@@ -1,4 +1,4 @@
-"""A shelf that only counts: how many events of each service it read, in one row and one record per service."""
+"""A partition state that only counts the events of each service, in one row and one record per service."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from streams.core.partition_state import PartitionChanges
 from streams.core.settings import MetricSettings
 
 
-class CountingShelf:
+class CountingPartitionState:
     """Stands in for `streams.core.partition_state.PartitionState`.
 
     A row says up to which offset it counted, so nothing counts twice.
@@ -77,7 +77,7 @@ class CountingShelf:
         }
 
 
-class FailingShelf(CountingShelf):
+class FailingPartitionState(CountingPartitionState):
     """Breaks on an event of the service `broken`, as a bug of ours would."""
 
     @override

@@ -1,6 +1,6 @@
 """Everything that an operator runs, on the broker of a test: topics, workers, serving and `candora-ci`, as processes.
 
-And the proof of what they publish: the log is read back, and a shelf for each partition says what should stand there.
+And the proof of what they publish: the log is read back into fresh partition states, which say what should be there.
 """
 
 import json
@@ -208,7 +208,7 @@ class Worker:
 
 
 class Recomputed(NamedTuple):
-    """What a shelf at each partition makes of the log, and what it should never see."""
+    """What a partition state at each partition makes of the log, and what it should never see."""
 
     records: Records
     refused: dict[Place, str]
@@ -218,7 +218,7 @@ class Recomputed(NamedTuple):
 def recompute(installation: Installation, upto: Mapping[int, int] | None = None) -> Recomputed:
     """Read deploy_events back, with its append times, up to what was acknowledged, and make its records anew."""
     decoder = pinned_decoder("deploy_event")
-    shelves = [PartitionState(partition, installation.settings) for partition in range(PARTITIONS)]
+    partition_states = [PartitionState(partition, installation.settings) for partition in range(PARTITIONS)]
     refused: dict[Place, str] = {}
     for message in installation.read("deploy_events", installation.committed() if upto is None else upto):
         partition, offset, append_time = partition_in(message), offset_in(message), message.timestamp()[1] * 1000
@@ -232,12 +232,12 @@ def recompute(installation: Installation, upto: Mapping[int, int] | None = None)
         except (ContractError, WrongPlace) as error:
             event = None
             refused[Place(partition, offset)] = error.reason
-        refusal = shelves[partition].read(event, append_time, offset)
+        refusal = partition_states[partition].read(event, append_time, offset)
         if refusal is not None:
             refused[Place(partition, offset)] = refusal
     seen = Published()
-    for shelf in shelves:
-        seen.take(shelf.collect())
+    for partition_state in partition_states:
+        seen.take(partition_state.collect())
     return Recomputed(Records(seen.deployments, seen.incidents, seen.changes, seen.metrics), refused)
 
 

@@ -15,12 +15,12 @@ from schemas.ids import pinned_decoder
 from schemas.topics import load_topics
 from schemas.values import SECOND, EventValue, Micros
 from streams.settings.installation import WorkerSettings
-from streams.worker.partitions import ShelfFactory
+from streams.worker.partitions import PartitionStateFactory
 from streams.worker.run import WorkerThread
 from streams.worker.tables import decode_row
 from tests.support import events
 from tests.support.log import Log
-from tests.support.servers.fake_partition_state import CountingShelf
+from tests.support.servers.fake_partition_state import CountingPartitionState
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import POLL, Process, Processes, packages_env
 
@@ -56,7 +56,7 @@ class Installation(Log):
     folder: Path
     partitions: int = 4
     sent: Counter[str] = field(default_factory=Counter)
-    """How many events of each service were sent: what the counting shelf must come to."""
+    """How many events of each service were sent: what the counting partition state must come to."""
 
     @classmethod
     def create(cls, kafka: KafkaBroker, prefix: str, folder: Path, partitions: int = 4) -> "Installation":
@@ -92,11 +92,15 @@ class Installation(Log):
         }
         return WorkerSettings(**{**given, **changes})
 
-    def thread(self, name: str = "a", factory: ShelfFactory = CountingShelf, **changes: Any) -> WorkerThread:
+    def thread(
+        self, name: str = "a", factory: PartitionStateFactory = CountingPartitionState, **changes: Any
+    ) -> WorkerThread:
         """A worker in this process."""
         return WorkerThread(self.settings(name, **changes), factory)
 
-    def process(self, processes: Processes, name: str = "a", shelf: str = "CountingShelf", **environ: str) -> Process:
+    def process(
+        self, processes: Processes, name: str = "a", partition_state: str = "CountingPartitionState", **environ: str
+    ) -> Process:
         """A worker in a process of its own."""
         settings = {
             "CANDORA_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
@@ -110,7 +114,7 @@ class Installation(Log):
             "CANDORA_WEB_PORT": "0",
         }
         env = packages_env() | settings | environ
-        return processes.start(sys.executable, str(MAIN), shelf, env=env, name=f"worker {name}")
+        return processes.start(sys.executable, str(MAIN), partition_state, env=env, name=f"worker {name}")
 
     # --- what goes in -------------------------------------------------------------------------------------------------
 
@@ -145,11 +149,11 @@ class Installation(Log):
         return rows
 
     def counts(self) -> dict[str, int]:
-        """The counts of the counting shelf, as stored."""
+        """The counts of the counting partition state, as stored."""
         return {key: row[0] for (_, key), row in self.rows().items() if key != "partition"}
 
     def published_counts(self) -> dict[str, int]:
-        """The counts of the counting shelf, as published: the last record of each service."""
+        """The counts of the counting partition state, as published: the last record of each service."""
         decoder = pinned_decoder("change")
         found = (decoder.decode(message.value() or b"") for message in self.read("changes"))
         return {record["service"]: record["revisions"] for record in found}

@@ -140,8 +140,10 @@ class TestEventsBehind:
         reader = replay()
         read(reader, log, {}, log.ends)
         service = key.partition("/")[0]
-        shelf = reader.shelves[home(service)]
-        return events_behind(kinds()[KINDS[topic]], key.encode(), shelf.books[service], shelf.partition)
+        partition_state = reader.partition_states[home(service)]
+        return events_behind(
+            kinds()[KINDS[topic]], key.encode(), partition_state.services[service], partition_state.partition
+        )
 
     @pytest.mark.parametrize(
         ("topic", "key", "offsets"),

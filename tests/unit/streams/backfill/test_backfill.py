@@ -193,11 +193,11 @@ def test_a_step_below_a_second_is_refused(capsys: pytest.CaptureFixture[str]) ->
 def test_counters_of_what_was_imported_end_where_those_of_the_workers_do() -> None:
     """Workers that get ninety days at once know of every reopening before they count; so does the replay of these."""
     events, rules = company_events(), MetricSettings()
-    shelf, at_once = PartitionState(0, rules), {}
+    partition_state, at_once = PartitionState(0, rules), {}
     for offset, event in enumerate([*events, None, None]):
         at = END + 2 * DAY if event else END + (2 + offset - len(events)) * DAY + HOUR
-        assert shelf.read(event, at, offset) is None
-    for value in shelf.collect().metrics:
+        assert partition_state.read(event, at, offset) is None
+    for value in partition_state.collect().metrics:
         at_once[value["service"], value["env"]] = restored(value)
 
     def last(imported: Sequence[EventValue]) -> dict[tuple[str, str], tuple[HistogramValue, int]]:

@@ -16,13 +16,13 @@ LONGEST_SUM: Final = 2**63 - 1
 
 
 def read(*found: EventValue, at: Micros) -> PartitionChanges:
-    """What one shelf says after these events and a tick a week later."""
-    shelf = PartitionState(0, SETTINGS)
+    """What one partition state says after these events and a tick a week later."""
+    partition_state = PartitionState(0, SETTINGS)
     for offset, event in enumerate(found):
         check_event(event)
-        shelf.read(event, at, offset)
-    shelf.read(None, at + 7 * DAY, len(found))
-    return shelf.collect()
+        partition_state.read(event, at, offset)
+    partition_state.read(None, at + 7 * DAY, len(found))
+    return partition_state.collect()
 
 
 def test_lengths_of_thousands_of_years_still_make_a_record() -> None:
@@ -63,21 +63,24 @@ def test_incidents_whose_names_only_look_the_same_are_two() -> None:
 
 def test_what_lost_against_an_event_of_a_record_since_closed_stays_lost() -> None:
     """Of two contents of one id the earlier counts, also after the record it was in was closed, and after a restart."""
-    shelf, at = PartitionState(0, SETTINGS), events.DAY_1
+    partition_state, at = PartitionState(0, SETTINGS), events.DAY_1
     later = at + 4000 * DAY
-    shelf.read(events.stage("tests_passed", "c1", at, id_label="same"), at, 0)
-    shelf.read(events.opened("i", later, id_label="same"), later, 1)
+    partition_state.read(events.stage("tests_passed", "c1", at, id_label="same"), at, 0)
+    partition_state.read(events.opened("i", later, id_label="same"), later, 1)
     again = PartitionState(0, SETTINGS)
-    again.restore([(key, row) for key, row in shelf.collect().rows if row is not None])
-    first, second = (one.books[events.SERVICE].environment("").counters.conflicts for one in (shelf, again))
+    again.restore([(key, row) for key, row in partition_state.collect().rows if row is not None])
+    first, second = (
+        one.services[events.SERVICE].environment("").counters.conflicts for one in (partition_state, again)
+    )
     assert (first, second) == (1, 1)
-    for one in (shelf, again):
-        assert one.books[events.SERVICE].environment("prod").tally["open"] == 0
+    for one in (partition_state, again):
+        assert one.services[events.SERVICE].environment("prod").tally["open"] == 0
 
 
 def test_what_is_sent_in_a_loop_fills_its_record_and_no_more() -> None:
-    shelf = PartitionState(0, SETTINGS)
+    partition_state = PartitionState(0, SETTINGS)
     answers = [
-        shelf.read(events.opened("i", events.DAY_1 + number), events.DAY_1 + DAY, number) for number in range(1_002)
+        partition_state.read(events.opened("i", events.DAY_1 + number), events.DAY_1 + DAY, number)
+        for number in range(1_002)
     ]
     assert answers == [None] * 1_000 + ["record_full"] * 2

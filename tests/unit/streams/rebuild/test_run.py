@@ -17,7 +17,7 @@ from streams.rebuild.run import MOST_EXAMPLES, Rebuild, RebuildResult, next_name
 from streams.settings.installation import WorkerSettings
 from streams.worker.outputs import OutputEncoder
 from tests.support import events
-from tests.support.servers.fake_partition_state import CountingShelf
+from tests.support.servers.fake_partition_state import CountingPartitionState
 
 RUNNING = WorkerSettings(topic_prefix="eu-", app_id="candora-worker", instance_id="me", lateness=MINUTE)
 FOLDER = Path("somewhere")
@@ -55,9 +55,9 @@ def test_what_runs_is_not_written_over(names: tuple[str, str]) -> None:
 
 
 def test_links_are_left_to_the_workers_that_run() -> None:
-    shelf = CountingShelf(0, RUNNING.core())
+    partition_state = CountingPartitionState(0, RUNNING.core())
     link = events.event("cause_linked", "11:00", service="bank", env="prod", incident_id="i")
-    changes = shelf.collect()._replace(links=[link])
+    changes = partition_state.collect()._replace(links=[link])
     assert [each.key for each in OutputEncoder(RUNNING).messages(changes, [])] == [b"bank"]
     assert list(OutputEncoder(settings_beside(RUNNING, "w", "v2-", FOLDER)).messages(changes, [])) == []
 

@@ -85,8 +85,8 @@ def test_looks_at_rising_moments_see_what_compute_sees_at_each(history: Sequence
     moments = sorted(DAY_1 + hour * HOUR for hour in hours)
     for look in looks(sorted(history, key=told_at), moments, settings):
         numbers = compute(history, look.at, settings, window)[0]["services"]
-        seen = cohorts(look.books, window, settings, everywhere)
-        now = present(look.books, everywhere)
+        seen = cohorts(look.services, window, settings, everywhere)
+        now = present(look.services, everywhere)
         assert {f"{place.service}/{place.env}" for place in seen} == set(numbers)
         for place, cohort in seen.items():
             own = numbers[f"{place.service}/{place.env}"]

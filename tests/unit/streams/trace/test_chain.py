@@ -33,10 +33,10 @@ C1, D1 = commit("c1", "09:00"), promoted("D1", "12:00", sha="c1")
 
 def lines(events: Sequence[EventValue], what: str, at: Time = DAY_1 + 9 * DAY) -> list[str]:
     notes = CommitNotes()
-    books = next(
+    services = next(
         looks(notes.listen(sorted(events, key=lambda one: one["occurred_at"])), [when(at)], MetricSettings())
-    ).books
-    return render(when(at), books, chain(books, find(books.values(), what)), notes).splitlines()
+    ).services
+    return render(when(at), services, chain(services, find(services.values(), what)), notes).splitlines()
 
 
 def told(events: Sequence[EventValue], what: str, at: Time = DAY_1 + 9 * DAY) -> str:
@@ -124,9 +124,11 @@ def test_why_an_incident_is_put_where_it_is(why: str, events: list[EventValue]) 
 
 def test_colour_says_nothing_that_words_do_not() -> None:
     log = [C1, promoted("D1", "12:00", sha="c1", lane="hotfix"), opened("INC", "13:00")]
-    books = next(looks(log, [DAY_1 + 3 * DAY], MetricSettings())).books
-    found = chain(books, find(books.values(), "INC"))
-    plain, coloured = (render(DAY_1 + 3 * DAY, books, found, CommitNotes(), colour=colour) for colour in (False, True))
+    services = next(looks(log, [DAY_1 + 3 * DAY], MetricSettings())).services
+    found = chain(services, find(services.values(), "INC"))
+    plain, coloured = (
+        render(DAY_1 + 3 * DAY, services, found, CommitNotes(), colour=colour) for colour in (False, True)
+    )
     assert re.findall(r"\x1b\[31m: (\w+)", coloured) == ["open", "failed"]
     assert re.sub(r"\x1b\[[0-9;]*m| +$", "", coloured, flags=re.MULTILINE) == plain
 
@@ -230,7 +232,7 @@ def test_long_lists_are_cut_in_the_terminal_and_whole_for_programs() -> None:
     said = told(log, "D1")
     assert "and 3 more commits; --json has all" in said
     assert "and 3 more changes; --json has all" in said
-    books = next(looks(log, [DAY_1 + 9 * DAY], MetricSettings())).books
-    whole = as_json("D1", DAY_1, books, chain(books, find(books.values(), "D1")), CommitNotes())
+    services = next(looks(log, [DAY_1 + 9 * DAY], MetricSettings())).services
+    whole = as_json("D1", DAY_1, services, chain(services, find(services.values(), "D1")), CommitNotes())
     assert len(whole["changes"]) == 13
     assert max(len(change["commits"]) for change in whole["changes"]) == 13

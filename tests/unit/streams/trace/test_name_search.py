@@ -25,7 +25,7 @@ LOG = (
 
 
 def found(what: str, events: Iterable[EventValue] = LOG) -> tuple[NamedRecord, ...]:
-    return find(next(looks(events, [DAY_1 + DAY], MetricSettings())).books.values(), what)
+    return find(next(looks(events, [DAY_1 + DAY], MetricSettings())).services.values(), what)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from streams.worker.partitions import AssignedPartitions
 from streams.worker.publisher import OutgoingMessage, PublishError
 from streams.worker.watchdog import Watchdog, WorkerStalledError
 from tests.support import events
-from tests.support.servers.fake_partition_state import CountingShelf
+from tests.support.servers.fake_partition_state import CountingPartitionState
 from tests.unit.streams.worker.raw_records import HOME, PARTITIONS, encoded, record
 
 GOOD = events.commit("c1", "11:00")
@@ -36,10 +36,10 @@ class World:
         self.rows: list[Any] = []
         self.at: Callable[[str], None] = lambda _: None
         self.known: set[int] = set()
-        self.shelves = AssignedPartitions(CountingShelf, MetricSettings(), lambda _: [])
+        self.partition_states = AssignedPartitions(CountingPartitionState, MetricSettings(), lambda _: [])
         self.now = 0.0
         self.pulse = Watchdog(10.0, lambda: self.now)
-        self.reader = BatchReader(self.shelves, OutputEncoder(WorkerSettings()), self, self, self, self.pulse)  # type: ignore[arg-type]  # fakes
+        self.reader = BatchReader(self.partition_states, OutputEncoder(WorkerSettings()), self, self, self, self.pulse)  # type: ignore[arg-type]  # fakes
         self.decoder = pinned_decoder("deploy_event")
         self.reader.intake = EventValidator(self.decoder, PARTITIONS, 5 * MINUTE)
 
@@ -82,7 +82,7 @@ class Event:
 @pytest.fixture
 async def world() -> World:
     made = World()
-    await made.shelves.load([HOME])
+    await made.partition_states.load([HOME])
     return made
 
 
@@ -96,9 +96,9 @@ async def test_outputs_first_state_last_acknowledged_after_both(world: World) ->
 async def test_a_refused_message_is_a_dead_letter_and_moves_the_clock(world: World) -> None:
     await world.read(record(b"junk", offset=7), encoded(GOOD, offset=8))
     assert [each.topic for each in world.sent] == ["deploy_events_dead", "changes"]
-    shelf = world.shelves.get(HOME)
-    assert shelf is not None
-    assert shelf.offset == 8
+    partition_state = world.partition_states.get(HOME)
+    assert partition_state is not None
+    assert partition_state.offset == 8
 
 
 @pytest.mark.parametrize("failing", ["publish", "write"])
@@ -117,13 +117,13 @@ async def test_what_the_broker_does_not_take_is_not_acknowledged(world: World, f
     ("moment", "steps"), [("publish", ["publish", "leave"]), ("write", ["publish", "write", "leave"])]
 )
 async def test_a_partition_that_is_taken_away_meanwhile_is_left(world: World, moment: str, steps: list[str]) -> None:
-    world.at = lambda step: world.shelves.drop() if step == moment else None
+    world.at = lambda step: world.partition_states.drop() if step == moment else None
     await world.read(encoded(GOOD))
     assert world.steps == steps
 
 
 async def test_a_batch_of_a_partition_that_is_not_held_is_left_unread(world: World) -> None:
-    world.shelves.drop()
+    world.partition_states.drop()
     await world.read(encoded(GOOD))
     assert world.steps == ["leave"]
     assert world.sent == []
@@ -170,13 +170,13 @@ async def test_a_registry_that_cannot_be_asked_ends_the_batch_unacknowledged(wor
 
 
 async def test_a_bug_of_ours_is_no_dead_letter(world: World) -> None:
-    class Broken(CountingShelf):
+    class Broken(CountingPartitionState):
         @override
         def take(self, event: EventValue | None, position: int) -> None:
             raise ZeroDivisionError
 
-    world.shelves._factory = Broken
-    await world.shelves.load([HOME])
+    world.partition_states._factory = Broken
+    await world.partition_states.load([HOME])
     with pytest.raises(ZeroDivisionError):
         await world.read(encoded(GOOD))
     assert world.steps == []

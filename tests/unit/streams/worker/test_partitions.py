@@ -6,27 +6,27 @@ from streams.core.settings import MetricSettings
 from streams.worker.partitions import AssignedPartitions, Rows
 from streams.worker.tables import StateError
 from tests.support import events
-from tests.support.servers.fake_partition_state import CountingShelf
+from tests.support.servers.fake_partition_state import CountingPartitionState
 
 STORED: dict[int, Rows] = {0: [("shop", (3, 8)), ("partition", (100, 9))], 1: []}
 
 
-def shelves() -> AssignedPartitions:
-    return AssignedPartitions(CountingShelf, MetricSettings(), lambda partition: STORED[partition])
+def partition_states() -> AssignedPartitions:
+    return AssignedPartitions(CountingPartitionState, MetricSettings(), lambda partition: STORED[partition])
 
 
-async def test_shelves_are_restored_from_the_rows_of_their_partitions() -> None:
-    held = shelves()
+async def test_states_are_restored_from_the_rows_of_their_partitions() -> None:
+    held = partition_states()
     await held.load([1, 0])
     first = held.get(0)
-    assert isinstance(first, CountingShelf)
+    assert isinstance(first, CountingPartitionState)
     assert (first.partition, first.offset, first.counts) == (0, 9, {"shop": (3, 8)})
     assert held.get(2) is None
 
 
-async def test_a_retained_partition_gets_a_new_shelf_from_what_is_stored() -> None:
+async def test_a_retained_partition_is_restored_anew_from_what_is_stored() -> None:
     """The old one may have read what was never confirmed, and would not publish it again."""
-    held = shelves()
+    held = partition_states()
     await held.load([0])
     old = held.get(0)
     assert old is not None
@@ -40,8 +40,8 @@ async def test_a_retained_partition_gets_a_new_shelf_from_what_is_stored() -> No
     assert new.offset == 9
 
 
-async def test_a_rebalance_while_shelves_are_loaded_leaves_none() -> None:
-    held = shelves()
+async def test_a_rebalance_while_states_are_loaded_leaves_none() -> None:
+    held = partition_states()
     started, go_on = threading.Event(), threading.Event()
 
     def rows(partition: int) -> Rows:
@@ -70,4 +70,4 @@ async def test_a_fault_in_the_state_is_raised() -> None:
         raise StateError("damaged")
 
     with pytest.raises(StateError):
-        await AssignedPartitions(CountingShelf, MetricSettings(), rows).load([0])
+        await AssignedPartitions(CountingPartitionState, MetricSettings(), rows).load([0])

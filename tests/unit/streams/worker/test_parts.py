@@ -23,7 +23,7 @@ from streams.worker.preflight import TopicsError, event_partitions
 from streams.worker.ticks import tick, tick_messages
 from streams.worker.watchdog import Watchdog, WorkerStalledError
 from tests.support import events
-from tests.support.servers.fake_partition_state import CountingShelf
+from tests.support.servers.fake_partition_state import CountingPartitionState
 from tests.unit.streams.worker.raw_records import APPENDED
 
 SETTINGS = WorkerSettings(topic_prefix="eu-", app_id="w")
@@ -54,12 +54,12 @@ def test_every_partition_gets_its_tick_by_number() -> None:
 
 
 def test_every_output_has_its_topic_and_key() -> None:
-    shelf = CountingShelf(0, SETTINGS.core())
-    shelf.begin([(APPENDED, 4)])
-    shelf.take(events.commit("c", "11:00", service="team/shop"), 0)
-    shelf.finish()
+    partition_state = CountingPartitionState(0, SETTINGS.core())
+    partition_state.begin([(APPENDED, 4)])
+    partition_state.take(events.commit("c", "11:00", service="team/shop"), 0)
+    partition_state.finish()
     link = events.event("cause_linked", "11:00", service="bank", env="prod", incident_id="i")
-    changes = shelf.collect()._replace(links=[link])
+    changes = partition_state.collect()._replace(links=[link])
     letter: Any = {"reason": "undecodable", "path": None, "problem": "p", "topic": "t", "partition": 0, "offset": 1}
     letter |= {"append_time": APPENDED, "key": None, "value": b"v", "headers": {}}
     sent = list(OutputEncoder(SETTINGS).messages(changes, [letter]))
