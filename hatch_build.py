@@ -61,7 +61,7 @@ def compile_core(root: Path, folder: Path) -> list[Path]:
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
 
-    (folder / "schemas").mkdir()
+    (folder / CODECS).parent.mkdir(parents=True)
     (folder / CODECS).write_text(codecs(root), "utf-8")
     source = folder / "source"
     for package in ("schemas", "streams"):

@@ -77,7 +77,7 @@ def groups_of(sizes: Mapping[int, int], processes: int) -> list[list[int]]:
 
 
 class ReplayPool:
-    """Processes that read the log side by side: `with Crew(job, groups) as crew: ...`."""
+    """Processes that read the log side by side: `with ReplayPool(job, groups) as pool: ...`."""
 
     def __init__(self, job: ReplayJob, groups: Iterable[Iterable[int]]) -> None:
         spawn = multiprocessing.get_context("spawn")

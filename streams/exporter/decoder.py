@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from schemas.clients.registry import RegistryError
 from schemas.codec.codec import Decoder, Schema
@@ -12,6 +12,7 @@ from schemas.ids import pinned_decoder
 from schemas.keys import record_key
 from schemas.values import HistogramValue, IncidentRecordValue, MetricsValue
 from streams.core.counters import LEAD_BUCKETS
+from streams.event_log.schema_lookup import SchemaSource
 from streams.exporter.state import Pair, RecordOutcome
 
 METRICS_TOPIC: Final = "delivery_metrics"
@@ -28,13 +29,6 @@ BAD_REASONS: Final = (
 )
 """Why a record is refused, in full or in part: a closed set, each shown at 0 from the start."""
 _BUCKETS: Final = len(LEAD_BUCKETS) + 1
-
-
-class SchemaSource(Protocol):
-    """Where the schema of an id comes from when it is not pinned."""
-
-    def schema_by_id(self, schema_id: int) -> Schema:
-        """The schema with this id."""
 
 
 @dataclass(frozen=True, slots=True)

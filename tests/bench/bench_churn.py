@@ -35,8 +35,8 @@ ALIVE: Final = 50
 BATCH: Final = 1_000
 LOOKS: Final = 10
 STAGES: Final[tuple[EventTypeName, ...]] = ("artifact_built", "tests_passed", "security_scanned", "policy_passed")
-RECORDS: Final = ("Deployment", "Change", "Incident", "RollbackClaim")
-TYPES: Final = ("Book", "Environment", *RECORDS)
+RECORDS: Final = ("DeploymentState", "ChangeState", "IncidentState", "RollbackClaim")
+TYPES: Final = ("ServiceState", "EnvironmentState", *RECORDS)
 
 
 class Look(NamedTuple):

@@ -34,8 +34,8 @@ def test_microseconds_per_event(thresholds: None) -> None:
     gc.freeze()  # what was made here is not the worker's
     watch = spend(messages, PARTITIONS)
     gc.unfreeze()
-    of_events = ("decode", "check", "Shelf.take")
-    of_batches = (EDGES, "Shelf.collect", "encode the outputs", "encode the state")
+    of_events = ("decode", "check", "PartitionState.take")
+    of_batches = (EDGES, "PartitionState.collect", "encode the outputs", "encode the state")
     rows = [
         (kind, f"{count:,}", *(f"{watch.micros(step, kind):.1f}" for step in of_events))
         for kind, count in watch.events.most_common()

@@ -18,7 +18,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BATCH: Final = WorkerSettings.model_fields["batch_records"].default
-EDGES: Final = "Shelf.begin and finish"
+EDGES: Final = "PartitionState.begin and finish"
 GARBAGE: Final = "garbage collection (within the others)"
 
 
@@ -70,11 +70,11 @@ def spend(messages: Iterable[tuple[bytes, bytes]], partitions: int) -> Stopwatch
                 watch.events[kind] += 1
                 event = watch.time("decode", kind, decode, messages[at][1])
                 watch.time("check", kind, check_event, event)
-                watch.time("Shelf.take", kind, partition_state.take, event, at - start)
+                watch.time("PartitionState.take", kind, partition_state.take, event, at - start)
             watch.time(EDGES, "", partition_state.finish)
             start = end
         offsets[partition] += len(messages)
-        changes = watch.time("Shelf.collect", "", partition_state.collect)
+        changes = watch.time("PartitionState.collect", "", partition_state.collect)
         watch.time("encode the outputs", "", list, outputs.messages(changes, ()))
         watch.time("encode the state", "", _encode_rows, partition, changes.rows)
         messages.clear()

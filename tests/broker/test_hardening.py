@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from typing_extensions import override
 
-from streams.worker.faust_patches import HardenedApp, Hardening, settle
+from streams.worker.faust_patches import FaustReplacements, HardenedApp, settle
 from streams.worker.faust_patches.consumer import BatchConsumer
 from streams.worker.faust_patches.producer import HardenedProducer
 from streams.worker.faust_patches.recovery import HardenedTableManager
@@ -29,7 +29,7 @@ from tests.support.servers.workers import eventually
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(90)]
 
-STOCK: Final = Hardening(driver.Consumer, driver.Producer, TableManager)
+STOCK: Final = FaustReplacements(driver.Consumer, driver.Producer, TableManager)
 PARTITIONS: Final = 2
 
 
@@ -58,11 +58,11 @@ class Cluster:
         """The committed offset of every partition, 0 for none."""
         return list(committed_offsets(self.bootstrap, self.group, self.topic, self.partitions).values())
 
-    def app(self, parts: Hardening, name: str, **options: Any) -> HardenedApp:
+    def app(self, parts: FaustReplacements, name: str, **options: Any) -> HardenedApp:
         """An app with these classes, and nothing else that differs."""
 
         class App(HardenedApp):
-            hardening: ClassVar[Hardening] = parts
+            hardening: ClassVar[FaustReplacements] = parts
 
         given: dict[str, Any] = {
             "broker": f"kafka://{self.bootstrap}",
@@ -133,8 +133,8 @@ def cluster(kafka: KafkaBroker, unique: str, tmp_path: Path) -> Cluster:
 # --- H1 ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("parts", [STOCK, Hardening()], ids=["faust", "hardened"])
-def test_h1_a_revoke_commits_what_was_acknowledged(cluster: Cluster, parts: Hardening) -> None:
+@pytest.mark.parametrize("parts", [STOCK, FaustReplacements()], ids=["faust", "hardened"])
+def test_h1_a_revoke_commits_what_was_acknowledged(cluster: Cluster, parts: FaustReplacements) -> None:
     reader = Reader()
 
     def make(name: str) -> HardenedApp:
@@ -182,7 +182,7 @@ def test_h2_nothing_is_read_before_the_position_is_set(cluster: Cluster, tables:
     stock = tables is TableManager
 
     def make(reader: Reader, consumer: type[driver.Consumer], commit_interval: float) -> HardenedApp:
-        parts = Hardening(consumer, driver.Producer, tables)
+        parts = FaustReplacements(consumer, driver.Producer, tables)
         app = cluster.app(parts, "a", consumer_group_instance_id="a", broker_commit_interval=commit_interval)
         reader.install(app, cluster.topic, seen_table(app))
         return app
@@ -241,7 +241,7 @@ def test_h3_offsets_are_committed_after_the_changelog(
     cluster = Cluster(kafka, unique, tmp_path, partitions=1)
     commits: list[tuple[int, int]] = []
     written: list[int] = []
-    parts = Hardening(noting_commits(commits, written), slow_changelog(producer, written), HardenedTableManager)
+    parts = FaustReplacements(noting_commits(commits, written), slow_changelog(producer, written), HardenedTableManager)
 
     def make() -> HardenedApp:
         app = cluster.app(parts, "a")
@@ -275,7 +275,7 @@ def test_h3_a_changelog_that_cannot_be_written_stops_the_commits(
             return await super().send(topic, key, value, *args, **kwargs)
 
     def make() -> HardenedApp:
-        app = cluster.app(Hardening(BatchConsumer, Refused, HardenedTableManager), "a")
+        app = cluster.app(FaustReplacements(BatchConsumer, Refused, HardenedTableManager), "a")
         Reader().install(app, cluster.topic, seen_table(app))
         return app
 
@@ -304,7 +304,7 @@ def test_h4_an_unacknowledged_message_is_not_committed_over(
     reader = Reader(acknowledge=lambda offset: offset != 4)
 
     def make() -> HardenedApp:
-        app = cluster.app(Hardening(consumer), "a", stream_wait_empty=False)
+        app = cluster.app(FaustReplacements(consumer), "a", stream_wait_empty=False)
         seen_table(app)
         reader.install(app, cluster.topic)
         return app
@@ -327,7 +327,7 @@ def test_h4_from_the_first_message_of_a_partition(kafka: KafkaBroker, unique: st
     reader = Reader(acknowledge=lambda offset: offset != 0)
 
     def make() -> HardenedApp:
-        app = cluster.app(Hardening(), "a", stream_wait_empty=False)
+        app = cluster.app(FaustReplacements(), "a", stream_wait_empty=False)
         seen_table(app)
         reader.install(app, cluster.topic)
         return app
@@ -353,7 +353,7 @@ def test_a_gap_in_the_log_holds_nothing_up(cluster: Cluster) -> None:
     reader = Reader()
 
     def make() -> HardenedApp:
-        app = cluster.app(Hardening(), "a")
+        app = cluster.app(FaustReplacements(), "a")
         seen_table(app)
         reader.install(app, cluster.topic)
         return app
@@ -371,7 +371,7 @@ def test_a_batch_that_is_skipped_is_not_acknowledged(kafka: KafkaBroker, unique:
     skipped = []
 
     def make() -> HardenedApp:
-        app = cluster.app(Hardening(), "a", stream_wait_empty=False)
+        app = cluster.app(FaustReplacements(), "a", stream_wait_empty=False)
         seen_table(app)
         source = app.topic(cluster.topic, key_type=bytes, value_type=bytes)
 

@@ -12,15 +12,15 @@ Besides, `headers` reads messages that aiokafka cannot, and what a transaction t
 """
 
 from streams.settings.types import BatchBounds
-from streams.worker.faust_patches.app import HardenedApp, Hardening
+from streams.worker.faust_patches.app import FaustReplacements, HardenedApp
 from streams.worker.faust_patches.consumer import MessageBatch, leave, settle
 from streams.worker.faust_patches.version import FAUST_VERSION, WrongFaustError, check_faust_version
 
 __all__ = [
     "FAUST_VERSION",
     "BatchBounds",
+    "FaustReplacements",
     "HardenedApp",
-    "Hardening",
     "MessageBatch",
     "WrongFaustError",
     "check_faust_version",

@@ -18,7 +18,7 @@ from streams.worker.faust_patches.version import check_faust_version
 
 
 @dataclass(frozen=True, slots=True)
-class Hardening:
+class FaustReplacements:
     """The classes that stand in for Faust's own. A test that shows a fault of Faust puts the original back."""
 
     consumer: type[driver.Consumer] = BatchConsumer
@@ -29,7 +29,7 @@ class Hardening:
 class HardenedApp(faust.App):
     """A Faust app that reads `batch_topics` in batches of at most `bounds`, and commits only what is done."""
 
-    hardening: ClassVar[Hardening] = Hardening()
+    hardening: ClassVar[FaustReplacements] = FaustReplacements()
 
     def __init__(
         self,
