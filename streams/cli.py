@@ -161,11 +161,11 @@ def _topics_check(_: argparse.Namespace) -> int:
 
 def _admin(client: dict[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - its class is imported late
     from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
+
+    from streams.kafka.admin import open_admin
 
     try:
-        # What goes wrong is raised and told once; librdkafka would log it every 50 ms.
-        return AdminClient({**client, "log_level": 0, "reconnect.backoff.ms": 500})
+        return open_admin(client)
     except KafkaException as error:
         raise SystemExit(_wrong_client(error)) from error
 

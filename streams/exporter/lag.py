@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas.values import Micros
-from streams.kafka.cluster import TopicOffsets, _text
+from streams.kafka.admin import TopicOffsets, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def look(kafka: LagQueries, log_topic: str, dead_topic: str, group: str) -> Pipe
         behind = max(0, sum(end - max(acknowledged.get(one, 0), ends.begins[one]) for one, end in ends.ends.items()))
         appended_at = kafka.appended_at(log_topic, ends.ends)
     except KafkaException as error:
-        log.warning("Kafka does not say how the pipeline is: %s", _text(error))
+        log.warning("Kafka does not say how the pipeline is: %s", reason_of(error))
     return PipelineLag(behind, appended_at, dead)
 
 

@@ -26,6 +26,7 @@ from streams.exporter.decoder import TOPICS, Record, RecordReader
 from streams.exporter.restore_progress import PartitionId, RestoreProgress
 from streams.exporter.state import RecordOutcome
 from streams.exporter.store import ExporterStore
+from streams.kafka.admin import reason_of
 
 log = logging.getLogger(__name__)
 
@@ -259,7 +260,7 @@ class OutputReader:
 
     def _no_answer(self, error: KafkaException, so: str = "") -> None:
         """Say so. Raises _NoAnswer if that has lasted too long for one client."""
-        self._fail(f"Kafka does not answer: {self._trouble or _text(error)}{so}")
+        self._fail(f"Kafka does not answer: {self._trouble or reason_of(error)}{so}")
         if time.monotonic() - self._answered_at >= EXCHANGE_AFTER:
             raise _NoAnswer
 
@@ -290,8 +291,3 @@ def _watermarks(consumer: Consumer, place: PartitionId) -> tuple[int, int]:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - it has no other name
     low, high = marks
     return low, high
-
-
-def _text(error: KafkaException) -> str:
-    reason = error.args[0]
-    return reason.str() if isinstance(reason, KafkaError) else str(reason)

@@ -24,7 +24,7 @@ from streams.exporter.lag import LagWatcher
 from streams.exporter.reader import OutputReader, consumer_config
 from streams.exporter.settings import ServingSettings
 from streams.exporter.store import ExporterStore
-from streams.kafka.cluster import LagAdmin
+from streams.kafka.admin import KafkaAdmin
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,9 @@ def _reader(settings: ServingSettings, client: Mapping[str, str], board: Exporte
 
 
 def _watch(settings: ServingSettings, client: Mapping[str, str], board: ExporterStore) -> LagWatcher:
-    admin = LagAdmin({**client, "bootstrap.servers": settings.kafka_bootstrap_servers})
+    admin = KafkaAdmin(
+        {**client, "bootstrap.servers": settings.kafka_bootstrap_servers, "client.id": "candora-serving"}, within=5.0
+    )
     topics = topic_name("deploy_events", settings.topic_prefix), topic_name("deploy_events_dead", settings.outputs)
     return LagWatcher(admin, topics, settings.app_id, board)
 

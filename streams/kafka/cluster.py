@@ -1,15 +1,13 @@
-"""What is asked of Kafka. Nothing is joined, committed, created or written."""
+"""Read spans of topics and ask about them, for commands that cannot go on without an answer."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from schemas.values import Micros
 from streams.errors import Inconclusive
+from streams.kafka.admin import KafkaAdmin, reason_of
 
 Spans = Mapping[tuple[str, int], tuple[int, int]]
 """By topic and partition, the first offset to read and the one to stop before."""
@@ -17,74 +15,60 @@ Spans = Mapping[tuple[str, int], tuple[int, int]]
 PATIENCE: Final = 30.0
 """Seconds for which Kafka may say nothing while there is something to read."""
 
-_TIMEOUT: Final = 10.0
 _BATCH: Final = 2_000
 
 
 class Cluster:
-    """Answers questions about topics and groups."""
+    """Answers of a cluster for commands that end where Kafka says nothing: every failure is `Inconclusive`."""
 
     def __init__(self, client: Mapping[str, str]) -> None:
         try:
-            self._admin = AdminClient({**client, "socket.connection.setup.timeout.ms": 10_000, "log_level": 0})
+            self._admin = KafkaAdmin({**client, "socket.connection.setup.timeout.ms": 10_000})
         except KafkaException as error:
             raise Inconclusive(
-                f"the Kafka client does not take its settings: {text_of(error)}; look at the KAFKA_… variables"
+                f"the Kafka client does not take its settings: {reason_of(error)}; look at the KAFKA_… variables"
             ) from error
-        self._client = client
         self._servers = client["bootstrap.servers"]
 
     def partitions(self) -> dict[str, int]:
-        """All topics and how many partitions each has."""
+        """Return all topics and how many partitions each has."""
         try:
-            topics = self._admin.list_topics(timeout=_TIMEOUT).topics
+            return self._admin.partitions()
         except KafkaException as error:
             raise Inconclusive(
-                f"Kafka at {self._servers} does not answer: {text_of(error)}; "
+                f"Kafka at {self._servers} does not answer: {reason_of(error)}; "
                 "are CANDORA_KAFKA_BOOTSTRAP_SERVERS and the KAFKA_… variables right?"
             ) from error
-        return {name: len(topic.partitions) for name, topic in topics.items()}
 
     def begins(self, topic: str, partitions: int) -> dict[int, int]:
-        """The first offset that each partition still holds."""
-        return self._offsets(topic, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        """Return the first offset that each partition still holds."""
+        try:
+            return self._admin.begins(topic, range(partitions))
+        except KafkaException as error:
+            raise _no_offsets(topic, error) from error
 
     def ends(self, topic: str, partitions: int) -> dict[int, int]:
-        """The next offset of each partition."""
-        return self._offsets(topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-
-    def _offsets(self, topic: str, partitions: int, spec: Any) -> dict[int, int]:
-        asked = {TopicPartition(topic, partition): spec for partition in range(partitions)}
+        """Return the next offset of each partition."""
         try:
-            answers = self._admin.list_offsets(asked, request_timeout=_TIMEOUT)
-            return {place.partition: answer.result().offset for place, answer in answers.items()}
+            return self._admin.ends(topic, range(partitions))
         except KafkaException as error:
-            raise Inconclusive(f"{topic}: Kafka does not say where it begins and ends: {text_of(error)}") from error
+            raise _no_offsets(topic, error) from error
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
-        """The offset that a group reads next in each partition; 0 where it has said nothing.
-
-        Asked by a consumer that does not join: an admin client of librdkafka 2.16 ends the process (SIGSEGV) where a
-        broker that has just started answers that it is not the group's coordinator.
-        """
-        places = [TopicPartition(topic, partition) for partition in range(partitions)]
-        config = {**self._client, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+        """Return the offset that a group reads next in each partition; 0 where it has committed nothing."""
         try:
-            with closing(Consumer(config)) as consumer:
-                answers = consumer.committed(places, timeout=_TIMEOUT)
+            known = self._admin.committed(group, topic, range(partitions))
         except KafkaException as error:
-            raise Inconclusive(f"Kafka does not say how far the group {group} has read: {text_of(error)}") from error
-        return {place.partition: max(0, place.offset) for place in answers}
+            raise Inconclusive(f"Kafka does not say how far the group {group} has read: {reason_of(error)}") from error
+        return {partition: known.get(partition, 0) for partition in range(partitions)}
 
 
-def text_of(error: KafkaException) -> str:
-    """What librdkafka says of it."""
-    reason = error.args[0]
-    return reason.str() if isinstance(reason, KafkaError) else str(reason)
+def _no_offsets(topic: str, error: KafkaException) -> Inconclusive:
+    return Inconclusive(f"{topic}: Kafka does not say where it begins and ends: {reason_of(error)}")
 
 
 def open_consumer(client: Mapping[str, str]) -> Consumer:
-    """A consumer that reads what it is told to, as fast as it can, and sees what the workers see."""
+    """Open a consumer that reads what is assigned to it, as fast as it can, and sees what the workers see."""
     return Consumer(
         {
             **client,
@@ -104,10 +88,10 @@ def open_consumer(client: Mapping[str, str]) -> Consumer:
 
 
 def read_messages(consumer: Consumer, spans: Spans, tick: Callable[[int], None] = lambda _: None) -> Iterator[Message]:
-    """Every message of these spans, each partition in order. `tick` hears how many more have come.
+    """Read every message of these spans, each partition in order. `tick` is told how many more have come.
 
     Raises:
-        Undecided: a partition cannot be read, or Kafka has been silent for too long.
+        Inconclusive: a partition cannot be read, or Kafka has been silent for too long.
     """
     left = {place: end for place, (begin, end) in spans.items() if begin < end}
     consumer.assign([TopicPartition(*place, spans[place][0]) for place in left])
@@ -139,61 +123,7 @@ def read_messages(consumer: Consumer, spans: Spans, tick: Callable[[int], None] 
 
 
 def _check(message: Message) -> None:
-    """Nothing, if the error only says that the end is reached."""
+    """Pass over the error that only says that the end is reached."""
     error = message.error()
     if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - it has no other name
         raise Inconclusive(f"{message.topic()}[{message.partition()}] cannot be read on: {error.str()}")
-
-
-_WITHIN: Final = 5.0
-
-
-class TopicOffsets(NamedTuple):
-    """What is known of one topic, by partition."""
-
-    begins: Mapping[int, int]
-    ends: Mapping[int, int]
-
-
-class LagAdmin:
-    """`LagQueries` asked by librdkafka's admin client."""
-
-    def __init__(self, client: Mapping[str, str]) -> None:
-        self._client: dict[str, str | int | float | bool] = {**client, "client.id": "candora-serving", "log_level": 0}
-        self._admin = AdminClient(self._client)
-
-    def offsets(self, topic: str) -> TopicOffsets:
-        """Where the partitions begin and end."""
-        found = self._admin.list_topics(topic, timeout=_WITHIN).topics[topic]
-        if found.error is not None:
-            raise KafkaException(found.error)
-        partitions = sorted(found.partitions)
-        return TopicOffsets(
-            {one: answer.offset for one, answer in self._ask(topic, partitions, OffsetSpec.earliest()).items()},  # type: ignore[no-untyped-call]
-            {one: answer.offset for one, answer in self._ask(topic, partitions, OffsetSpec.latest()).items()},  # type: ignore[no-untyped-call]
-        )
-
-    def committed(self, group: str, topic: str, partitions: Iterable[int]) -> Mapping[int, int]:
-        """The offsets that a group has acknowledged.
-
-        Asked by a consumer that does not join: an admin client of librdkafka 2.16 ends the process (SIGSEGV) where a
-        broker that has just started answers that it is not the group's coordinator.
-        """
-        with closing(Consumer({**self._client, "group.id": group, "enable.auto.commit": False})) as consumer:
-            answers = consumer.committed([TopicPartition(topic, one) for one in partitions], timeout=_WITHIN)
-        return {one.partition: one.offset for one in answers if one.offset >= 0}
-
-    def appended_at(self, topic: str, partitions: Iterable[int]) -> Micros | None:
-        """The latest time of any message."""
-        answers = self._ask(topic, partitions, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]
-        return max((one.timestamp * 1000 for one in answers.values() if one.timestamp >= 0), default=None)
-
-    def _ask(self, topic: str, partitions: Iterable[int], spec: Any) -> dict[int, Any]:
-        asked = {TopicPartition(topic, one): spec for one in partitions}
-        answers = self._admin.list_offsets(asked, request_timeout=_WITHIN)
-        return {place.partition: answer.result() for place, answer in answers.items()}
-
-
-def _text(error: KafkaException) -> str:
-    reason = error.args[0]
-    return reason.str() if isinstance(reason, KafkaError) else str(reason)

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.topics import load_topics, topic_name
+from streams.kafka.admin import reason_of
 
 CHANGELOG_CONFIG: Final = {
     "cleanup.policy": "compact",
@@ -100,7 +101,7 @@ def create_topics(admin: AdminClient, wanted: list[TopicSpec], replication: int)
                 continue
             few = error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR
             advice = "; give a --replication that the brokers can hold" if few else ""
-            raise TopicsUnreachable(f"{name}: {error.args[0].str()}{advice}") from error
+            raise TopicsUnreachable(f"{name}: {reason_of(error)}{advice}") from error
         created.append(name)
     return sorted(created)
 
@@ -128,7 +129,7 @@ def check_topics(admin: AdminClient, wanted: list[TopicSpec]) -> list[TopicCheck
         try:
             configs[resource.name] = {name: str(entry.value) for name, entry in future.result().items()}
         except KafkaException as error:
-            raise TopicsUnreachable(f"{resource.name}: {error.args[0].str()}") from error
+            raise TopicsUnreachable(f"{resource.name}: {reason_of(error)}") from error
     return [_compare(one, existing.get(one.name), events, configs.get(one.name, {})) for one in wanted]
 
 
@@ -172,5 +173,5 @@ def _existing(admin: AdminClient) -> dict[str, int]:
     try:
         topics = admin.list_topics(timeout=_TIMEOUT).topics
     except KafkaException as error:
-        raise TopicsUnreachable(f"{error.args[0].str()}; is CANDORA_KAFKA_BOOTSTRAP_SERVERS right?") from error
+        raise TopicsUnreachable(f"{reason_of(error)}; is CANDORA_KAFKA_BOOTSTRAP_SERVERS right?") from error
     return {name: len(topic.partitions) for name, topic in topics.items()}

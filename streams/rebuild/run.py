@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from schemas.duration import format_duration
 from schemas.errors import ContractError
@@ -26,7 +25,8 @@ from streams.audit.record_types import decoders, kinds
 from streams.audit.report import AuditReport
 from streams.audit.run import AuditRequest, audit
 from streams.errors import Inconclusive
-from streams.kafka.cluster import Cluster, open_consumer, text_of
+from streams.kafka.admin import KafkaAdmin, reason_of
+from streams.kafka.cluster import Cluster, open_consumer
 from streams.kafka.topics import TopicsUnreachable, create_topics, wanted_topics
 from streams.settings.installation import WorkerSettings
 from streams.worker.preflight import TopicsError, event_partitions
@@ -51,7 +51,7 @@ def next_names(settings: WorkerSettings) -> tuple[str, str]:
 
 
 def settings_beside(running: WorkerSettings, app_id: str, outputs: str, data_dir: Path) -> WorkerSettings:
-    """Settings of a worker that makes everything anew beside the running ones. Undecided if it would be one of them."""
+    """Build the settings of a worker that makes everything anew. Inconclusive if it would be a running one."""
     if app_id == running.app_id or outputs == running.outputs:
         raise Inconclusive(
             f"the rebuilt state ({app_id!r}) and outputs ({outputs!r}) would be those of the running workers "
@@ -153,21 +153,21 @@ class Rebuild:
 
     def _create_topics(self, count: int) -> None:
         beside = self.beside
-        admin = AdminClient({**beside.client(), "log_level": 0})
+        admin = KafkaAdmin(beside.client(), within=_TIMEOUT)
         try:
             self._wait_for_nobody(admin)
-            replicas = admin.list_topics(self._log, timeout=_TIMEOUT).topics[self._log].partitions[0].replicas
+            replicas = admin.client.list_topics(self._log, timeout=_TIMEOUT).topics[self._log].partitions[0].replicas
             wanted = wanted_topics(beside.app_id, beside.topic_prefix, count, beside.outputs)
-            create_topics(admin, wanted, len(replicas))
+            create_topics(admin.client, wanted, len(replicas))
         except KafkaException as error:
-            raise Inconclusive(f"Kafka does not say who runs, and where: {text_of(error)}") from error
+            raise Inconclusive(f"Kafka does not say who runs, and where: {reason_of(error)}") from error
         except TopicsUnreachable as error:
             raise Inconclusive(f"the new topics cannot be created: {error}") from error
 
-    def _wait_for_nobody(self, admin: AdminClient) -> None:
+    def _wait_for_nobody(self, admin: KafkaAdmin) -> None:
         """Wait until the group is empty: a rebuild that was killed is a member of it until the session timeout."""
         deadline = time.monotonic() + self.wait / SECOND
-        while others := members(admin, self.beside.app_id):
+        while others := admin.members(self.beside.app_id):
             if time.monotonic() > deadline:
                 raise Inconclusive(
                     f"{others} workers of {self.beside.app_id} are running, and this would take partitions from them: "
@@ -265,20 +265,6 @@ def _stop(worker: WorkerThread) -> None:
         worker.stop()
     except Exception as error:
         raise Inconclusive(f"the worker that makes everything anew has not ended well: {error}") from error
-
-
-def members(admin: AdminClient, group: str) -> int:
-    """How many workers a group has now. KafkaException if Kafka does not say.
-
-    Asked by the list of groups: `describe_consumer_groups` of librdkafka 2.16 ends the process (an assertion) where a
-    broker that has just started answers that it is not the group's coordinator.
-    """
-    listed: list[Any] = admin.list_groups(group, timeout=_TIMEOUT)
-    found = [one for one in listed if one.id == group]
-    for one in found:
-        if one.error is not None:
-            raise KafkaException(one.error)
-    return sum(len(one.members) for one in found)
 
 
 def _value(kind: int, data: bytes) -> Any:

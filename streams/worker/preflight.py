@@ -5,10 +5,11 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from schemas.topics import load_topics
 from streams.errors import SetupError
+from streams.kafka.admin import reason_of
 from streams.kafka.topics import PARTITIONS_ADVICE
 from streams.settings.installation import WorkerSettings
 from streams.worker.publisher import OutputPublisher
@@ -73,12 +74,7 @@ async def look_at_topics(settings: WorkerSettings, publisher: OutputPublisher) -
             servers = settings.kafka_bootstrap_servers
             if loop.time() > deadline:
                 raise SilentKafkaError(
-                    f"Kafka at {servers} has not answered for {PATIENCE:g} s: {_reason(error)}; are "
+                    f"Kafka at {servers} has not answered for {PATIENCE:g} s: {reason_of(error)}; are "
                     "CANDORA_KAFKA_BOOTSTRAP_SERVERS and the KAFKA_… variables right?"
                 ) from error
-            log.warning("Kafka at %s does not answer yet: %s", servers, _reason(error))
-
-
-def _reason(error: KafkaException) -> str:
-    reason = error.args[0]
-    return reason.str() if isinstance(reason, KafkaError) else str(reason)
+            log.warning("Kafka at %s does not answer yet: %s", servers, reason_of(error))

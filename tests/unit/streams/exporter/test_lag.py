@@ -10,7 +10,7 @@ from schemas.values import DAY, MINUTE, Micros
 from streams.exporter.incident_samples import SampleQueue
 from streams.exporter.lag import UNKNOWN, LagWatcher, PipelineLag, look
 from streams.exporter.store import ExporterStore
-from streams.kafka.cluster import TopicOffsets
+from streams.kafka.admin import TopicOffsets
 from tests.unit.streams.exporter.scrapes import HEALTH, number, openmetrics, scrape
 from tests.unit.streams.exporter.values import NOON
 
