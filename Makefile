@@ -104,6 +104,10 @@ fmt: .venv/made ## put the code in shape
 reference: venv ## write the tables of docs/reference.md anew from the code
 	PYTHONSAFEPATH= $(BIN)/python -m tests.tools.reference_page
 
+.PHONY: layout
+layout: .venv/made ## write the layout table of docs/design.md anew from the import contracts
+	PYTHONSAFEPATH= $(BIN)/python -m tests.tools.layout_table
+
 .PHONY: mixin
 mixin: .venv/made ## write the rules and alerts of deploy/prometheus anew from mixin.libsonnet
 	PYTHONSAFEPATH= $(BIN)/python -m tests.tools.mixin

@@ -1,0 +1,1 @@
+"""Report events from pipelines, rollouts and pagers: the command `candora-ci`."""

@@ -1,0 +1,1 @@
+"""Define the contract: events, records, topics, and how they are encoded."""

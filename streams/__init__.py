@@ -1,0 +1,1 @@
+"""Turn the event log into delivery metrics: the command `candora`."""

@@ -1,4 +1,4 @@
-"""The commands of `candora-ci`, one module each, by name. Only the one that is asked for is loaded.
+"""Offer the commands of `candora-ci`, one module each; only the requested one is loaded.
 
 A module has `HELP`, one line; `add_arguments(parser)`; and `run(given, environ, console)`. Its imports at the top are
 light, for `candora-ci --help` loads every one of them, and the extras of another command may not be installed.

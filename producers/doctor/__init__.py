@@ -1,1 +1,1 @@
-"""`candora-ci doctor`: look at everything that sending an event depends on, and say what to do."""
+"""Check everything that sending an event depends on, and say what to do."""

@@ -1,0 +1,1 @@
+"""Build valid events from flags, variables and JSON lines. Pure."""

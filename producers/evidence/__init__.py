@@ -1,1 +1,1 @@
-"""Evidence from the reports that test runners, scanners and builders write, one pure module a format."""
+"""Read reports of test runners, scanners and builders; one pure module a format."""

@@ -1,1 +1,1 @@
-"""`candora-ci history`: events of the past, from git and from what other systems export. No network is asked."""
+"""Make events of the past from git, API exports and tables. No network is used."""

@@ -1,1 +1,1 @@
-"""`candora-ci serve`: the long-running sidecar, and what it shares with `candora-ci explain`."""
+"""Run the long-running sidecar: HTTP, webhooks, a durable spool."""

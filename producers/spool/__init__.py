@@ -1,0 +1,1 @@
+"""Keep messages on disk until they are delivered: a queue that survives crashes."""

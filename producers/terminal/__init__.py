@@ -1,0 +1,1 @@
+"""Show progress and results to people and CI systems."""

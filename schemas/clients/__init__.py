@@ -1,0 +1,1 @@
+"""Configure Kafka clients and ask the schema registry."""

@@ -1,0 +1,1 @@
+"""Encode and decode Avro in the Confluent wire format."""

@@ -1,0 +1,1 @@
+"""Compare everything published with the log, field by field, while it runs."""

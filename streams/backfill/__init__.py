@@ -1,1 +1,1 @@
-"""`candora backfill metrics`: the past, as Prometheus would hold it had it scraped all the while."""
+"""Write the past as Prometheus blocks."""

@@ -1,0 +1,1 @@
+"""Hold every rule of the numbers. Pure: no client, clock, logger or environment."""

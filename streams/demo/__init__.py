@@ -1,1 +1,1 @@
-"""A simulated company, an embedded broker and a live table: the whole way from fact to number on one machine."""
+"""Simulate a company, with an embedded broker and a live table."""

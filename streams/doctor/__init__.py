@@ -1,1 +1,1 @@
-"""`candora doctor`: whether what stands around candora is set up so that its numbers come out right."""
+"""Check whether Prometheus keeps what it is given."""

@@ -1,1 +1,1 @@
-"""The serving process: reads the compacted outputs to their end, then answers Prometheus."""
+"""Export the published snapshots to Prometheus, complete before the first answer."""

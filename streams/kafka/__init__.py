@@ -1,0 +1,1 @@
+"""Ask Kafka about topics, offsets and groups, create topics, read spans."""

@@ -1,0 +1,1 @@
+"""Rebuild state and outputs beside the running workers, and audit them."""

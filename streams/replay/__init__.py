@@ -1,0 +1,1 @@
+"""Compute numbers from events without a worker: from a file or the log."""

@@ -1,1 +1,1 @@
-"""`candora report`: the weekly and quarterly delivery review."""
+"""Write the weekly and quarterly delivery review."""

@@ -1,0 +1,1 @@
+"""Read the settings of an installation from the environment."""

@@ -12,8 +12,7 @@ from schemas.clients.kafka_client import kafka_settings
 from schemas.topics import topic_name
 from schemas.values import DAY, HOUR, MINUTE, SECOND, Micros
 from streams.core.settings import MetricSettings
-from streams.settings.types import Duration, TopicPrefix
-from streams.worker.faust_patches import BatchBounds
+from streams.settings.types import BatchBounds, Duration, TopicPrefix
 
 
 def _list(value: object) -> object:

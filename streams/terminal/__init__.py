@@ -1,0 +1,1 @@
+"""Show progress, durations, errors and versions to people."""

@@ -1,1 +1,1 @@
-"""From a commit to its deployment and its incident, and back: which commit broke it?"""
+"""Trace a commit to its deployment and incident, and back."""

@@ -1,0 +1,1 @@
+"""Run the core on Kafka with Faust."""

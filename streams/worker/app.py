@@ -17,9 +17,9 @@ from schemas.values import SECOND, Micros
 from streams.core.partition_state import PartitionState
 from streams.event_log.schema_lookup import SchemaLookup
 from streams.event_log.validator import EventValidator
-from streams.kafka.credentials import credentials
 from streams.settings.installation import WorkerSettings
 from streams.worker.batches import BatchReader
+from streams.worker.credentials import credentials
 from streams.worker.faust_patches import HardenedApp
 from streams.worker.faust_patches.consumer import BatchConsumer
 from streams.worker.health import HealthServer

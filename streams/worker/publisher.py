@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from streams.kafka.credentials import SecurityError
+from streams.worker.credentials import SecurityError
 
 _CONFIG: Final[Mapping[str, Any]] = {
     "enable.idempotence": True,  # no duplicates and no reordering by retries

@@ -13,10 +13,10 @@ from typing_extensions import override
 
 from schemas.values import SECOND
 from streams.core.partition_state import PartitionState
-from streams.kafka.credentials import SecurityError
 from streams.settings.installation import WorkerSettings
 from streams.terminal.version import describe
 from streams.worker.app import WorkerApp, create_app
+from streams.worker.credentials import SecurityError
 from streams.worker.faust_patches import WrongFaustError
 from streams.worker.logs import configure_logging
 from streams.worker.partitions import PartitionStateFactory

@@ -1,1 +1,1 @@
-"""What each CI system says about its own job, one pure module a system."""
+"""Read what each CI system says about its own job; one pure module a system."""

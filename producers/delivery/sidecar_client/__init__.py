@@ -1,1 +1,1 @@
-"""The client of a sidecar: events by HTTP instead of Kafka, with the standard library alone."""
+"""Send events to a sidecar over HTTP, with the standard library alone."""

@@ -1,1 +1,1 @@
-"""How senders and callers of the sidecar prove who they are."""
+"""Authenticate senders and callers, and limit what each may report."""

@@ -1,0 +1,1 @@
+"""Hold resolutions back until the service meets its SLO again."""

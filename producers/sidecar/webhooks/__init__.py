@@ -1,1 +1,1 @@
-"""What each source's webhooks mean, one pure module a source."""
+"""Map each source's webhooks to events; one pure module a source."""

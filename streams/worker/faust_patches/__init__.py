@@ -1,4 +1,4 @@
-"""What faust-streaming 0.15.3 gets wrong, mended: every class here overrides methods of exactly that version.
+"""Correct what faust-streaming 0.15.3 gets wrong: every class here overrides methods of exactly that version.
 
 | | Faust, as it is | mended in |
 |---|---|---|

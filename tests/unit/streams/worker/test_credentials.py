@@ -3,7 +3,7 @@ import ssl
 import pytest
 from faust.auth import SASLCredentials, SSLCredentials
 
-from streams.kafka.credentials import SecurityError, credentials
+from streams.worker.credentials import SecurityError, credentials
 from streams.worker.publisher import OutputPublisher
 
 SERVERS = {"bootstrap.servers": "k:1"}
