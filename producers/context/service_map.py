@@ -1,4 +1,4 @@
-"""Which services a path belongs to, as `candora.yaml` of a repository with several of them says."""
+"""Map paths to services by the globs of `candora.yaml`, for repositories that hold several services."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,23 +14,24 @@ MAX_BYTES: Final = 1_000_000
 
 _SERVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 _TOKEN: Final = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
+_REPEATED: Final = re.compile(r"(?:\*\*/)+")
 _MEANING: Final = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 class ServiceMap(NamedTuple):
-    """The patterns of each service, in order; of those that match a path the last decides, `!` takes it out."""
+    """The patterns of each service, in order. The last one that matches a path decides; `!` excludes it."""
 
     origin: str
     patterns: Mapping[str, Sequence[tuple[bool, re.Pattern[str]]]]
 
     def touched(self, paths: Iterable[str]) -> list[str]:
-        """The services of these paths, in the order of the file."""
+        """Return the services that own any of these paths, in the order of the file."""
         paths = list(paths)
         return [name for name, patterns in self.patterns.items() if any(_belongs(path, patterns) for path in paths)]
 
 
 def read_services(text: str | bytes, origin: str) -> ServiceMap:
-    """The map of a file.
+    """Parse a service map.
 
     Raises:
         UsageError: it is not of the form `services: {name: [glob, ...]}`; the message names the line and the field.
@@ -61,15 +62,15 @@ def _entries(root: "yaml.Node | None", origin: str) -> Iterable[tuple["yaml.Scal
 
     if not isinstance(root, yaml.MappingNode):
         raise UsageError(f"{origin}: expected `services:` and below it the services, each with a list of globs")
-    found = None
+    services = None
     for key, value in root.value:
         if key.value != "services":
             raise _fault(origin, key, str(key.value), "is not known; the file has `services` only")
-        found = value
-    if not isinstance(found, yaml.MappingNode) or not found.value:
-        at = f", line {found.start_mark.line + 1}" if found else ""
+        services = value
+    if not isinstance(services, yaml.MappingNode) or not services.value:
+        at = f", line {services.start_mark.line + 1}" if services else ""
         raise UsageError(f"{origin}{at}: services: expected names, each with a list of globs")
-    for key, value in found.value:
+    for key, value in services.value:
         if not isinstance(key, yaml.ScalarNode):
             raise _fault(origin, key, "services", "expected the name of a service")
         yield key, value, f"services.{key.value}"
@@ -88,18 +89,19 @@ def _globs(node: "yaml.Node", path: str, origin: str) -> "list[yaml.ScalarNode]"
 
 
 def _pattern(node: "yaml.ScalarNode", path: str, origin: str) -> tuple[bool, re.Pattern[str]]:
-    """Whether the glob takes paths in, and what it matches. A folder stands for all that is in it."""
+    """Return whether the glob includes paths, and its regular expression. A folder matches everything below it."""
     glob: str = node.value
-    takes = not glob.startswith("!")
+    includes = not glob.startswith("!")
     glob = glob.removeprefix("!")
     if glob.startswith(("/", "./")) or ".." in glob.split("/"):
         raise _fault(origin, node, path, "write it from the top of the repository, without a / before it, . or ..")
-    meaning = "".join(_MEANING.get(token) or re.escape(token) for token in _TOKEN.findall(glob.rstrip("/")))
-    return takes, re.compile(f"{meaning}(?:/.*)?", re.DOTALL)
+    glob = _REPEATED.sub("**/", glob.rstrip("/"))  # the same paths; repeated, it backtracks exponentially
+    meaning = "".join(_MEANING.get(token) or re.escape(token) for token in _TOKEN.findall(glob))
+    return includes, re.compile(f"{meaning}(?:/.*)?", re.DOTALL)
 
 
 def _belongs(path: str, patterns: Sequence[tuple[bool, re.Pattern[str]]]) -> bool:
-    return next((takes for takes, pattern in reversed(patterns) if pattern.fullmatch(path)), False)
+    return next((includes for includes, pattern in reversed(patterns) if pattern.fullmatch(path)), False)
 
 
 def _fault(origin: str, node: "yaml.Node", path: str, problem: str) -> UsageError:

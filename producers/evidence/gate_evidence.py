@@ -137,7 +137,7 @@ def _scan(given: ReportArguments, _found: Sequence[Assignment], read: ReadFiles)
         reports = read(flags.TRIVY, given.texts(flags.TRIVY), trivy.MAX_BYTES)
         yield trivy.read_trivy(reports, blocking, policy, catalogue[0])
     if given.has(flags.SBOM):
-        if not policy.given:
+        if not policy.is_set:
             raise UsageError(f"--sbom with security_scanned needs {flags.DENY.name} or {flags.ALLOW.name}")
         yield sbom.read_sbom_licences(read(flags.SBOM, given.texts(flags.SBOM), sbom.MAX_BYTES), policy)
 

@@ -1,4 +1,4 @@
-"""Which licences are denied: by name, within the expressions of SPDX such as "MIT OR (GPL-3.0-only AND Zlib)"."""
+"""Check SPDX licence expressions, such as "MIT OR (GPL-3.0-only AND Zlib)", against a policy of names."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,30 +9,30 @@ from typing import Final
 from producers.evidence.report import MAX_DEPTH
 
 _TOKEN: Final = re.compile(r"[()]|[^()\s]+")
-UNSAID: Final = frozenset({"", "NOASSERTION", "NONE"})
-"""What SPDX writes where nobody said."""
+UNSTATED: Final = frozenset({"", "NOASSERTION", "NONE"})
+"""What SPDX writes where no licence is stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class LicencePolicy:
-    """Patterns of names, such as GPL-* or MIT. With `allow`, everything else is denied; `deny` comes first."""
+    """Glob patterns of licence names, such as GPL-*. With `allow`, all others are denied; `deny` takes precedence."""
 
     deny: Sequence[str] = ()
     allow: Sequence[str] = ()
 
     @property
-    def given(self) -> bool:
-        """Whether there is anything to decide by."""
+    def is_set(self) -> bool:
+        """Whether the policy has any pattern."""
         return bool(self.deny or self.allow)
 
     def denied(self, expressions: Iterable[str]) -> list[str]:
-        """Those that leave no permitted choice, sorted. What nobody stated is not judged."""
-        return sorted({text for text in expressions if text.strip() not in UNSAID and not self.permits(text)})
+        """Return the expressions that leave no permitted choice, sorted. Unstated licences pass."""
+        return sorted({text for text in expressions if text.strip() not in UNSTATED and not self.permits(text)})
 
     def permits(self, expression: str) -> bool:
-        """Whether there is a way to choose within an expression that keeps to permitted licences.
+        """Check whether an expression can be satisfied with permitted licences only.
 
-        A text that is no expression ("BSD License, see file") is taken for one name.
+        A text that is not an expression ("BSD License, see file") counts as one name.
         """
         tokens = _TOKEN.findall(expression)
         try:
@@ -71,7 +71,7 @@ class LicencePolicy:
         return self._permits_name(first), rest
 
     def _permits_pair(self, name: str, exception: str) -> bool:
-        """Whether a licence with an exception is permitted: the pair by its name, or the licence itself."""
+        """Check a licence with an exception: the pair by its full name, or the licence alone."""
         pair = f"{name} WITH {exception}"
         return _matches(pair, self.allow) or (self._permits_name(name) and not _matches(pair, self.deny))
 

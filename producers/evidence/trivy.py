@@ -176,7 +176,7 @@ def _severity(node: JsonNode) -> str:
 
 def _denied(scan: TrivyScan, policy: LicencePolicy) -> list[str] | None:
     """The licences that the policy denies; by Trivy's own classes if there is none; None if it looked for none."""
-    if policy.given:
+    if policy.is_set:
         return policy.denied(name for name, _ in scan.licences) if scan.licences else None
     return sorted({name for name, category in scan.licences if category == "forbidden"}) if scan.licences else None
 

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line, or plain lines for people."""
+"""Configure logs: one JSON object per line, or plain text."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ _NOISY: Final = ("aiokafka.consumer.group_coordinator", "aiohttp.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON: time, level, logger, message, error, and whatever `extra` the caller gave."""
+    """Format a record as one line of JSON: time, level, logger, message, error, and the fields of `extra`."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -33,23 +33,23 @@ class JsonFormatter(logging.Formatter):
 
 
 class OneLine(logging.Filter):
-    """Lets an error of the set-up be told once and as what it is: its message, without the way it came here.
+    """Log a set-up error once, as its message without a traceback.
 
-    Each service that it ends on its way up would tell it again.
+    Each service that fails because of it would log it again.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: BaseException | None = None
+        self._reported: BaseException | None = None
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, SetupError):
             return True
-        if error is self._told:
+        if error is self._reported:
             return False
-        self._told = error
+        self._reported = error
         record.msg, record.args, record.exc_info, record.exc_text = str(error), (), None, None
         return True
 

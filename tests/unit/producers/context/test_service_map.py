@@ -32,6 +32,14 @@ def test_a_path_belongs_to_a_service_by_the_last_glob_that_matches(globs: list[s
     assert _touched(globs, path) is belongs
 
 
+@pytest.mark.timeout(10)
+def test_a_glob_of_repeated_wildcards_takes_no_longer_than_one() -> None:
+    path = "/".join("a" * 100)
+    assert not _touched(["**/" * 25 + "x"], path)
+    assert _touched(["**/" * 25 + "x"], f"{path}/x")
+    assert _touched(["**/" * 25 + "x"], "x")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
