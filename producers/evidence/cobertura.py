@@ -10,10 +10,10 @@ _HINT: Final = "give Cobertura XML, such as that of `coverage xml` or gcovr --co
 
 
 def read_files(report: ReportFile) -> Files:
-    """The lines of each file; classes that share a file are put together.
+    """Return the lines of each file; classes that share a file are merged.
 
     Raises:
-        EvidenceError: it is no Cobertura report.
+        EvidenceError: it is not a Cobertura report.
     """
     files: Files = {}
     for begins, name, element, depth in walk(report, _HINT, whole=frozenset({"class"}), doctype=True):

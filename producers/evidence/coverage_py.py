@@ -10,7 +10,7 @@ _HINT: Final = "make it with `coverage json`"
 
 
 def read_files(report: ReportFile) -> Files:
-    """The lines of each file. Raises EvidenceError: it is no such report."""
+    """Return the lines of each file. Raises EvidenceError: it is not a coverage.py report."""
     root = read_json(report, "a coverage report", _HINT)
     if not (root.has("meta") and root.has("files")):
         raise root.error("is not a report of coverage.py", _HINT)
@@ -25,9 +25,9 @@ def _lines(file: JsonNode) -> FileLines:
 def _numbers(file: JsonNode, name: str) -> set[int]:
     if not file.has(name):
         raise file.child(name).error("is missing", _HINT)
-    found = set()
+    numbers = set()
     for node in file.items(name):
         if type(node.value) is not int:
             raise node.error("is not the number of a line")
-        found.add(node.value)
-    return found
+        numbers.add(node.value)
+    return numbers

@@ -1,4 +1,4 @@
-"""Reads the files that the report flags name, by name or pattern, within limits."""
+"""Read the files that the report flags name, by name or pattern, within limits."""
 
 from collections.abc import Mapping, Sequence
 from glob import glob
@@ -13,11 +13,11 @@ from producers.evidence.report import MEBIBYTE, ReportFile
 
 MAX_FILES: Final = 10_000
 TOTAL: Final = 4
-"""All files of one flag together may have so many times the bytes of one."""
+"""Limit for all files of one flag together, as a multiple of the limit for one."""
 
 
 def from_reports(event_type: str, arguments: Mapping[str, Any], found: Sequence[Assignment]) -> list[Assignment]:
-    """What the reports say that a command line names; `found` is what its other flags say.
+    """Read the reports that a command line names; `found` holds the assignments of its other flags.
 
     Raises:
         UsageError: a flag does not go with the event, a report cannot be read, or one says that the gate did not pass.
@@ -26,7 +26,7 @@ def from_reports(event_type: str, arguments: Mapping[str, Any], found: Sequence[
 
 
 def read_files(flag: ReportFlag, patterns: Sequence[str], max_bytes: int) -> list[ReportFile]:
-    """The reports that the patterns name, each file once, in the order of the patterns and then of names.
+    """Read the reports that the patterns name, each file once, in the order of the patterns and then of names.
 
     Raises:
         UsageError: a pattern names no file, or a file cannot be read or is too large.

@@ -1,6 +1,6 @@
-"""From the report flags of a command line to assignments: which reader reads what, and whether the gate passed.
+"""Turn the report flags of a command line into assignments, and check that the gate passed.
 
-Pure: the files are read by a function that is handed in.
+Pure: the caller passes the function that reads files.
 """
 
 import re
@@ -14,68 +14,70 @@ from producers.evidence.flags import REPORT_FLAGS, ReportFlag
 from producers.evidence.report import EvidenceReading, ReportFile, printable
 
 ReadFiles = Callable[[ReportFlag, Sequence[str], int], Sequence[ReportFile]]
-"""The reports that the patterns of a flag name, none of more than so many bytes. Raises UsageError."""
+"""Read the files of a flag's patterns, each within a limit in bytes. Raises UsageError."""
 
 _KIND: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,62})=(.+)", re.DOTALL)
 _LICENCES: Final = "scan.licences_denied"
 _NOTE_BYTES: Final = 900
-"""Of what a gate accepted: name and value of an attribute may have 1024."""
+"""Maximum bytes of a note; name and value of an attribute together may have 1024."""
 
 
 class ReportArguments:
-    """The report flags as they were given, by their `dest`."""
+    """The values of the report flags on the command line, by `dest`."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._arguments = arguments
 
     def texts(self, flag: ReportFlag) -> list[str]:
-        """Every value of a flag."""
+        """Return every value of a flag."""
         value = self._arguments.get(flag.dest)
         return [] if value is None else value if isinstance(value, list) else [value]
 
     def text(self, flag: ReportFlag) -> str | None:
-        """The value of a flag that is given once."""
+        """Return the value of a flag that is not repeatable."""
         return next(iter(self.texts(flag)), None)
 
     def has(self, flag: ReportFlag) -> bool:
-        """Whether the flag was given."""
+        """Check that the flag is present."""
         return bool(self._arguments.get(flag.dest))
 
     @property
     def names(self) -> list[str]:
-        """The flags that were given."""
+        """Return the names of the flags that are present."""
         return [flag.name for flag in REPORT_FLAGS if self.has(flag)]
 
 
-def collect(event_type: str, given: ReportArguments, found: Sequence[Assignment], read: ReadFiles) -> list[Assignment]:
-    """What the reports say of an event; `found` is what was said by other flags.
+def collect(
+    event_type: str, arguments: ReportArguments, found: Sequence[Assignment], read: ReadFiles
+) -> list[Assignment]:
+    """Collect assignments from the reports of an event; `found` holds those of other flags.
 
     Raises:
         UsageError: a flag does not go with the event, a report cannot be read, or one says that the gate did not pass.
     """
-    if not given.names:
+    if not arguments.names:
         return []
-    _check(event_type, given)
-    readings = list(_READERS[event_type](given, found, read))
+    _check(event_type, arguments)
+    readings = list(_READERS[event_type](arguments, found, read))
     assigned = _with_all_licences([entry for reading in readings for entry in reading.assigned])
     known = {entry.path for entry in (*found, *assigned)}
     assigned += [entry for reading in readings for entry in reading.defaults if entry.path not in known]
     objections = list(dict.fromkeys(printable(text) for reading in readings for text in reading.objections))
-    return assigned + _accepted(event_type, given, objections)
+    return assigned + _accepted(event_type, arguments, objections)
 
 
-def _check(event_type: str, given: ReportArguments) -> None:
+def _check(event_type: str, arguments: ReportArguments) -> None:
     for flag in REPORT_FLAGS:
-        if not given.has(flag):
+        if not arguments.has(flag):
             continue
         if event_type not in flag.events:
             raise UsageError(f"{flag.name} goes with {' or '.join(flag.events)}, not with {event_type}")
-        if flag.needs and not set(flag.needs) & set(given.names):
+        if flag.needs and not set(flag.needs) & set(arguments.names):
             raise UsageError(f"{flag.name} needs {' or '.join(flag.needs)}")
 
 
 def _with_all_licences(assigned: list[Assignment]) -> list[Assignment]:
-    """Trivy and a bill of materials may each find licences that are denied: together they are one list."""
+    """Merge the denied licences of Trivy and of a bill of materials into one list."""
     lists = [entry for entry in assigned if entry.path == _LICENCES]
     if len(lists) < 2:  # noqa: PLR2004 - nothing to put together
         return assigned
@@ -84,11 +86,11 @@ def _with_all_licences(assigned: list[Assignment]) -> list[Assignment]:
     return [*(entry for entry in assigned if entry.path != _LICENCES), merged]
 
 
-def _accepted(event_type: str, given: ReportArguments, objections: Sequence[str]) -> list[Assignment]:
-    """What stands with an event whose gate passed against its reports. Raises UsageError: nobody said why it did."""
+def _accepted(event_type: str, arguments: ReportArguments, objections: Sequence[str]) -> list[Assignment]:
+    """Note why a gate passed despite its reports. Raises UsageError: no reason was stated."""
     if not objections:
         return []
-    reason = given.text(flags.ACCEPTED)
+    reason = arguments.text(flags.ACCEPTED)
     if not reason or not reason.strip():
         raise UsageError(
             f"{event_type} would not be true: {'; '.join(objections)}. Nothing was sent. If the gate passed all the "
@@ -102,23 +104,23 @@ def _cut(text: str) -> str:
     return text.encode(errors="replace")[:_NOTE_BYTES].decode(errors="ignore")
 
 
-def _tests(given: ReportArguments, found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
-    if given.has(flags.JUNIT):
+def _tests(arguments: ReportArguments, found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
+    if arguments.has(flags.JUNIT):
         from producers.evidence import junit  # noqa: PLC0415 - a run pays for the readers that it needs
 
         patterns: dict[str, list[str]] = {}
-        for text in given.texts(flags.JUNIT):
+        for text in arguments.texts(flags.JUNIT):
             match = _KIND.fullmatch(text)
             kind, pattern = match.groups() if match else (junit.DEFAULT_KIND, text)
             patterns.setdefault(kind, []).append(pattern)
         shards = {kind: read(flags.JUNIT, files, junit.MAX_BYTES) for kind, files in patterns.items()}
-        yield junit.read_junit(shards, reruns=given.has(flags.RERUNS))
-    if given.has(flags.COVERAGE):
+        yield junit.read_junit(shards, reruns=arguments.has(flags.RERUNS))
+    if arguments.has(flags.COVERAGE):
         from producers.evidence import line_coverage  # noqa: PLC0415 - as above
 
         critical = [name for entry in found if entry.path == "commit.critical_modules" for name in _names(entry)]
-        wanted = line_coverage.read_thresholds(given.texts(flags.THRESHOLD), critical)
-        reports = read(flags.COVERAGE, given.texts(flags.COVERAGE), line_coverage.MAX_BYTES)
+        wanted = line_coverage.read_thresholds(arguments.texts(flags.THRESHOLD), critical)
+        reports = read(flags.COVERAGE, arguments.texts(flags.COVERAGE), line_coverage.MAX_BYTES)
         yield line_coverage.read_coverage(reports, wanted)
 
 
@@ -126,53 +128,55 @@ def _names(entry: Assignment) -> list[str]:
     return [str(name) for name in entry.value] if isinstance(entry.value, list) else []
 
 
-def _scan(given: ReportArguments, _found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
+def _scan(arguments: ReportArguments, _found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
     from producers.evidence import sbom, trivy  # noqa: PLC0415 - as above
     from producers.evidence.licences import LicencePolicy  # noqa: PLC0415 - as above
 
-    policy = LicencePolicy(given.texts(flags.DENY), given.texts(flags.ALLOW))
-    if given.has(flags.TRIVY):
-        blocking = trivy.read_blocking(given.text(flags.BLOCK), ignore_unfixed=given.has(flags.UNFIXED))
-        catalogue = read(flags.KEV, given.texts(flags.KEV), trivy.MAX_BYTES) if given.has(flags.KEV) else [None]
-        reports = read(flags.TRIVY, given.texts(flags.TRIVY), trivy.MAX_BYTES)
+    policy = LicencePolicy(arguments.texts(flags.DENY), arguments.texts(flags.ALLOW))
+    if arguments.has(flags.TRIVY):
+        blocking = trivy.read_blocking(arguments.text(flags.BLOCK), ignore_unfixed=arguments.has(flags.UNFIXED))
+        catalogue = read(flags.KEV, arguments.texts(flags.KEV), trivy.MAX_BYTES) if arguments.has(flags.KEV) else [None]
+        reports = read(flags.TRIVY, arguments.texts(flags.TRIVY), trivy.MAX_BYTES)
         yield trivy.read_trivy(reports, blocking, policy, catalogue[0])
-    if given.has(flags.SBOM):
+    if arguments.has(flags.SBOM):
         if not policy.is_set:
             raise UsageError(f"--sbom with security_scanned needs {flags.DENY.name} or {flags.ALLOW.name}")
-        yield sbom.read_sbom_licences(read(flags.SBOM, given.texts(flags.SBOM), sbom.MAX_BYTES), policy)
+        yield sbom.read_sbom_licences(read(flags.SBOM, arguments.texts(flags.SBOM), sbom.MAX_BYTES), policy)
 
 
-def _policy(given: ReportArguments, _found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
+def _policy(arguments: ReportArguments, _found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
     from producers.evidence import conftest_report  # noqa: PLC0415 - as above
 
-    yield conftest_report.read_conftest(read(flags.CONFTEST, given.texts(flags.CONFTEST), conftest_report.MAX_BYTES))
+    yield conftest_report.read_conftest(
+        read(flags.CONFTEST, arguments.texts(flags.CONFTEST), conftest_report.MAX_BYTES)
+    )
 
 
-def _artifact(given: ReportArguments, found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
-    if given.has(flags.SBOM):
+def _artifact(arguments: ReportArguments, found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
+    if arguments.has(flags.SBOM):
         from producers.evidence import sbom  # noqa: PLC0415 - as above
 
-        yield sbom.read_sbom_digest(_only(flags.SBOM, read(flags.SBOM, given.texts(flags.SBOM), sbom.MAX_BYTES)))
-    if given.has(flags.PROVENANCE):
+        yield sbom.read_sbom_digest(_only(flags.SBOM, read(flags.SBOM, arguments.texts(flags.SBOM), sbom.MAX_BYTES)))
+    if arguments.has(flags.PROVENANCE):
         from producers.evidence import provenance  # noqa: PLC0415 - as above
 
-        levels = provenance.read_builder_levels(given.texts(flags.BUILDERS))
+        levels = provenance.read_builder_levels(arguments.texts(flags.BUILDERS))
         digest = next((str(entry.value) for entry in found if entry.path == "artifact_digest"), None)
-        reports = read(flags.PROVENANCE, given.texts(flags.PROVENANCE), provenance.MAX_BYTES)
+        reports = read(flags.PROVENANCE, arguments.texts(flags.PROVENANCE), provenance.MAX_BYTES)
         yield provenance.read_provenance(_only(flags.PROVENANCE, reports), digest, levels)
 
 
-def _analysis(given: ReportArguments, _found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
+def _analysis(arguments: ReportArguments, _found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
     from producers.evidence import analysis_run  # noqa: PLC0415 - as above
 
-    yield analysis_run.read_analysis(read(flags.ANALYSIS, given.texts(flags.ANALYSIS), analysis_run.MAX_BYTES))
+    yield analysis_run.read_analysis(read(flags.ANALYSIS, arguments.texts(flags.ANALYSIS), analysis_run.MAX_BYTES))
 
 
-def _rollback(given: ReportArguments, found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
+def _rollback(arguments: ReportArguments, found: Sequence[Assignment], read: ReadFiles) -> Iterable[EvidenceReading]:
     from producers.evidence import analysis_run  # noqa: PLC0415 - as above
 
     if not any(entry.path == "rollback.reason" for entry in found):
-        yield analysis_run.read_failure(read(flags.ANALYSIS, given.texts(flags.ANALYSIS), analysis_run.MAX_BYTES))
+        yield analysis_run.read_failure(read(flags.ANALYSIS, arguments.texts(flags.ANALYSIS), analysis_run.MAX_BYTES))
 
 
 def _only(flag: ReportFlag, reports: Sequence[ReportFile]) -> ReportFile:

@@ -1,4 +1,4 @@
-"""JSON that comes from tools: every surprise is an error that says which file, where in it, and what was expected."""
+"""Read JSON reports; errors name the file, the place in it and what was expected."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -9,11 +9,11 @@ from producers.evidence.report import EvidenceError, ReportFile
 from schemas.rules import LARGEST
 
 MAX_ITEMS: Final = 1_000_000
-"""Entries of one list."""
+"""Maximum entries of one list."""
 
 
 class JsonNode:
-    """A value in a report, and its place there."""
+    """A value in a report, with its path."""
 
     def __init__(self, value: Any, report: str, place: str = "") -> None:
         self.value: Final = value
@@ -21,57 +21,57 @@ class JsonNode:
         self.place: Final = place
 
     def error(self, problem: str, hint: str = "") -> EvidenceError:
-        """What to raise about this value."""
+        """Build the error to raise about this value."""
         return EvidenceError(self.report, problem, at=self.place, hint=hint)
 
     def has(self, name: str) -> bool:
-        """Whether this is an object with a field of that name that is not null."""
+        """Check that this is an object with a non-null field of that name."""
         return isinstance(self.value, dict) and self.value.get(name) is not None
 
     def child(self, name: str) -> "JsonNode":
-        """The field of an object; its value is None where there is none."""
+        """Return the field of an object; its value is None if it is missing."""
         return JsonNode(self._object().get(name), self.report, f"{self.place}.{name}" if self.place else name)
 
     def text(self, name: str) -> str:
-        """A field that is text. Raises EvidenceError: it is missing, or something else."""
-        found = self.optional_text(name)
-        if found is None:
+        """Return a text field. Raises EvidenceError: it is missing, or not text."""
+        text = self.optional_text(name)
+        if text is None:
             raise self.child(name).error("is missing")
-        return found
+        return text
 
     def optional_text(self, name: str) -> str | None:
-        """A field that is text; None if it is missing, null or empty."""
+        """Return a text field; None if it is missing, null or empty."""
         child = self.child(name)
         if child.value is None or isinstance(child.value, str):
             return child.value or None
         raise child.error("is not text")
 
     def count(self, name: str) -> int:
-        """A field that is a whole number from 0 up."""
+        """Return a field that is a non-negative integer."""
         child = self.child(name)
         if type(child.value) is not int or not 0 <= child.value <= LARGEST:
             raise child.error("is not a number from 0 up")
         return child.value
 
     def optional_count(self, name: str) -> int | None:
-        """As `count`; None if it is missing or null."""
+        """Return the same as `count`; None if it is missing or null."""
         return self.count(name) if self.has(name) else None
 
     def time(self, name: str) -> datetime | None:
-        """A field that is a time with a zone, to the microsecond; None if missing, or in the year 1: Go's zero."""
+        """Return a time with a zone, to the microsecond; None if it is missing or Go's zero time (year 1)."""
         text = self.optional_text(name)
         if text is None:
             return None
         try:
-            found = datetime.fromisoformat(text)
+            time = datetime.fromisoformat(text)
         except ValueError:
             raise self.child(name).error("is not a time as in ISO 8601") from None
-        if found.tzinfo is None:
+        if time.tzinfo is None:
             raise self.child(name).error("is a time without a zone")
-        return None if found.year <= 1 else found.astimezone(UTC)
+        return None if time.year <= 1 else time.astimezone(UTC)
 
     def items(self, name: str | None = None) -> Iterator["JsonNode"]:
-        """The entries of the list in a field, or of this list itself; none if it is missing or null."""
+        """Iterate over the list in a field, or over this list itself; nothing if it is missing or null."""
         node = self if name is None else self.child(name)
         if node.value is None:
             return
@@ -83,7 +83,7 @@ class JsonNode:
             yield JsonNode(entry, self.report, f"{node.place}[{position}]")
 
     def fields(self, name: str) -> Iterator[tuple[str, "JsonNode"]]:
-        """The names and values of the object in a field; none if it is missing or null."""
+        """Iterate over names and values of the object in a field; nothing if it is missing or null."""
         node = self.child(name)
         if node.value is None:
             return
@@ -99,10 +99,10 @@ class JsonNode:
 
 
 def read_json(report: ReportFile, tool: str, hint: str) -> JsonNode:
-    """The value of a report in JSON (UTF-8, or UTF-16 as PowerShell redirects it).
+    """Parse a report in JSON (UTF-8, or UTF-16 as PowerShell redirects it).
 
     Raises:
-        EvidenceError: it is none. `tool` and `hint` say what was expected, and how it is made.
+        EvidenceError: it is not JSON. `tool` and `hint` name what was expected and how to produce it.
     """
     return JsonNode(_parsed(report, report.data, json.loads, tool, hint), report.name)
 

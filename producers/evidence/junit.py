@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 64 * MEBIBYTE
 DEFAULT_KIND: Final = "tests"
-"""Of a suite whose kind the caller does not say."""
+"""Kind of a suite where the caller names none."""
 
 _HINT: Final = "give the JUnit XML that the test runner writes, such as that of pytest --junitxml"
 _CASE: Final = "testcase"
@@ -32,22 +32,22 @@ _SHOWN: Final = 3
 
 
 class CaseOutcome(Enum):
-    """How a test case ended."""
+    """Outcome of a test case."""
 
     PASSED = auto()
     FLAKY = auto()
-    """Passed, but not at the first try."""
+    """Passed, but not on the first attempt."""
     FAILED = auto()
     SKIPPED = auto()
 
 
 @dataclass(slots=True)
 class CaseCounts:
-    """The test cases of one report or several, by how they ended."""
+    """Counts of test cases by outcome, over one report or several."""
 
     endings: Counter[CaseOutcome] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
-    """The names of some that failed."""
+    """Names of some failed cases."""
 
     @property
     def passed(self) -> int:
@@ -66,13 +66,13 @@ class CaseCounts:
             self.failed.append(name)
 
     def add_all(self, other: "CaseCounts") -> None:
-        """Count the cases of another report, too."""
+        """Add the counts of another report."""
         self.endings.update(other.endings)
         self.failed = [*self.failed, *other.failed][:_SHOWN]
 
 
 def read_junit(shards: Mapping[str, Sequence[ReportFile]], *, reruns: bool = False) -> EvidenceReading:
-    """The suites of `tests_passed`, by kind; the shards of a kind are added up.
+    """Build the suites of `tests_passed` by kind, summing the shards of each.
 
     `reruns`: of several cases with one name in a report the last counts, as gotestsum and Gradle report a rerun.
 
@@ -104,7 +104,7 @@ def read_junit(shards: Mapping[str, Sequence[ReportFile]], *, reruns: bool = Fal
 
 
 def count_cases(report: ReportFile, *, reruns: bool) -> CaseCounts:
-    """Count the cases of one report. Raises EvidenceError: it is no JUnit XML."""
+    """Count the cases of one report. Raises EvidenceError: it is not JUnit XML."""
     cases, last = CaseCounts(), dict[tuple[str, str, str], tuple[str, CaseOutcome]]()
     seen = [Counter[str]()]  # failure and error elements, by open suite
     case_open = False
@@ -149,7 +149,7 @@ def _ending(case: "Element") -> CaseOutcome:
 
 
 def _rerun(before: tuple[str, CaseOutcome] | None, now: CaseOutcome) -> CaseOutcome:
-    """How a case ended that ran before: what passes after a failure is flaky."""
+    """Return the outcome of a repeated case: a pass after a failure is flaky."""
     if before is not None and now is CaseOutcome.PASSED and before[1] in {CaseOutcome.FAILED, CaseOutcome.FLAKY}:
         return CaseOutcome.FLAKY
     return now

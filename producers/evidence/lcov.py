@@ -9,7 +9,7 @@ _HINT: Final = "give an LCOV tracefile, Cobertura XML, or the JSON of coverage.p
 
 
 def read_files(report: ReportFile) -> Files:
-    """The lines of each file. Raises EvidenceError: it is no tracefile."""
+    """Return the lines of each file. Raises EvidenceError: it is not a tracefile."""
     try:
         text = report.data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -37,7 +37,7 @@ def read_files(report: ReportFile) -> Files:
 
 
 def _line(report: ReportFile, position: int, value: str) -> tuple[int, int]:
-    """The number of a line and how often it ran. A checksum may follow; some tools write hits as 1.0 or below 0."""
+    """Parse a line number and its hits. A checksum may follow; some tools write hits as 1.0 or below 0."""
     parts = value.split(",")
     try:
         return int(parts[0]), int(float(parts[1]))

@@ -23,7 +23,7 @@ _WHOLE: Final = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What is asked for, as shares from 0 to 1."""
+    """Required line coverage, as shares from 0 to 1."""
 
     modules: Mapping[str, float]
     """By critical module."""
@@ -41,7 +41,7 @@ class CoverageEntry(NamedTuple):
 
 
 def read_thresholds(texts: Sequence[str], critical: Sequence[str]) -> Thresholds:
-    """From "payments=90%", "0.8" (of everything) and the critical modules named elsewhere.
+    """Parse "payments=90%", "0.8" (of everything) and the critical modules named elsewhere.
 
     Raises:
         UsageError: a text is no threshold, or a critical module has none.
@@ -81,7 +81,7 @@ def _share(text: str) -> float:
 
 
 def read_coverage(reports: Sequence[ReportFile], wanted: Thresholds) -> EvidenceReading:
-    """The coverage of `tests_passed`. A line that ran in one of the reports ran.
+    """Compute the coverage for `tests_passed`. A line that ran in any report counts as executed.
 
     Raises:
         EvidenceError: a report is of no known format, or a module is in none.
@@ -107,7 +107,7 @@ def read_coverage(reports: Sequence[ReportFile], wanted: Thresholds) -> Evidence
 
 
 def in_module(path: str, module: str) -> bool:
-    """Whether a file belongs to a module, written as a path, a dotted name, or a pattern with *.
+    """Check whether a file belongs to a module, written as a path, a dotted name, or a pattern with *.
 
     `shop.payments` and `shop/payments` are `src/shop/payments/card.py`, and `shop/payments.go`.
     """

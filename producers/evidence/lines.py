@@ -1,4 +1,4 @@
-"""Which lines of which files ran, in whatever format it was reported."""
+"""Represent executed lines by file, independent of the report format."""
 
 from dataclasses import dataclass, field
 

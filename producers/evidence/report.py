@@ -1,4 +1,4 @@
-"""What every reader of a report is given and gives: bytes with a name, and what they say of an event."""
+"""Define the input and output of every report reader: named bytes in, assignments and objections out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from producers.events.event_builder import Assignment
 
 MEBIBYTE: Final = 1024 * 1024
 MAX_DEPTH: Final = 100
-"""Of elements or objects in one another. Reports of real tools stay under twenty."""
+"""Maximum nesting of elements or objects. Reports of real tools stay under twenty."""
 
 
 class ReportFile(NamedTuple):
@@ -21,12 +21,12 @@ class ReportFile(NamedTuple):
 
 
 def printable(text: str) -> str:
-    """A text of a report without what would move a cursor, or begin a line that a CI system takes for a command."""
+    """Replace unprintable characters, which could move a cursor or start a line that a CI system runs as a command."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 class EvidenceError(UsageError):
-    """A report cannot be taken for what it should be. The message names the file, the place in it and what to do."""
+    """A report is not of the expected form. The message names the file, the place in it and the remedy."""
 
     def __init__(self, report: str, problem: str, *, at: str = "", hint: str = "") -> None:
         place = f"{report}: {at}" if at else report
@@ -35,16 +35,16 @@ class EvidenceError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceReading:
-    """What reports say."""
+    """The values that reports contribute to an event."""
 
     assigned: Sequence[Assignment] = ()
     objections: Sequence[str] = field(default=())
-    """Why the gate that they come from cannot have passed, for people."""
+    """Reasons, in words, why the gate cannot have passed."""
     defaults: Sequence[Assignment] = ()
-    """What holds unless the caller says otherwise, such as the name of the tool."""
+    """Values that the caller can override, such as the name of the tool."""
 
 
 def origin(tool: str, reports: Sequence[ReportFile]) -> str:
-    """Where values come from: "junit unit.xml", "junit unit.xml and 3 more"."""
+    """Describe where values come from: "junit unit.xml", "junit unit.xml and 3 more"."""
     more = f" and {len(reports) - 1} more" if len(reports) > 1 else ""
     return f"{tool} {reports[0].name}{more}"

@@ -1,4 +1,4 @@
-"""XML that comes from tools which a pull request may have changed: no entities, no outside, no end of nesting."""
+"""Read XML reports from untrusted tools: no entities, no external resources, limited nesting."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class XmlStep(NamedTuple):
-    """The begin or the end of an element. At its end the element is whole; after it, it is forgotten."""
+    """The start or end of an element. At its end the element is complete; afterwards it is released."""
 
     begins: bool
     name: str
@@ -22,7 +22,7 @@ class XmlStep(NamedTuple):
 
 
 def walk(report: ReportFile, hint: str, *, whole: frozenset[str], doctype: bool = False) -> Iterator[XmlStep]:
-    """Go through a document.
+    """Walk through a document.
 
     Only the elements named in `whole` keep their children until their own end, so that a large report needs little
     memory. `doctype`: a DOCTYPE may stand at the head; entities are refused all the same, and nothing is fetched.
@@ -38,7 +38,7 @@ def walk(report: ReportFile, hint: str, *, whole: frozenset[str], doctype: bool 
     if not report.data.strip():
         raise EvidenceError(report.name, "is empty", hint=hint)
     path: list[Element] = []
-    held = 0
+    open_whole = 0
     try:
         for event, element in iterparse(BytesIO(report.data), ("start", "end"), forbid_dtd=not doctype):
             name = element.tag.rpartition("}")[2]
@@ -46,13 +46,13 @@ def walk(report: ReportFile, hint: str, *, whole: frozenset[str], doctype: bool 
                 path.append(element)
                 if len(path) > MAX_DEPTH:
                     raise EvidenceError(report.name, f"is nested more than {MAX_DEPTH} deep", hint=hint)
-                held += name in whole
+                open_whole += name in whole
                 yield XmlStep(True, name, element, len(path))
                 continue
             yield XmlStep(False, name, element, len(path))
-            held -= name in whole
+            open_whole -= name in whole
             path.pop()
-            if path and not held:
+            if path and not open_whole:
                 path[-1].remove(element)
     except ParseError as error:
         line, column = error.position
@@ -65,6 +65,6 @@ def walk(report: ReportFile, hint: str, *, whole: frozenset[str], doctype: bool 
 
 
 def number(element: "Element", name: str) -> int:
-    """The count in an attribute; 0 where it is missing or no number: totals are often left out."""
+    """Return the count in an attribute; 0 if it is missing or not a number, as totals are often omitted."""
     text = element.get(name, "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0  # noqa: PLR2004 - fits 64 bits

@@ -1,4 +1,4 @@
-"""YAML from outside: plain values only, no tags, and no aliases, which let a small file grow without end."""
+"""Read untrusted YAML: plain values only, no tags, and no aliases, which could expand without bound."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(report: ReportFile, hint: str) -> JsonNode:
-    """The value of a report in YAML. Raises EvidenceError: it is none, or uses what a report has no need of."""
+    """Parse a report in YAML. Raises EvidenceError: it is not YAML, or uses tags or aliases."""
     try:
         value: Any = yaml.load(report.data, _Loader)  # noqa: S506 - a safe loader, made safer
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
