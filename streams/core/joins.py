@@ -260,7 +260,7 @@ class Joins:
         self._carry_from(env, place)
 
     def _carry_again(self, deployment: DeploymentState) -> None:
-        """What it carries may have changed: for itself if it was promoted, else for its heir."""
+        """What it carries may have changed: for itself if it was promoted, else for its inheritor."""
         if deployment.promoted_at is not None or deployment.place is None:
             self._carriers_due[deployment.key] = deployment
         else:
@@ -268,10 +268,10 @@ class Joins:
             self._carry_from(deployment.env, deployment.place)
 
     def _carry_from(self, env: str, place: Place) -> None:
-        heir = self.timeline(env).heir(place)
-        if heir is not None:
-            inheritor = self._deployment(env, heir[1])
-            self._carriers_due[inheritor.key] = inheritor
+        inheritor = self.timeline(env).inheritor(place)
+        if inheritor is not None:
+            deployment = self._deployment(env, inheritor[1])
+            self._carriers_due[deployment.key] = deployment
 
     def _read_incident(self, incident: IncidentState, offset: int) -> None:
         link = incident.link
@@ -373,7 +373,7 @@ class Joins:
         return (deployment.begun_at or 0) + self.settings.canary_timeout
 
     def _finish(self, deployment: DeploymentState) -> None:
-        """Work out when it finished; if that moved, so may the incidents after it and what its heir takes over."""
+        """Work out when it finished; if that moved, so may the incidents after it and what its inheritor takes over."""
         if not deployment.read_finish():
             return
         self.changed[deployment.key] = deployment

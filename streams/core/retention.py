@@ -121,12 +121,12 @@ def _alone(joins: Joins, entity: Entity, found: dict[RecordKey, Entity]) -> bool
 
 
 def _deployment_alone(joins: Joins, deployment: DeploymentState, found: dict[RecordKey, Entity]) -> bool:
-    """A rolled-back one handed nothing on: its changes may outlive it. A superseded one goes with its heir."""
+    """A rolled-back one handed nothing on: its changes may outlive it. A superseded one goes with its inheritor."""
     if any(claimant.key not in found for claimant in (*deployment.rollbacks, *deployment.incidents)):
         return False
     if deployment.verdict == "superseded" and deployment.place is not None:
-        heir = joins.timeline(deployment.env).heir(deployment.place)
-        return heir is not None and deployment_key(deployment.env, heir[1]) in found
+        inheritor = joins.timeline(deployment.env).inheritor(deployment.place)
+        return inheritor is not None and deployment_key(deployment.env, inheritor[1]) in found
     return all(change_key(change) in found for change in deployment.carried)
 
 

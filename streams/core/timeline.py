@@ -62,7 +62,7 @@ class Timeline:
         index = bisect_left(self._begun, place)
         return self._begun[index - 1] if index else None
 
-    def heir(self, place: Place) -> Place | None:
+    def inheritor(self, place: Place) -> Place | None:
         """The next one that was promoted: it takes over what a superseded one carried."""
         index = bisect_right(self._promoted, place)
         return self._promoted[index] if index < len(self._promoted) else None

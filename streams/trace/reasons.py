@@ -30,9 +30,9 @@ def why_verdict(state: ServiceState, one: DeploymentState) -> str:
             severities = " or ".join(settings.failing_severities)
             why = f"no rollback of it, no incident of {severities} on it, up to {window} after it finished"
         case "superseded" if one.place is not None:
-            newer, heir = timeline.after(one.place), timeline.heir(one.place)
+            newer, inheritor = timeline.after(one.place), timeline.inheritor(one.place)
             why = f"{newer[1] if newer else 'another'} began before it had finished"
-            why += f"; its changes went on to {heir[1]}" if heir else "; its changes wait for a promotion"
+            why += f"; its changes went on to {inheritor[1]}" if inheritor else "; its changes wait for a promotion"
         case "abandoned":
             why = f"not finished {setting(settings.canary_timeout)} after it began (canary timeout)"
         case "excluded":
