@@ -1,4 +1,4 @@
-"""The thread that empties the spool into Kafka for as long as the sidecar runs."""
+"""Drain the spool into Kafka from a background thread."""
 
 import logging
 import random
@@ -13,94 +13,94 @@ from producers.delivery.drainer import Drainer, DrainResult
 from producers.delivery.publisher import Publisher, PublisherError
 from producers.spool.spool import SpoolBusy, SpoolUnusable
 
-LOOK_EVERY: Final = 5.0
-"""Seconds between two looks at the spool when nobody brings news: others may have put something there."""
+POLL_INTERVAL: Final = 5.0
+"""Seconds between two polls of the spool without a wake-up: other processes may have written to it."""
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 30.0
-"""Seconds after a failure; they double."""
+"""Upper bound in seconds of the back-off, which doubles from `FIRST_WAIT` after each failure."""
 _LAST_WAIT: Final = 0.2
 
 log = logging.getLogger("candora.sidecar")
 
 
 class AbandonablePublisher(Publisher, Protocol):
-    """A publisher that can be told from another thread to give up."""
+    """A publisher that another thread can abort."""
 
     def abandon(self) -> None:
-        """Have `publish` return soon."""
+        """Make `publish` return soon."""
         ...
 
 
 class DrainThread(threading.Thread):
-    """Sends what is in the spool, the oldest first, and tries again for ever. `opened` makes a publisher.
+    """Send spooled messages, oldest first, retrying without end. `open_publisher` creates a publisher.
 
-    `told` hears of every go. If the pump itself fails, `failed` is called, and nothing is sent any more.
+    `on_drained` is called after each pass. If the thread itself fails, `on_failure` is called and sending stops.
     """
 
     def __init__(
         self,
         drainer: Drainer,
-        opened: Callable[[], AbandonablePublisher],
-        told: Callable[[DrainResult], None],
-        failed: Callable[[], None],
+        open_publisher: Callable[[], AbandonablePublisher],
+        on_drained: Callable[[DrainResult], None],
+        on_failure: Callable[[], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(name="pump", daemon=True)
+        super().__init__(name="drain", daemon=True)
         self._drainer = drainer
-        self._opened = opened
-        self._told = told
-        self._failed = failed
+        self._open_publisher = open_publisher
+        self._on_drained = on_drained
+        self._on_failure = on_failure
         self._jitter = jitter
-        self._news = threading.Event()
+        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._until = float("inf")
         self._publisher: AbandonablePublisher | None = None
         self._wait = 0.0
         self._complaint: str | None = None
 
-    def news(self) -> None:
-        """Something was put."""
-        self._news.set()
+    def wake(self) -> None:
+        """Start a pass now: messages were spooled."""
+        self._wake.set()
 
     @override
     def run(self) -> None:
-        """Send until told to finish."""
+        """Send until `finish` is called."""
         try:
             while not self._stopping.is_set():
-                self._news.wait(LOOK_EVERY * self._share())
-                self._news.clear()
-                if not self._go():
-                    self._stopping.wait(self._wait * self._share())
-            while time.monotonic() < self._until and not self._go():
+                self._wake.wait(POLL_INTERVAL * self._jittered())
+                self._wake.clear()
+                if not self._drain():
+                    self._stopping.wait(self._wait * self._jittered())
+            while time.monotonic() < self._until and not self._drain():
                 time.sleep(_LAST_WAIT)
         except Exception:
-            log.exception("the pump has failed: nothing is sent to Kafka any more")
-            self._failed()
+            log.exception("the drain thread has failed: nothing is sent to Kafka any more")
+            self._on_failure()
         finally:
             self._close()
 
     def finish(self, grace: float) -> None:
-        """Go on for at most `grace` seconds, until all is sent; what is left stays on the disk. Blocks until then."""
+        """Block until the spool is drained, for at most `grace` seconds; the rest stays on the disk."""
         if not self.is_alive():
             return
         self._until = time.monotonic() + grace
         self._stopping.set()
-        self._news.set()
+        self._wake.set()
         self.join(grace)
         publisher = self._publisher
         if publisher is not None:
             publisher.abandon()
         self.join()
 
-    def _go(self) -> bool:
-        """Go through the spool once; whether nothing went wrong."""
+    def _drain(self) -> bool:
+        """Drain the spool once; return whether it succeeded."""
         try:
             if self._publisher is None:
-                self._publisher = self._opened()
+                self._publisher = self._open_publisher()
             drained = self._drainer.run(self._publisher, lambda: time.monotonic() < self._until)
         except (SpoolBusy, SpoolUnusable, PublisherError) as error:
             drained = DrainResult(trouble=str(error))
-        self._told(drained)
+        self._on_drained(drained)
         for aside in drained.aside:
             log.error("put aside instead of sent: %s: %s", aside.name, aside.problem)
         wrong = drained.failure.problem if drained.failure else drained.trouble
@@ -120,6 +120,6 @@ class DrainThread(threading.Thread):
         if publisher is not None:
             publisher.close()
 
-    def _share(self) -> float:
-        """How much of a pause to make: many sidecars must not all come back in the same moment."""
+    def _jittered(self) -> float:
+        """Return a random fraction of a pause, so that many sidecars do not retry at the same moment."""
         return 0.5 + self._jitter() / 2

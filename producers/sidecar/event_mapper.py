@@ -1,4 +1,4 @@
-"""From a request that is authentic to the messages that are to be kept. Pure: times are arguments."""
+"""Map authenticated requests to events and dead letters. Pure: times are arguments."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,64 +19,72 @@ from schemas.models import to_micros
 from schemas.values import DeadLetterValue, EventValue
 
 UNMAPPABLE: Final = "unmappable"
-"""The reason of our dead letters: the delivery stands for one of the ten events, and lacks what it needs."""
+"""Reason of the sidecar's dead letters: the delivery means one of the ten events but lacks a required value."""
 LARGEST: Final = 900_000
-"""Bytes of a delivery that a letter holds; Kafka's clients send messages of a million."""
+"""Maximum bytes of a delivery in a dead letter; Kafka clients limit messages to a million."""
 _LONGEST_PROBLEM: Final = 2_000
-_TOLD: Final = frozenset({"content-type", "user-agent", "idempotency-key"})
-_TOLD_OF: Final = ("ce-", "x-github-", "x-gitlab-event", "x-gitlab-webhook", "x-webhook-", "webhook-id", "svix-id")
+_KEPT_HEADERS: Final = frozenset({"content-type", "user-agent", "idempotency-key"})
+_KEPT_PREFIXES: Final = (
+    "ce-",
+    "x-github-",
+    "x-gitlab-event",
+    "x-gitlab-webhook",
+    "x-webhook-",
+    "webhook-id",
+    "svix-id",
+)
 
 
 @dataclass
 class MappedRequest:
-    """What a request comes to."""
+    """The outcome of a request."""
 
     events: list[EventValue] = field(default_factory=list)
-    letters: list[DeadLetterValue] = field(default_factory=list)
+    dead_letters: list[DeadLetterValue] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    """Why the rest stands for no event."""
+    """Why the other parts mean no event."""
 
 
-def take_webhook(
+def map_webhook(
     source: WebhookSource, headers: Mapping[str, str], body: bytes, names: NameResolver, now: datetime
 ) -> MappedRequest:
-    """The events of a delivery; a dead letter for what should be one and cannot."""
+    """Map a delivery to events, and to a dead letter for what should be an event but cannot become one."""
     try:
         mapped = map_delivery(source, WebhookDelivery(headers, webhook_json(headers, body), now), names, now)
-    except RequestRejected as error:  # no sender would change anything for a status; the operator reads the letter
+    except RequestRejected as error:  # no sender would change anything for a status; the operator reads the dead letter
         mapped = MappedDelivery(refused=str(error))
-    taken = MappedRequest([built.value for built in mapped.events])
+    outcome = MappedRequest([built.value for built in mapped.events])
     if mapped.refused:
-        taken.letters.append(_letter(source.name, mapped.refused, headers, body, now))
+        outcome.dead_letters.append(_letter(source.name, mapped.refused, headers, body, now))
     if mapped.ignored:
-        taken.ignored.append(mapped.ignored)
-    return taken
+        outcome.ignored.append(mapped.ignored)
+    return outcome
 
 
-def take_events(
+def map_events(
     items: Sequence[RequestItem], caller: Caller, headers: Mapping[str, str], names: NameResolver, now: datetime
 ) -> MappedRequest:
-    """What a caller reports: all of it, or nothing. A CDEvent that cannot be mapped becomes a dead letter.
+    """Map what a caller reports, all or nothing. A CDEvent that cannot be mapped becomes a dead letter.
 
     Raises:
-        Rejected: the contract refuses an event; its position and field are told.
-        Refused: the caller may not report it.
+        RequestRejected: the contract refuses an event; the message names its position and field.
+        AccessRefused: the caller may not report it.
     """
-    taken = MappedRequest()
+    outcome = MappedRequest()
     for position, item in enumerate(items):
         try:
             if item.is_cdevent:
-                _take_cdevent(taken, item, caller, headers, names, now)
+                _map_cdevent(outcome, item, caller, headers, names, now)
             else:
-                taken.events.append(event_from(caller.bind(item.data), now).value)
+                outcome.events.append(event_from(caller.bind(item.data), now).value)
         except ContractError as error:
             where = f"event {position + 1} of {len(items)}: " if len(items) > 1 else ""
             raise RequestRejected("invalid", f"{where}{error}"[:_LONGEST_PROBLEM], error) from error
-    return taken
+    return outcome
 
 
-def _take_cdevent(
-    taken: MappedRequest,
+def _map_cdevent(
+    outcome: MappedRequest,
     item: RequestItem,
     caller: Caller,
     headers: Mapping[str, str],
@@ -84,15 +92,15 @@ def _take_cdevent(
     now: datetime,
 ) -> None:
     mapped = map_delivery(find_source("cdevents"), WebhookDelivery(headers, item.data, now), names, now)
-    taken.events += [_bound(built, caller, now) for built in mapped.events]
+    outcome.events += [_bound(built, caller, now) for built in mapped.events]
     if mapped.refused:
-        taken.letters.append(_letter("cdevents", mapped.refused, headers, json.dumps(item.data).encode(), now))
+        outcome.dead_letters.append(_letter("cdevents", mapped.refused, headers, json.dumps(item.data).encode(), now))
     if mapped.ignored:
-        taken.ignored.append(mapped.ignored)
+        outcome.ignored.append(mapped.ignored)
 
 
 def _bound(built: BuiltEvent, caller: Caller, now: datetime) -> EventValue:
-    """The event with what the caller's credentials prove. An id that was derived is derived again."""
+    """Bind an event to what the caller's credentials prove. A derived id is derived again."""
     data = json.loads(built.as_json())
     if built.origins.get("event_id", "").startswith("derived"):
         del data["event_id"]
@@ -100,7 +108,7 @@ def _bound(built: BuiltEvent, caller: Caller, now: datetime) -> EventValue:
 
 
 def _letter(source: str, problem: str, headers: Mapping[str, str], body: bytes, now: datetime) -> DeadLetterValue:
-    """The delivery with the reason, and without what it proved itself by."""
+    """Build a dead letter from a delivery, without its credentials."""
     size = len(body)
     if size > LARGEST:
         problem += f" (the delivery has {size} bytes, of which this letter holds the beginning)"
@@ -119,4 +127,4 @@ def _letter(source: str, problem: str, headers: Mapping[str, str], body: bytes, 
 
 
 def _shown(name: str) -> bool:
-    return name in _TOLD or name.startswith(_TOLD_OF)
+    return name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)

@@ -16,7 +16,7 @@ from aiohttp import web
 from producers.delivery.encoder import InstallationEncoder
 from producers.sidecar.auth.access import Access, AccessRefused, PeerCertificate, RefusalReason
 from producers.sidecar.cloudevents import items_of
-from producers.sidecar.event_mapper import MappedRequest, take_events, take_webhook
+from producers.sidecar.event_mapper import MappedRequest, map_events, map_webhook
 from producers.sidecar.limits import Capacity, CapacityLease, TokenBuckets
 from producers.sidecar.metrics import CALLERS, TOKENS, UNKNOWN, SidecarMetrics
 from producers.sidecar.rejections import RequestRejected
@@ -48,7 +48,7 @@ class SidecarApp:
     access: Access
     names: NameResolver
     encoding: InstallationEncoder
-    keeper: SpoolWriter
+    writer: SpoolWriter
     metrics: SidecarMetrics
     limits: LimitSettings
     slo: SloGate | None = None
@@ -96,11 +96,11 @@ class SidecarApp:
         caller = await self.access.caller(headers, _peer(request), now)
         if not self.rates.take(f"caller {caller.name}"):
             raise RequestRejected("rate")
-        with self.buffered.held() as room:
+        with self.buffered.lease() as room:
             body = await self._body(request, self.limits.body, room)
 
             def work() -> MappedRequest:
-                return take_events(items_of(headers, body, self.limits.events), caller, headers, self.names, now)
+                return map_events(items_of(headers, body, self.limits.events), caller, headers, self.names, now)
 
             await self._keep(taken := await _apart(work, len(body)), CALLERS, headers)
         return _accepted(taken)
@@ -113,14 +113,14 @@ class SidecarApp:
         except UnknownSource as error:
             raise RequestRejected("unknown_source", str(error)) from error
         limit = self.limits.github_body if source.name == "github" else self.limits.body
-        with self.buffered.held() as room:
+        with self.buffered.lease() as room:
             body = await self._body(request, limit, room)
             await self.access.webhook(source.name, headers, body, now, _peer(request))
             if not self.rates.take(f"source {source.name}"):
                 raise RequestRejected("source_rate")
 
             def work() -> MappedRequest:
-                return take_webhook(source, headers, body, self.names, now)
+                return map_webhook(source, headers, body, self.names, now)
 
             await self._keep(taken := await _apart(work, len(body)), source.name, headers)
         return _accepted(taken)
@@ -149,7 +149,7 @@ class SidecarApp:
 
     async def ready(self, _: web.Request) -> web.StreamResponse:
         """Whether senders should be sent here: the spool takes messages, and is not nearly full."""
-        problem = "shutting down" if self.stopping else await self.keeper.why_not_ready()
+        problem = "shutting down" if self.stopping else await self.writer.why_not_ready()
         return web.Response(text=f"{problem or 'ok'}\n", status=_UNAVAILABLE if problem else 200)
 
     async def show_metrics(self, _: web.Request) -> web.StreamResponse:
@@ -167,7 +167,7 @@ class SidecarApp:
             return await handler(request)
         self.metrics.received.labels(source).inc()
         began = time.perf_counter()
-        with self.requests.held() as place:
+        with self.requests.lease() as place:
             try:
                 self._admit(request, place)
                 return await handler(request)
@@ -243,17 +243,17 @@ class SidecarApp:
         """Have everything on the disk. Resolutions that wait for an objective have a folder of their own."""
         held, rest = ([], taken.events) if self.slo is None else self.slo.split(taken.events)
         try:
-            parcels = [self.encoding.event(event) for event in rest]
-            parcels += [self.encoding.dead_letter(str(uuid4()), source, letter) for letter in taken.letters]
+            messages = [self.encoding.event(event) for event in rest]
+            messages += [self.encoding.dead_letter(str(uuid4()), source, letter) for letter in taken.dead_letters]
         except ContractError as error:
             raise RequestRejected("invalid", str(error), error) from error
-        await self.keeper.promise(parcels)
+        await self.writer.write_in_time(messages)
         if self.slo is not None and held:
-            await self.keeper.in_time(self.slo.hold(held))
-        self.metrics.spooled.labels(source).inc(len(parcels) + len(held))
-        self.metrics.dead_letters.labels(source).inc(len(taken.letters))
+            await self.writer.within_patience(self.slo.hold(held))
+        self.metrics.spooled.labels(source).inc(len(messages) + len(held))
+        self.metrics.dead_letters.labels(source).inc(len(taken.dead_letters))
         self.metrics.ignored.labels(source).inc(len(taken.ignored))
-        for letter in taken.letters:
+        for letter in taken.dead_letters:
             log.warning("dead letter of %s %s: %s", source, _delivery(headers), letter["problem"])
 
 
@@ -304,7 +304,7 @@ def _delivery(headers: Mapping[str, str]) -> str:
 
 def _accepted(taken: MappedRequest) -> web.Response:
     ids = [event["event_id"] for event in taken.events]
-    return _json(202, {"events": ids, "dead_letters": len(taken.letters), "ignored": len(taken.ignored)})
+    return _json(202, {"events": ids, "dead_letters": len(taken.dead_letters), "ignored": len(taken.ignored)})
 
 
 def _unauthorized(reason: str | None = None) -> web.Response:

@@ -1,4 +1,4 @@
-"""How much of the sidecar one sender, and all together, may take up."""
+"""Limit the resources that one sender, and all senders together, may use."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ class TokenBuckets:
         self._filled: dict[str, tuple[float, float]] = {}
 
     def take(self, name: str) -> bool:
-        """Whether the name may have one more."""
+        """Consume a token of this name; return whether there was one."""
         now = self._clock()
         tokens, at = self._filled.get(name, (float(self._burst), now))
         tokens = min(self._burst, tokens + (now - at) * self._rate)
@@ -24,35 +24,35 @@ class TokenBuckets:
 
 
 class Capacity:
-    """A number of things that can be had at a time."""
+    """A pool of a fixed number of units."""
 
     def __init__(self, most: int) -> None:
         self._most: Final = most
         self.used = 0
 
     @contextmanager
-    def held(self) -> Iterator["CapacityLease"]:
-        """Some of it, given back at the end. Nothing at first: see `CapacityLease.more`."""
-        held = CapacityLease(self)
+    def lease(self) -> Iterator["CapacityLease"]:
+        """Lease units and release them at the end. A lease starts empty: see `CapacityLease.more`."""
+        lease = CapacityLease(self)
         try:
-            yield held
+            yield lease
         finally:
-            self.used -= held.number
+            self.used -= lease.number
 
     def has(self, number: int) -> bool:
-        """Whether there is so much left."""
+        """Check that this many units are free."""
         return self.used + number <= self._most
 
 
 class CapacityLease:
-    """What somebody has of a capacity."""
+    """The units that one holder has of a capacity."""
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self.number = 0
 
     def more(self, number: int) -> bool:
-        """Take more of it; False if there is not so much left."""
+        """Acquire more units; return False if too few are free."""
         if not self._capacity.has(number):
             return False
         self._capacity.used += number

@@ -57,7 +57,7 @@ class SidecarParts:
     encoding: InstallationEncoder
     gate: AuthGate
     receiver: SidecarApp
-    pump: DrainThread
+    drain: DrainThread
     tls: ServerTls | None
     failed: asyncio.Event
     """Set when the sidecar cannot do its work any more, so that whoever watches it starts it again."""
@@ -89,16 +89,16 @@ def assemble(settings: SidecarSettings, file: Path, environ: Mapping[str, str]) 
     metrics, failed = SidecarMetrics(spool), asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def pump_failed() -> None:
+    def drain_failed() -> None:
         loop.call_soon_threadsafe(failed.set)
 
-    pump = DrainThread(Drainer(spool, encoding), opened, metrics.drained, pump_failed)
-    keeper = SpoolWriter(spool, settings.limits.answer_within, pump.news, metrics.spool_seconds.observe)
-    receiver = SidecarApp(gate, names, encoding, keeper, metrics, settings.limits)
+    drain = DrainThread(Drainer(spool, encoding), opened, metrics.drained, drain_failed)
+    writer = SpoolWriter(spool, settings.limits.answer_within, drain.wake, metrics.spool_seconds.observe)
+    receiver = SidecarApp(gate, names, encoding, writer, metrics, settings.limits)
     if settings.slo is not None:
         receiver.slo = prometheus.open_gate(settings.slo, str(folder / "waiting"), _release(receiver), environ)
         metrics.watch(receiver.slo)
-    return SidecarParts(settings, config, spool, encoding, gate, receiver, pump, tls, failed)
+    return SidecarParts(settings, config, spool, encoding, gate, receiver, drain, tls, failed)
 
 
 async def serve(parts: SidecarParts) -> bool:
@@ -109,15 +109,15 @@ async def serve(parts: SidecarParts) -> bool:
     receiver, settings = parts.receiver, parts.settings
     async with AsyncExitStack() as ending:  # what is put on it last ends first
         ending.callback(parts.spool.close)
-        ending.callback(receiver.keeper.close)
+        ending.callback(receiver.writer.close)
         await _listen(ending, receiver.metrics_app(), settings.metrics, "metrics", settings)
-        ending.push_async_callback(asyncio.to_thread, parts.pump.finish, settings.grace)
+        ending.push_async_callback(asyncio.to_thread, parts.drain.finish, settings.grace)
         await _learn(parts.encoding)
         if receiver.slo is not None:
             await receiver.slo.start()
             ending.push_async_callback(receiver.slo.stop)
         await _listen(ending, receiver.app(), settings.listen, "events and webhooks", settings, parts.tls)
-        parts.pump.start()
+        parts.drain.start()
         await _until_one_ends(stop, parts)
         receiver.stopping = True
         log.info("stopping: what came in is answered, what waits is sent for up to %g s", settings.grace)
@@ -235,6 +235,6 @@ def _names(settings: SidecarSettings, file: Path) -> MappedNameResolver:
 
 def _release(receiver: SidecarApp) -> Release:
     async def release(event: EventValue) -> None:
-        await receiver.keeper.keep([receiver.encoding.event(event)])
+        await receiver.writer.write([receiver.encoding.event(event)])
 
     return release

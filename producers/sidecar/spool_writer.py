@@ -1,4 +1,4 @@
-"""The spool as the event loop sees it: synced in threads, and never waited for longer than a sender waits."""
+"""Write to the spool from the event loop: sync in threads, with a time limit for each sender."""
 
 import asyncio
 import time
@@ -15,80 +15,82 @@ from producers.spool.spool import Spool, SpoolFull, SpoolUnusable
 T = TypeVar("T")
 
 _THREADS: Final = 2
-"""One puts, the other looks whether the disk works."""
-_TOGETHER: Final = 64
-"""Requests whose messages are put at a time."""
+"""One writes, the other checks that the disk works."""
+_BATCH: Final = 64
+"""Maximum requests whose messages are written with one sync."""
 READY_BELOW: Final = 0.9
-"""Of a limit. Above it no new senders should be sent here."""
+"""Fraction of a limit above which the sidecar reports that it is not ready."""
 
 
 class SpoolWriter:
-    """Puts messages into a spool. `news` is called after each request whose messages are kept."""
+    """Write messages to a spool. `on_written` is called after each request whose messages are on the disk."""
 
-    def __init__(self, spool: Spool, patience: float, news: Callable[[], None], took: Callable[[float], None]) -> None:
+    def __init__(
+        self, spool: Spool, patience: float, on_written: Callable[[], None], observe: Callable[[float], None]
+    ) -> None:
         self._spool: Final = spool
         self._patience: Final = patience
-        self._news: Final = news
-        self._took: Final = took
+        self._on_written: Final = on_written
+        self._observe: Final = observe
         self._queue: deque[tuple[Sequence[SpooledMessage], asyncio.Future[None]]] = deque()
         self._writing: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="spool")
 
-    async def keep(self, parcels: Sequence[SpooledMessage]) -> None:
-        """Return once all of them are on the disk. SpoolFull and SpoolUnusable as `Spool.put_all`."""
-        if not parcels:
+    async def write(self, messages: Sequence[SpooledMessage]) -> None:
+        """Return once all are on the disk. Raises SpoolFull and SpoolUnusable as `Spool.put_all`."""
+        if not messages:
             return
         began = time.perf_counter()
-        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((parcels, kept))
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((messages, written))
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
-        await kept
-        self._took(time.perf_counter() - began)
-        self._news()
+            self._writing = asyncio.create_task(self._write_queued())
+        await written
+        self._observe(time.perf_counter() - began)
+        self._on_written()
 
-    async def _write(self) -> None:
-        """Put what has come while the disk was busy, and again, until nothing has."""
+    async def _write_queued(self) -> None:
+        """Write queued requests in batches until the queue is empty."""
         while self._queue:
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), _TOGETHER))]
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
             problems: Sequence[Exception | None]
             try:
-                problems = await self._in_thread(partial(self._put, [parcels for parcels, _ in batch]))
+                problems = await self._in_thread(partial(self._put, [messages for messages, _ in batch]))
             except Exception as fault:  # noqa: BLE001 - each of those who wait raises it
                 problems = [fault] * len(batch)
-            for (_, kept), problem in zip(batch, problems, strict=True):
-                if kept.done():  # whoever waited has gone
+            for (_, written), problem in zip(batch, problems, strict=True):
+                if written.done():  # whoever waited has gone
                     continue
                 if problem is None:
-                    kept.set_result(None)
+                    written.set_result(None)
                 else:
-                    kept.set_exception(problem)
+                    written.set_exception(problem)
 
     def _put(self, requests: Sequence[Sequence[SpooledMessage]]) -> list[SpoolFull | SpoolUnusable | None]:
-        """Put the messages of several requests with one sync of the folder; what went wrong with each of them."""
+        """Write several requests with one sync of the folder; return the error of each, or None."""
         try:
-            self._spool.put_all([parcel for parcels in requests for parcel in parcels])
+            self._spool.put_all([message for messages in requests for message in messages])
         except SpoolFull as error:
             if len(requests) == 1:
                 return [error]
-            return [problem for parcels in requests for problem in self._put([parcels])]  # some may fit
+            return [problem for messages in requests for problem in self._put([messages])]  # some may fit
         except SpoolUnusable as error:
             return [error] * len(requests)
         return [None] * len(requests)
 
-    async def promise(self, parcels: Sequence[SpooledMessage]) -> None:
-        """As `keep`, for a sender who waits.
+    async def write_in_time(self, messages: Sequence[SpooledMessage]) -> None:
+        """Return once all are on the disk, or fail within the sender's time limit.
 
         Raises:
-            Rejected: the spool is full, does not work, or is slower than a sender waits. Sent again, nothing is twice.
+            RequestRejected: the spool is full, does not work, or exceeds the time limit. A retry stores nothing twice.
         """
-        await self.in_time(self.keep(parcels))
+        await self.within_patience(self.write(messages))
 
-    async def in_time(self, kept: Awaitable[None]) -> None:
-        """Wait for something to be kept. Rejected as `promise`."""
+    async def within_patience(self, written: Awaitable[None]) -> None:
+        """Await a write within the time limit. Raises RequestRejected as `write_in_time`."""
         try:
             async with asyncio.timeout(self._patience):
-                await kept
+                await written
         except SpoolFull as error:
             raise RequestRejected("spool_full") from error
         except SpoolUnusable as error:
@@ -97,7 +99,7 @@ class SpoolWriter:
             raise RequestRejected("spool_slow") from error
 
     async def why_not_ready(self) -> str | None:
-        """Why no more should be sent here, if so."""
+        """Return why the spool cannot accept more messages, or None."""
         try:
             async with asyncio.timeout(self._patience):
                 return await self._in_thread(self._check)
@@ -107,7 +109,7 @@ class SpoolWriter:
             return f"the disk of the spool did not answer within {self._patience:g} s"
 
     def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for writes in progress."""
         self._threads.shutdown()
 
     def _check(self) -> str | None:

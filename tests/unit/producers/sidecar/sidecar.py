@@ -121,7 +121,7 @@ class Sidecar:
 
     async def __aexit__(self, *_: object) -> None:
         await self.client.close()
-        self.receiver.keeper.close()
+        self.receiver.writer.close()
         self.spool.close()
 
     def _heard(self) -> None:

@@ -51,14 +51,14 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
         yield opened
 
 
-class Pumping:
-    """A pump whose every go can be waited for."""
+class Draining:
+    """A drain thread whose every pass can be waited for."""
 
     def __init__(self, spool: Spool, opened: Callable[[], Broker]) -> None:
         self.goes: Queue[DrainResult] = Queue()
         self.failed = threading.Event()
         drainer = Drainer(spool, InstallationEncoder(ProducerConfig(None)))
-        self.pump = DrainThread(drainer, opened, self.goes.put, self.failed.set, jitter=lambda: 0.5)
+        self.thread = DrainThread(drainer, opened, self.goes.put, self.failed.set, jitter=lambda: 0.5)
 
     def until(self, holds: Callable[[DrainResult], bool]) -> DrainResult:
         """The first go of which it holds."""
@@ -69,7 +69,7 @@ class Pumping:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOOK_EVERY", "FIRST_WAIT", "LONGEST_WAIT", "_LAST_WAIT"):
+    for name in ("POLL_INTERVAL", "FIRST_WAIT", "LONGEST_WAIT", "_LAST_WAIT"):
         monkeypatch.setattr(module, name, 0.001)
 
 
@@ -80,21 +80,21 @@ def test_sends_what_is_put_and_goes_on_when_kafka_is_back(spool: Spool) -> None:
         opened.append(broker)
         return broker
 
-    pumping = Pumping(spool, open_one)
-    pumping.pump.start()
+    draining = Draining(spool, open_one)
+    draining.thread.start()
     spool.put(SpooledMessage("a", "shop", b"value"))
-    pumping.pump.news()
-    pumping.until(lambda drained: drained.sent.total() == 1)
+    draining.thread.wake()
+    draining.until(lambda drained: drained.sent.total() == 1)
     broker.away = True
     spool.put(SpooledMessage("b", "shop", b"value"))
-    pumping.until(lambda drained: drained.failure is AWAY)
+    draining.until(lambda drained: drained.failure is AWAY)
     broker.away = False
-    pumping.until(lambda drained: drained.sent.total() == 1)
-    pumping.pump.finish(5)
+    draining.until(lambda drained: drained.sent.total() == 1)
+    draining.thread.finish(5)
 
     assert [each.event_id for each in broker.messages] == ["a", "b"]
     assert len(opened) > 1  # a new client after each failure
-    assert not pumping.failed.is_set()
+    assert not draining.failed.is_set()
 
 
 def test_a_client_that_cannot_be_made_is_tried_again(spool: Spool) -> None:
@@ -106,20 +106,20 @@ def test_a_client_that_cannot_be_made_is_tried_again(spool: Spool) -> None:
             raise error
         return broker
 
-    pumping = Pumping(spool, open_one)
+    draining = Draining(spool, open_one)
     spool.put(SpooledMessage("a", "shop", b"value"))
-    pumping.pump.start()
-    assert pumping.goes.get(timeout=10).trouble == "no"
-    pumping.until(lambda drained: drained.sent.total() == 1)
-    pumping.pump.finish(5)
+    draining.thread.start()
+    assert draining.goes.get(timeout=10).trouble == "no"
+    draining.until(lambda drained: drained.sent.total() == 1)
+    draining.thread.finish(5)
 
 
 def test_what_came_last_is_sent_before_the_end(spool: Spool) -> None:
     broker = Broker()
-    pumping = Pumping(spool, lambda: broker)
-    pumping.pump.start()
+    draining = Draining(spool, lambda: broker)
+    draining.thread.start()
     spool.put(SpooledMessage("last", "shop", b"value"))
-    pumping.pump.finish(5)
+    draining.thread.finish(5)
 
     assert [each.event_id for each in broker.messages] == ["last"]
 
@@ -127,29 +127,29 @@ def test_what_came_last_is_sent_before_the_end(spool: Spool) -> None:
 def test_when_the_grace_is_over_a_client_that_hangs_is_given_up(spool: Spool) -> None:
     broker = Broker()
     broker.hangs = True
-    pumping = Pumping(spool, lambda: broker)
+    draining = Draining(spool, lambda: broker)
     spool.put(SpooledMessage("stays", "shop", b"value"))
-    pumping.pump.start()
+    draining.thread.start()
     assert broker.asked.wait(10)
-    pumping.pump.finish(0.01)
+    draining.thread.finish(0.01)
 
-    assert not pumping.pump.is_alive()
+    assert not draining.thread.is_alive()
     assert broker.closed
     assert len(spool.entries()) == 1
 
 
-def test_a_fault_of_the_pump_is_told_and_not_hidden(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_the_thread_is_logged(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
     def broken() -> Broker:
         raise ZeroDivisionError
 
-    pumping = Pumping(spool, broken)
-    pumping.pump.start()
+    draining = Draining(spool, broken)
+    draining.thread.start()
 
-    assert pumping.failed.wait(10)
-    pumping.pump.finish(1)
+    assert draining.failed.wait(10)
+    draining.thread.finish(1)
     assert "nothing is sent to Kafka any more" in caplog.text
 
 
-def test_a_pump_that_never_ran_can_be_finished(spool: Spool) -> None:
-    Pumping(spool, Broker).pump.finish(1)
+def test_a_thread_that_never_ran_can_be_finished(spool: Spool) -> None:
+    Draining(spool, Broker).thread.finish(1)
     assert spool.entries() == []

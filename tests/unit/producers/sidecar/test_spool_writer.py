@@ -38,18 +38,18 @@ def parcel(name: str) -> SpooledMessage:
     return SpooledMessage(name, "shop", b"value")
 
 
-def keeper(spool: Spool, patience: float = 5.0) -> SpoolWriter:
+def spool_writer(spool: Spool, patience: float = 5.0) -> SpoolWriter:
     return SpoolWriter(spool, patience, lambda: None, lambda _: None)
 
 
 async def test_what_comes_while_the_disk_is_busy_is_put_together(tmp_path: Path) -> None:
     with Held(str(tmp_path)) as spool:
-        keeping = keeper(spool)
-        waiting = [asyncio.create_task(keeping.promise([parcel(str(number))])) for number in range(10)]
+        writer = spool_writer(spool)
+        waiting = [asyncio.create_task(writer.write_in_time([parcel(str(number))])) for number in range(10)]
         await asyncio.sleep(0)
         spool.go.set()
         await asyncio.gather(*waiting)
-        keeping.close()
+        writer.close()
 
         assert sum(spool.puts) == 10
         assert len(spool.puts) <= 2
@@ -58,14 +58,14 @@ async def test_what_comes_while_the_disk_is_busy_is_put_together(tmp_path: Path)
 
 async def test_of_those_put_together_only_those_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with Held(str(tmp_path), SpoolLimits(max_files=3)) as spool:
-        keeping = keeper(spool)
+        writer = spool_writer(spool)
         sizes = (1, 5, 2)
         requests = [[parcel(f"{size}-{number}") for number in range(size)] for size in sizes]
-        waiting = [asyncio.create_task(keeping.promise(request)) for request in requests]
+        waiting = [asyncio.create_task(writer.write_in_time(request)) for request in requests]
         await asyncio.sleep(0)
         spool.go.set()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-        keeping.close()
+        writer.close()
 
         assert [getattr(outcome, "reason", None) for outcome in outcomes] == [None, "spool_full", None]
         assert len(spool.entries()) == 3
@@ -73,21 +73,21 @@ async def test_of_those_put_together_only_those_that_do_not_fit_are_refused(tmp_
 
 async def test_nobody_waits_longer_than_a_sender_does(tmp_path: Path) -> None:
     with Held(str(tmp_path)) as spool:
-        keeping = keeper(spool, patience=0.01)
+        writer = spool_writer(spool, patience=0.01)
         with pytest.raises(RequestRejected) as refused:
-            await keeping.promise([parcel("slow")])
+            await writer.write_in_time([parcel("slow")])
         assert refused.value.reason == "spool_slow"
         spool.go.set()
-        keeping.close()
+        writer.close()
 
 
 async def test_a_fault_is_raised_to_each_who_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Spool(str(tmp_path)) as spool:
-        keeping = keeper(spool)
+        writer = spool_writer(spool)
         monkeypatch.setattr(spool, "put_all", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            await keeping.promise([parcel("one")])
-        keeping.close()
+            await writer.write_in_time([parcel("one")])
+        writer.close()
 
 
 async def test_a_resolution_waits_for_its_objective_in_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_bucket_fills_up_again_and_no_further() -> None:
 
 def test_a_capacity_gets_back_what_was_taken() -> None:
     capacity = Capacity(3)
-    with capacity.held() as first, capacity.held() as second:
+    with capacity.lease() as first, capacity.lease() as second:
         assert first.more(2)
         assert not second.more(2)
         assert second.more(1)
