@@ -20,7 +20,7 @@ _SHOWN: Final = 3
 
 @dataclass(slots=True)
 class Namespace:
-    """The outcomes of one namespace over all files."""
+    """Outcomes of one namespace over all files."""
 
     evaluated: int = 0
     failures: int = 0
@@ -30,7 +30,7 @@ class Namespace:
 
 
 def read_conftest(reports: Sequence[ReportFile]) -> EvidenceReading:
-    """The rules of `policy_passed`. Raises EvidenceError: it is no such report, or no rule was evaluated."""
+    """Read the rules of `policy_passed`. Raises EvidenceError: not a conftest report, or no rule was evaluated."""
     found: dict[str, Namespace] = {}
     for report in reports:
         root = read_json(report, "a report of conftest", _HINT)

@@ -27,14 +27,14 @@ _PAYLOAD: Final = "application/vnd.in-toto+json"
 
 
 class Statement(NamedTuple):
-    """What is stated, and by which keys it says it is signed."""
+    """A statement, and the keys that it claims to be signed with."""
 
     node: JsonNode
     keys: Sequence[str]
 
     @property
     def digests(self) -> list[str]:
-        """The subjects, as sha256:..."""
+        """Return the digests of the subjects, as sha256:..."""
         found = []
         for subject in self.node.items("subject"):
             digest = subject.child("digest")
@@ -45,7 +45,7 @@ class Statement(NamedTuple):
 
     @property
     def builder(self) -> str | None:
-        """The builder's id."""
+        """Return the id of the builder."""
         predicate = self.node.child("predicate")
         place = predicate.child("runDetails") if self.node.text("predicateType") == _V1 else predicate
         if not (place.value is not None and place.has("builder")):
@@ -54,7 +54,7 @@ class Statement(NamedTuple):
 
 
 def read_builder_levels(texts: Sequence[str]) -> dict[str, int]:
-    """From "https://.../builder@*=3". Raises UsageError: a text is not of that form."""
+    """Parse "https://.../builder@*=3". Raises UsageError: a text is not of that form."""
     levels = {}
     for text in texts:
         builder, _, level = text.rpartition("=")
@@ -65,7 +65,7 @@ def read_builder_levels(texts: Sequence[str]) -> dict[str, int]:
 
 
 def read_provenance(report: ReportFile, artifact_digest: str | None, levels: dict[str, int]) -> EvidenceReading:
-    """The provenance of `artifact_built`.
+    """Read the provenance of `artifact_built`.
 
     The level is what `levels` says of the builder, never what the build claims. Without `artifact_digest` the only
     subject is taken for the artifact.

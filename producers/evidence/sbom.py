@@ -1,4 +1,4 @@
-"""Bills of materials: CycloneDX and SPDX, in JSON. The event gets the file's digest; its licences are judged."""
+"""Read bills of materials (CycloneDX and SPDX in JSON) for their digest and their denied licences."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -19,7 +19,7 @@ _SHOWN: Final = 3
 
 
 def read_sbom_digest(report: ReportFile) -> EvidenceReading:
-    """The digest for `artifact_built`, of a file that is a bill of materials and lists something.
+    """Compute the digest for `artifact_built` of a bill of materials that is not empty.
 
     Raises:
         EvidenceError: it is none.
@@ -31,14 +31,14 @@ def read_sbom_digest(report: ReportFile) -> EvidenceReading:
 
 
 def read_sbom_licences(reports: Sequence[ReportFile], policy: LicencePolicy) -> EvidenceReading:
-    """The denied licences for `security_scanned`. Raises EvidenceError: a file is no bill of materials."""
+    """Find the denied licences for `security_scanned`. Raises EvidenceError: a file is not a bill of materials."""
     denied = policy.denied(licence for report in reports for licence in licences_in(report))
     objections = [f"licences that are denied: {', '.join(denied[:_SHOWN])}"] if denied else []
     return EvidenceReading([Assignment("scan.licences_denied", denied, origin("sbom", reports))], objections)
 
 
 def licences_in(report: ReportFile) -> Iterator[str]:
-    """Each licence, as name or expression, once for each component that states one.
+    """Iterate over licences, as names or expressions, once for each component that states one.
 
     Raises:
         EvidenceError: the file is no bill of materials of a known version, or lists nothing.

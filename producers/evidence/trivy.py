@@ -26,7 +26,7 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class BlockingRules:
-    """Which findings stop the gate. Known exploited vulnerabilities and denied licences always do."""
+    """Findings that block the gate. Known exploited vulnerabilities and denied licences always do."""
 
     severities: frozenset[str]
     ignore_unfixed: bool = False
@@ -44,7 +44,7 @@ class ScanFinding:
 
 @dataclass(slots=True)
 class TrivyScan:
-    """What the reports say, put together."""
+    """The merged content of the reports."""
 
     findings: list[ScanFinding] = field(default_factory=list)
     licences: list[tuple[str, str]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class TrivyScan:
 
 
 def read_blocking(text: str | None, *, ignore_unfixed: bool) -> BlockingRules:
-    """From "critical,high" or "none". Raises UsageError: a word is no severity."""
+    """Parse "critical,high" or "none". Raises UsageError: a word is no severity."""
     words = [word.strip().lower() for word in (text or DEFAULT_BLOCKING).split(",")]
     if words == ["none"]:
         return BlockingRules(frozenset(), ignore_unfixed)
@@ -70,7 +70,7 @@ def read_blocking(text: str | None, *, ignore_unfixed: bool) -> BlockingRules:
 def read_trivy(
     reports: Sequence[ReportFile], blocking: BlockingRules, licences: LicencePolicy, catalogue: ReportFile | None = None
 ) -> EvidenceReading:
-    """The scan of `security_scanned`: the findings of all reports added up.
+    """Build the scan of `security_scanned` from the findings of all reports.
 
     Raises:
         EvidenceError: a report is none of Trivy's, or nothing was scanned.

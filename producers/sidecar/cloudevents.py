@@ -1,4 +1,4 @@
-"""What a request to /v1/events holds: events as JSON or JSON lines, or CloudEvents in any of their modes. Pure."""
+"""Parse requests to /v1/events: JSON, JSON lines, or CloudEvents in any of their modes. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -11,21 +11,21 @@ LINES: Final = frozenset({"application/x-ndjson", "application/jsonl", "applicat
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
 CDEVENTS: Final = "dev.cdevents."
-"""What the `type` of a CDEvent begins with."""
+"""Prefix of the `type` of a CDEvent."""
 
 
 class RequestItem(NamedTuple):
-    """One thing that was sent: an event of the contract, or a CDEvent."""
+    """One item of a request: an event of the contract, or a CDEvent."""
 
     data: dict[str, Any]
     is_cdevent: bool = False
 
 
 def items_of(headers: Mapping[str, str], body: bytes, most: int) -> Sequence[RequestItem]:
-    """What a request holds. `headers` are by lower-case name.
+    """Parse a request into at most `most` items. `headers` are by lower-case name.
 
     Raises:
-        Rejected: it is none of the media types, not of its form, or has more than `most`.
+        RequestRejected: its media type is unknown, its body malformed, or it has too many items.
     """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == STRUCTURED:
@@ -41,13 +41,13 @@ def items_of(headers: Mapping[str, str], body: bytes, most: int) -> Sequence[Req
         lines = _limited([line for line in body.splitlines() if line.strip()], most)
         return [RequestItem(_object(parse_json(line))) for line in lines]
     if kind in {JSON, ""}:
-        found = parse_json(body)
-        return [RequestItem(_object(each)) for each in _limited(found if isinstance(found, list) else [found], most)]
+        value = parse_json(body)
+        return [RequestItem(_object(each)) for each in _limited(value if isinstance(value, list) else [value], most)]
     raise RequestRejected("media_type")
 
 
 def _cloud_event(event: Any) -> RequestItem:
-    """The data of one, with its time where the event has none of its own."""
+    """Extract the data of a CloudEvent; its time applies where the data has none."""
     if not isinstance(event, dict) or event.get("specversion") != "1.0":
         raise RequestRejected("not_cloudevents")
     data, kind = event.get("data"), event.get("type")
@@ -72,7 +72,7 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _limited(found: list[Any], most: int) -> list[Any]:
-    if len(found) > most:
+def _limited(items: list[Any], most: int) -> list[Any]:
+    if len(items) > most:
         raise RequestRejected("too_many_events", f"at most {most} events in one request; send several requests")
-    return found
+    return items

@@ -1,4 +1,4 @@
-"""The JSON of a request's body, as `serve` and `explain` take it: UTF-8, and not nested without end."""
+"""Parse request bodies for `serve` and `explain`: JSON in UTF-8, of limited nesting."""
 
 import json
 from collections.abc import Mapping
@@ -8,27 +8,27 @@ from urllib.parse import parse_qs
 from producers.sidecar.rejections import RequestRejected
 
 DEPTH: Final = 64
-"""How deep JSON may be nested, unless the settings say otherwise."""
+"""Default limit on the nesting of JSON."""
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
 def webhook_json(headers: Mapping[str, str], body: bytes, depth: int = DEPTH) -> Any:
-    """The JSON of a webhook. A form must have one field `payload` with it, as GitHub sends it.
+    """Parse the JSON of a webhook. A form must have one field `payload` with it, as GitHub sends it.
 
     `headers` are by lower-case name.
 
     Raises:
-        Rejected: it is not JSON, or nested too deep; the message repeats nothing of it.
+        RequestRejected: it is not JSON, or nested too deep; the message repeats nothing of it.
     """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return parse_json(_payload(body) if kind == _FORM else body, depth)
 
 
 def parse_json(body: bytes, depth: int = DEPTH) -> Any:
-    """What the text says.
+    """Parse JSON in UTF-8.
 
     Raises:
-        Rejected: it is not JSON in UTF-8, or nested deeper than `depth`; the message repeats nothing of it.
+        RequestRejected: it is not JSON in UTF-8, or nested deeper than `depth`; the message repeats nothing of it.
     """
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_no_number)

@@ -1,4 +1,4 @@
-"""Why the sidecar does not take a request, apart from who sends it: a word for the metric, and an answer."""
+"""Reasons to reject a request other than its credentials, each with a metric label and a response."""
 
 from typing import Final, NamedTuple
 
@@ -6,7 +6,7 @@ from schemas.errors import ContractError
 
 
 class RejectionResponse(NamedTuple):
-    """A status, and what the sender is told. Nothing of what they sent is in it."""
+    """A status and a message for the sender, which repeats nothing of the request."""
 
     status: int
     error: str
@@ -38,15 +38,15 @@ LIMITS: Final[dict[str, RejectionResponse]] = {
     "stopping": RejectionResponse(503, "shutting down", 5),
     "internal": RejectionResponse(500, "a fault of the sidecar; its log says more"),
 }
-"""By the word that `delivery_sidecar_rejected_total` has for it. No webhook is told 429: some senders drop then."""
+"""By the reason label of `delivery_sidecar_rejected_total`. Webhooks never get 429: some senders drop events on it."""
 
 
 class RequestRejected(Exception):
-    """A request that is not taken. `detail` is for the sender's eyes, and has nothing of the body in it."""
+    """A request is rejected. `detail` goes to the sender and repeats nothing of the body."""
 
     def __init__(self, reason: str, detail: str | None = None, fault: ContractError | None = None) -> None:
         self.answer: Final = LIMITS[reason]
         super().__init__(detail or self.answer.error)
         self.reason: Final = reason
         self.fault: Final = fault
-        """What the contract says against an event."""
+        """The violation of the contract, if that is the reason."""

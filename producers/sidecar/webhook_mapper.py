@@ -1,4 +1,4 @@
-"""From an authentic delivery to events that the contract takes: what `serve` spools and `explain` shows."""
+"""Map an authenticated delivery to valid events, which `serve` spools and `explain` shows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,19 +11,19 @@ from schemas.errors import ContractError
 
 @dataclass(frozen=True, slots=True)
 class MappedDelivery:
-    """What a delivery becomes. One may be events, refused and ignored in its several parts."""
+    """The outcome of a delivery, whose parts may be mapped, refused or ignored independently."""
 
     events: tuple[BuiltEvent, ...] = ()
     refused: str | None = None
-    """Why something in it that is one of the ten events could not be made one: for the dead letters."""
+    """Why a part that means one of the ten events could not become one; goes to the dead letters."""
     ignored: str | None = None
-    """Why something in it is none of the ten events."""
+    """Why a part means none of the ten events."""
 
 
 def map_delivery(
     source: WebhookSource, delivery: WebhookDelivery, names: NameResolver, now: datetime
 ) -> MappedDelivery:
-    """Return the events of a delivery, each as the contract takes it; one that it does not take is refused alone."""
+    """Return the valid events of a delivery; an event that violates the contract is refused on its own."""
     reading = source.read(delivery, names)
     built: list[BuiltEvent] = []
     refused = [reading.refused] if reading.refused else []
