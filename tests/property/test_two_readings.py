@@ -1,13 +1,29 @@
 """The core and the second reading of the specification say the same of any history."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.values import DAY, EventValue, Micros
 from streams.core.settings import MetricSettings
+from tests.property.logs import END, logs
 from tests.support.histories import LAST, clocks, histories, rules, windows
-from tests.support.log_replay import Records, Topic, by_partition_state, played, said, summaries
-from tests.support.oracle import Facts, facts, reference
+from tests.support.log_replay import (
+    Line,
+    Records,
+    Topic,
+    by_partition_state,
+    played,
+    published_of,
+    said,
+    steps,
+    summaries,
+)
+from tests.support.oracle import reference
+from tests.support.oracle.incidents import Link
+from tests.support.oracle.records import Reader
 
 
 class TestNumbers:
@@ -36,90 +52,98 @@ class TestSliding:
 
 
 class TestRecords:
-    """Every published record says of its deployment, incident or change what the second reading says."""
+    """Whatever is published of a deployment, an incident, a change, a service and env is what the second reading says.
 
-    @given(histories, clocks, rules)
-    def test_deployments(self, history: list[EventValue], at: Micros, settings: MetricSettings) -> None:
-        records, known = answers(history, at, settings)
-        published = {
-            key: (
-                one["verdict"],
-                one["started_at"],
-                one["promoted_at"],
-                one["finished_at"],
-                one["reason"],
-                one["failed_at"],
-                one["late_failure"],
-                one["commit_sha"],
-                one["lane"],
-            )
-            for key, one in records.deployments.items()
-            if one["verdict"] not in {"unknown", "excluded"}
-        }
-        assert published == {
-            key: (
-                known.verdicts[key].name,
-                one.started_at,
-                one.promoted_at,
-                known.verdicts[key].finished_at,
-                failure.reason if (failure := known.verdicts[key].failure) else None,
-                failure.at if failure else None,
-                known.verdicts[key].late_failure,
-                one.commit_sha,
-                one.lane,
-            )
-            for key, one in known.deployments.items()
-        }
+    Every field of every record, after every message of a log.
+    """
 
-    @given(histories, clocks, rules)
-    def test_incidents(self, history: list[EventValue], at: Micros, settings: MetricSettings) -> None:
-        records, known = answers(history, at, settings)
-        published = {
-            key: (
-                one["env"],
-                one["severity"],
-                one["failing"],
-                [(period["opened_at"], period["ended_at"]) for period in one["periods"]],
-                one["open"],
-                one["time_to_restore"],
-                one["attribution"]["rule"],
-                one["attribution"]["deployment_id"],
-            )
-            for key, one in records.incidents.items()
-            if one["opened_at"] is not None and one["lane"] not in {"rehearsal", "synthetic"}
-        }
-        assert published == {
-            (one.service, one.incident_id): (
-                one.env,
-                one.severity,
-                one.severity in settings.failing_severities,
-                [tuple(period) for period in one.periods],
-                one.ended_at is None,
-                one.time_to_restore,
-                put.rule,
-                put.shown,
-            )
-            for one, put in known.incidents
-        }
+    @given(logs(), rules)
+    def test_every_field(self, lines: list[Line], settings: MetricSettings) -> None:
+        follow([*lines, Line(None, END)], settings)
 
-    @given(histories, clocks, rules)
-    def test_changes(self, history: list[EventValue], at: Micros, settings: MetricSettings) -> None:
-        records, known = answers(history, at, settings)
-        published = {
-            (*key, one["env"]): (one["promoted_at"], one["lead_time"])
-            for key, change in records.changes.items()
-            for one in change["promotions"]
-        }
-        assert published == {
-            (one.service, one.change_id, one.env): (one.promoted_at, one.lead_time)
-            for one in known.promotions
-            if one.lead_time is not None
-        }
+    @given(histories, st.lists(clocks, max_size=3), rules)
+    def test_however_late_it_was_told(
+        self, history: list[EventValue], times: list[Micros], settings: MetricSettings
+    ) -> None:
+        ticks = [Line(None, at) for at in sorted(times)]
+        told = [Line(event, 0) for event in history]
+        half = len(told) // 2
+        follow([*told[:half], *ticks, *told[half:], Line(None, END)], settings)
 
 
-def answers(history: list[EventValue], at: Micros, settings: MetricSettings) -> tuple[Records, Facts]:
-    """What was published, and what the second reading knows."""
-    return Records.of(played(history, at, settings)), facts(history, at, settings)
+def follow(lines: list[Line], settings: MetricSettings) -> None:
+    """Read a log with both readings and compare all that is published after every message."""
+    reader = Reader(settings)
+    before: dict[str, Any] = {}
+    for partition, offset, line, links in steps(lines, settings):
+        linked = reader.links
+        reader.read(*line)
+        found = Records.of_one(partition.published)
+        expected = expected_of(reader, found)
+        assert bare(published_of(found, set())) == bare(expected)
+        check_versions(published_of(found, set()), changed(before, expected), offset, reader.clock)
+        assert sorted(map(told_by, links), key=repr) == sorted(notices(linked, reader.links, offset), key=repr)
+        before = expected
+
+
+def expected_of(reader: Reader, found: Records) -> dict[str, Any]:
+    """What the second reading says of all that it has heard of, and of any other change that the core shows, too.
+
+    While a content takes the place of another one, a change may be seen that is none: it is shown, and empty.
+    """
+    return published_of(
+        Records(
+            {key: reader.deployment(key) for key in reader.heard.deployments},
+            {key: reader.incident(key) for key in reader.heard.incidents},
+            {key: reader.change(key) for key in {*reader.heard.changes, *reader.changes, *found.changes}},
+            {key: reader.metrics(key) for key in reader.heard.places},
+        ),
+        set(),
+    )
+
+
+def bare(records: dict[str, Any]) -> dict[str, Any]:
+    """Records without their versions."""
+    return {name: {**record, "as_of": None, "at": None} for name, record in records.items()}
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """The names of the records that say something else now."""
+    was, now = bare(before), bare(after)
+    return {name for name in now if now[name] != was.get(name)}
+
+
+def check_versions(found: dict[str, Any], due: set[str], offset: int, clock: Micros) -> None:
+    """A record that says something else was published after this message, and says so."""
+    for name, record in found.items():
+        as_of = record["as_of"]
+        assert as_of["partition"] == 0
+        assert as_of["offset"] == offset if name in due else as_of["offset"] <= offset, name
+        if as_of["offset"] == offset:
+            assert record.get("at", clock) == clock
+
+
+def told_by(event: EventValue) -> tuple[Any, ...]:
+    """What one service tells another of an incident."""
+    assert (event["event_type"], event["lane"], event["incident"] is not None) == ("cause_linked", "normal", True)
+    severity = event["incident"]["severity"] if event["incident"] is not None else None
+    names = event["service"], event["env"], event["occurred_at"], severity, event["deployment_id"], event["commit_sha"]
+    said = event["attributes"]["version"], event["attributes"]["holds"]
+    return (event["attributes"]["origin"], event["incident_id"], *names, *said)
+
+
+def notices(
+    before: Mapping[tuple[str, str], Link], after: Mapping[tuple[str, str], Link], offset: int
+) -> list[tuple[Any, ...]]:
+    """What must be told: to the service that was blamed, that it is not any more; to the one that is now, how."""
+    found: list[tuple[Any, ...]] = []
+    for key in {*before, *after}:
+        old, new = before.get(key), after.get(key)
+        if old != new and old is not None and (new is None or new.service != old.service):
+            found.append((*old, str(offset), "false"))
+        if old != new and new is not None:
+            found.append((*new, str(offset), "true"))
+    return found
 
 
 class TestPartitions:

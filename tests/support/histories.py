@@ -5,11 +5,24 @@ names nobody knows, reopenings, equal times and event ids that come with two con
 """
 
 from collections.abc import Iterable
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 from hypothesis import strategies as st
 
-from schemas.values import DAY, HOUR, MINUTE, SECOND, CauseValue, EventTypeName, EventValue, LaneName, Micros
+from schemas.values import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    CauseValue,
+    EventTypeName,
+    EventValue,
+    IncidentValue,
+    LaneName,
+    Micros,
+    RollbackValue,
+    SourceValue,
+)
 from streams.core.settings import MetricSettings
 from tests.support import events
 from tests.support.events import DAY_1
@@ -130,7 +143,7 @@ resolved_events = st.builds(
     env=st.one_of(st.none(), envs),
     **common,
 )
-one_event: st.SearchStrategy[EventValue] = st.one_of(
+few_words: st.SearchStrategy[EventValue] = st.one_of(
     commit_events(),
     deployment_events(),
     deployment_events(),
@@ -138,6 +151,36 @@ one_event: st.SearchStrategy[EventValue] = st.one_of(
     opened_events,
     resolved_events,
     stage_events,
+)
+
+
+def with_words(event: EventValue, number: int) -> EventValue:
+    """The same event with more to show: nothing of it decides a number."""
+    label = str(number)
+    if event["event_type"] in {"canary_started", "canary_promoted"}:
+        source: SourceValue = {"system": "ci", "run_id": None, "attempt": None, "url": label, "actor": None}
+        digest = f"sha256:{number:064x}" if number > 1 else None
+        return {**event, "source": source if number != WORDS - 1 else None, "artifact_digest": digest}
+    if event["rollback"] is not None:
+        told: RollbackValue = {
+            "trigger": "manual",
+            "to_sha": events.sha("c0"),
+            "reason": label,
+            "path_sha256": None,
+            "succeeded": None if number > 1 else False,
+        }
+        return {**event, "rollback": None if number == WORDS - 1 else told}
+    if event["incident"] is not None:
+        gates = [f"gate-{one}" for one in (number, 1)]
+        words = {"title": label, "escaped_gates": gates, "regression_test": label if number > 1 else None}
+        return {**event, "incident": cast("IncidentValue", {**event["incident"], **words})}
+    return event
+
+
+WORDS: Final = 4
+words = st.sampled_from((0, 0, *range(1, WORDS)))
+one_event: st.SearchStrategy[EventValue] = st.builds(
+    lambda event, number: with_words(event, number) if number else event, few_words, words
 )
 
 

@@ -3,7 +3,7 @@
 It does what a worker does around the core (outputs first, then the rows, then the position) and can stop at any place.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -179,6 +179,11 @@ class Records(NamedTuple):
     metrics: Mapping[tuple[str, str], MetricsValue]
 
     @classmethod
+    def of_one(cls, seen: Published) -> "Records":
+        """What the readers of one partition see."""
+        return cls(seen.deployments, seen.incidents, seen.changes, seen.metrics)
+
+    @classmethod
     def of(cls, topic: Topic) -> "Records":
         """What the readers of a topic see."""
         seen = [partition.published for partition in topic.partitions]
@@ -188,6 +193,31 @@ class Records(NamedTuple):
             {key: value for one in seen for key, value in one.changes.items()},
             {key: value for one in seen for key, value in one.metrics.items()},
         )
+
+
+class Step(NamedTuple):
+    """A partition right after it read one message, and what it then had for other services."""
+
+    partition: Partition
+    offset: int
+    line: Line
+    links: list[EventValue]
+
+
+def steps(lines: Iterable[Line], settings: MetricSettings) -> Iterator[Step]:
+    """Read a log message by message; what services tell each other stands right behind what they tell it of."""
+    lines = list(lines)
+    topic = Topic(settings, {line.event["service"] for line in lines if line.event is not None})
+    partition = topic.partitions[0]
+    for line in lines:
+        topic.append(*line)
+        while partition.position < len(partition.log):
+            offset = partition.position
+            partition.read(1)
+            links = partition.collect()
+            yield Step(partition, offset, partition.log[offset], links)
+            for link in links:
+                topic.append(link, partition.log[offset].append_time)
 
 
 def played(

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
-from schemas.values import EventValue, Micros
+from schemas.values import EventValue
 
+DEEPEST: Final = 8
 ChangeKey = tuple[str, str]
 """Service and change id."""
 
@@ -64,7 +66,10 @@ def merged_from(commits: Commits, merge_sha: str) -> str | None:
 
 
 def change_of(commits: Commits, sha: str) -> str:
-    """The id of the change a commit belongs to: its request, else that of the commit merged by it, else itself."""
+    """The id of the change a commit belongs to: its request, else that of the commit merged by it, else itself.
+
+    Merges of merges are followed eight deep; of commits that name each other in a circle one stands for all.
+    """
     seen: list[str] = []
     at: str | None = sha
     while at is not None and at not in seen:
@@ -72,15 +77,23 @@ def change_of(commits: Commits, sha: str) -> str:
         if request is not None:
             return request
         seen.append(at)
-        at = merged_from(commits, at)
-    return seen[-1] if at is None else min(seen)
+        at = merged_from(commits, at) if len(seen) <= DEEPEST else None
+    return seen[-1] if at is None else min(seen[seen.index(at) :])
 
 
-def first_commits(commits: Commits) -> dict[ChangeKey, Micros]:
-    """When each change began: the smallest time of the reports of its commits."""
-    began: dict[ChangeKey, Micros] = {}
-    for sha, reports in commits.by_sha.items():
-        change = commits.service, change_of(commits, sha)
-        reported = min(event["occurred_at"] for event in reports)
-        began[change] = min(reported, began.get(change, reported))
-    return began
+def members(commits: Commits) -> dict[ChangeKey, list[str]]:
+    """The commits of each change: those that were reported, and the squash and merge commits that these name."""
+    found: dict[ChangeKey, list[str]] = {}
+    for sha in sorted({*commits.by_sha, *commits.by_merge}):
+        found.setdefault((commits.service, change_of(commits, sha)), []).append(sha)
+    return found
+
+
+def reports(commits: Commits) -> dict[ChangeKey, list[EventValue]]:
+    """Every report of the commits of each change, in event order."""
+    belongs = {sha: change_of(commits, sha) for sha in commits.by_sha}
+    found: dict[ChangeKey, list[EventValue]] = {}
+    for event in commits.events:
+        if event["commit_sha"] is not None:
+            found.setdefault((commits.service, belongs[event["commit_sha"]]), []).append(event)
+    return found

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.values import EventValue, LaneName, Micros
 from tests.support.oracle.changes import Commits, change_of
-from tests.support.oracle.known import earliest
+from tests.support.oracle.known import FOR_EVER, Seen, earliest
 
 DeploymentKey = tuple[str, str, str]
 """Service, env and deployment id."""
@@ -21,10 +21,15 @@ class Deployment(NamedTuple):
     deployment_id: str
     commit_sha: str | None
     included_shas: tuple[str, ...] | None
+    artifact_digest: str | None
+    url: str | None
     lane: LaneName
     started_at: Micros | None
     promoted_at: Micros | None
     begun_at: Micros
+    begun_known: Micros
+    """When the first report of its start or promotion was known."""
+    promoted_known: Micros | None
 
     @property
     def key(self) -> DeploymentKey:
@@ -53,30 +58,45 @@ def included(event: EventValue) -> tuple[str, ...] | None:
     return tuple(canary["included_shas"])
 
 
+def url_of(event: EventValue) -> str | None:
+    """Where a person can look at it."""
+    return None if event["source"] is None else event["source"]["url"]
+
+
 def first_time(events: Sequence[EventValue], event_type: str) -> Micros | None:
     """When the earliest event of a type was."""
     return min((event["occurred_at"] for event in events if event["event_type"] == event_type), default=None)
 
 
-def joined(key: DeploymentKey, events: Sequence[EventValue]) -> Deployment:
+def joined(key: DeploymentKey, events: Sequence[EventValue], seen: Seen) -> Deployment:
     """One deployment from its starts and promotions, given in event order."""
     started_at = first_time(events, "canary_started")
     promoted_at = first_time(events, "canary_promoted")
     begun_at = started_at if started_at is not None else promoted_at
     assert begun_at is not None
-    sha = earliest(events, lambda event: event["commit_sha"])
-    lane = events[0]["lane"]
-    return Deployment(*key, sha, earliest(events, included), lane, started_at, promoted_at, begun_at)
+    return Deployment(
+        *key,
+        commit_sha=earliest(events, lambda event: event["commit_sha"]),
+        included_shas=earliest(events, included),
+        artifact_digest=earliest(events, lambda event: event["artifact_digest"]),
+        url=earliest(events, url_of),
+        lane=events[0]["lane"],
+        started_at=started_at,
+        promoted_at=promoted_at,
+        begun_at=begun_at,
+        begun_known=min(map(seen, events)),
+        promoted_known=min((seen(one) for one in events if one["event_type"] == "canary_promoted"), default=None),
+    )
 
 
-def deployments_of(events: Sequence[EventValue]) -> list[Deployment]:
+def deployments_of(events: Sequence[EventValue], seen: Seen) -> list[Deployment]:
     """Every deployment known, in the order in which they began."""
     grouped: dict[DeploymentKey, list[EventValue]] = {}
     for event in events:
         key = key_of(event)
         if key is not None:
             grouped.setdefault(key, []).append(event)
-    return sorted((joined(key, group) for key, group in grouped.items()), key=lambda one: one.age)
+    return sorted((joined(key, group, seen) for key, group in grouped.items()), key=lambda one: one.age)
 
 
 def named(deployments: Iterable[Deployment], key: DeploymentKey) -> Deployment | None:
@@ -111,20 +131,31 @@ def rolled_back(deployments: Sequence[Deployment], rollback: EventValue) -> Depl
     return latest_begun(deployments, service, env, at, rollback["commit_sha"])
 
 
-def rollbacks_of(events: Sequence[EventValue], deployments: Sequence[Deployment]) -> dict[DeploymentKey, list[Micros]]:
-    """When each deployment was rolled back."""
-    found: dict[DeploymentKey, list[Micros]] = {one.key: [] for one in deployments}
+def rollbacks_of(
+    events: Sequence[EventValue], deployments: Sequence[Deployment]
+) -> dict[DeploymentKey, list[EventValue]]:
+    """The rollbacks of each deployment."""
+    found: dict[DeploymentKey, list[EventValue]] = {one.key: [] for one in deployments}
     for event in events:
         target = rolled_back(deployments, event) if event["event_type"] == "rollback_triggered" else None
         if target is not None:
-            found[target.key].append(event["occurred_at"])
+            found[target.key].append(event)
     return found
 
 
-def finish(deployment: Deployment, rollbacks: Sequence[Micros]) -> Micros | None:
+def finish(deployment: Deployment, rollbacks: Sequence[EventValue]) -> Micros | None:
     """When a deployment finished: at 100 % or at a rollback for it, whichever came first."""
-    ends = [*rollbacks, *([] if deployment.promoted_at is None else [deployment.promoted_at])]
-    return min(ends, default=None)
+    ends = [event["occurred_at"] for event in rollbacks]
+    return min([*ends, *([] if deployment.promoted_at is None else [deployment.promoted_at])], default=None)
+
+
+def finish_known(deployment: Deployment, rollbacks: Sequence[EventValue], seen: Seen) -> Micros:
+    """When it was known that it began and that it finished, from the first report of each."""
+    ends = [seen(event) for event in rollbacks]
+    finished = min(
+        [*ends, *([] if deployment.promoted_known is None else [deployment.promoted_known])], default=FOR_EVER
+    )
+    return max(deployment.begun_known, finished)
 
 
 def own_changes(deployment: Deployment, commits: Commits) -> set[str]:

@@ -131,4 +131,4 @@ def restored(found: tuple[Incident, Attribution]) -> Restored | None:
     if one.ended_at is None or one.time_to_restore is None:
         return None
     severity = one.severity or "unknown"
-    return Restored(one.service, severity, one.ended_at, one.time_to_restore / SECOND, put.hit is not None)
+    return Restored(one.service, severity, one.ended_at, one.time_to_restore / SECOND, put.blamed)

@@ -1,11 +1,11 @@
 """Sections 5 and 8: incidents, when they were open, and on which deployment they are put."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.values import CauseValue, EventValue, Micros, RuleName
 from tests.support.oracle.deployments import Deployment, DeploymentKey, latest_begun, named
-from tests.support.oracle.known import earliest
+from tests.support.oracle.known import FOR_EVER, Seen, earliest
 
 IncidentKey = tuple[str, str]
 """Service and incident id."""
@@ -29,6 +29,8 @@ class Incident(NamedTuple):
     commit_sha: str | None
     cause: CauseValue | None
     periods: tuple[Period, ...]
+    known_at: Micros
+    """When the first report of each thing that the last period takes was known."""
 
     @property
     def opened_at(self) -> Micros:
@@ -53,6 +55,27 @@ class Attribution(NamedTuple):
     shown: str | None
     rule: RuleName
     hit: Deployment | None
+    elsewhere: str | None = None
+    """The other service where the cause is looked for; whether it is known there is not told back."""
+    waits_for: str | None = None
+
+    @property
+    def blamed(self) -> bool:
+        """Whether a deployment, here or elsewhere, is said to have done it."""
+        return self.hit is not None or self.elsewhere is not None
+
+
+class Link(NamedTuple):
+    """A cause in another service: the incident, where its deployment is looked for, and how."""
+
+    origin: str
+    incident_id: str
+    service: str
+    env: str
+    opened_at: Micros
+    severity: str | None
+    deployment_id: str | None
+    commit_sha: str | None
 
 
 def decides(cause: CauseValue) -> bool:
@@ -81,60 +104,87 @@ def in_life(events: Sequence[EventValue]) -> list[EventValue]:
     return sorted(events, key=lambda event: (event["occurred_at"], event["event_type"] == "incident_resolved"))
 
 
-def raw_periods(events: Sequence[EventValue]) -> list[Period]:
-    """From each opening (while it is not open) to the end that the resolutions before the next opening report.
+class Stretch(NamedTuple):
+    """Openings with no resolution between them, and the resolutions before the next opening."""
 
-    The events are those of one incident, as they followed each other.
-    """
-    found: list[tuple[Micros, list[EventValue]]] = []
+    opened: list[EventValue]
+    resolved: list[EventValue]
+
+    @property
+    def period(self) -> Period:
+        """From the first opening to the end that the resolutions report."""
+        return Period(self.opened[0]["occurred_at"], end_of(self.resolved))
+
+    def known_at(self, seen: Seen) -> Micros:
+        """When it was known that it was opened, and, if it was, that it was resolved."""
+        return max(min(map(seen, self.opened)), min(map(seen, self.resolved), default=FOR_EVER))
+
+
+def stretches(events: Sequence[EventValue]) -> list[Stretch]:
+    """The events of one incident, as they followed each other; a resolution before any opening is left out."""
+    found: list[Stretch] = []
     for event in events:
         if event["event_type"] == "incident_resolved":
             if found:
-                found[-1][1].append(event)
-        elif not found or found[-1][1]:
-            found.append((event["occurred_at"], []))
-    return [Period(opened_at, end_of(resolved)) for opened_at, resolved in found]
-
-
-def union(periods: Sequence[Period]) -> tuple[Period, ...]:
-    """Periods that touch are one."""
-    whole: list[Period] = []
-    for period in periods:
-        before = whole[-1].ended_at if whole else None
-        if before is None or period.opened_at > before:
-            whole.append(period)
+                found[-1].resolved.append(event)
+        elif found and not found[-1].resolved:
+            found[-1].opened.append(event)
         else:
-            end = None if period.ended_at is None else max(before, period.ended_at)
-            whole[-1] = Period(whole[-1].opened_at, end)
-    return tuple(whole)
+            found.append(Stretch([event], []))
+    return found
 
 
-def joined(key: IncidentKey, events: Sequence[EventValue]) -> Incident | None:
+def union(parts: Sequence[Stretch], seen: Seen) -> list[tuple[Period, Micros]]:
+    """The periods, each with since when it is known; those that touch are one."""
+    whole: list[tuple[Period, Micros]] = []
+    for part in parts:
+        period, known_at = part.period, part.known_at(seen)
+        before, known_before = whole[-1] if whole else (period, known_at)
+        if not whole or before.ended_at is None or period.opened_at > before.ended_at:
+            whole.append((period, known_at))
+        else:
+            end = None if period.ended_at is None else max(before.ended_at, period.ended_at)
+            whole[-1] = Period(before.opened_at, end), max(known_before, known_at)
+    return whole
+
+
+def worst(events: Iterable[EventValue]) -> str | None:
+    """The worst severity ever reported."""
+    severities = [event["incident"]["severity"] for event in events if event["incident"] is not None]
+    return min((severity for severity in severities if severity is not None), default=None)
+
+
+def joined(key: IncidentKey, events: Sequence[EventValue], seen: Seen) -> Incident | None:
     """One incident from its events in event order; nothing if it was never opened."""
     lived = in_life(events)
-    periods = union(raw_periods(lived))
+    periods = union(stretches(lived), seen)
     env = earliest(lived, lambda event: event["env"])
     if not periods or env is None:
         return None
-    severities = [event["incident"]["severity"] for event in events if event["incident"] is not None]
     return Incident(
         *key,
         env,
-        min((severity for severity in severities if severity is not None), default=None),
+        worst(events),
         earliest(lived, lambda event: event["deployment_id"]),
         earliest(lived, lambda event: event["commit_sha"]),
         deciding_cause(events),
-        periods,
+        tuple(period for period, _ in periods),
+        periods[-1][1],
     )
 
 
-def incidents_of(events: Sequence[EventValue]) -> list[Incident]:
-    """Every incident that was opened."""
+def by_incident(events: Iterable[EventValue]) -> dict[IncidentKey, list[EventValue]]:
+    """The events of each incident."""
     grouped: dict[IncidentKey, list[EventValue]] = {}
     for event in events:
         if event["event_type"] in {"incident_opened", "incident_resolved"} and event["incident_id"] is not None:
             grouped.setdefault((event["service"], event["incident_id"]), []).append(event)
-    found = (joined(key, group) for key, group in grouped.items())
+    return grouped
+
+
+def incidents_of(events: Sequence[EventValue], seen: Seen) -> list[Incident]:
+    """Every incident that was opened."""
+    found = (joined(key, group, seen) for key, group in by_incident(events).items())
     return [incident for incident in found if incident is not None]
 
 
@@ -155,40 +205,53 @@ class World(NamedTuple):
         until = latest.begun_at + self.canary_timeout if finished_at is None else finished_at + self.failure_window
         return latest if at <= until else None
 
-    def caused_by(self, service: str, incident: Incident, cause: CauseValue) -> Deployment | None:
-        """The deployment of a service that a cause points at."""
-        if cause["deployment_id"] is not None:
-            return named(self.deployments, (service, incident.env, cause["deployment_id"]))
-        if cause["commit_sha"] is not None:
-            return latest_begun(self.deployments, service, incident.env, incident.opened_at, cause["commit_sha"])
-        return self.in_force(service, incident.env, incident.opened_at)
+    def caused_by(self, link: Link) -> Deployment | None:
+        """The deployment that a cause points at."""
+        if link.deployment_id is not None:
+            return named(self.deployments, (link.service, link.env, link.deployment_id))
+        if link.commit_sha is not None:
+            return latest_begun(self.deployments, link.service, link.env, link.opened_at, link.commit_sha)
+        return self.in_force(link.service, link.env, link.opened_at)
 
 
-def found(rule: RuleName, deployment: Deployment | None) -> Attribution:
-    """On a deployment by a rule, or, if it is unknown, on none."""
+def found(rule: RuleName, deployment: Deployment | None, name: str | None = None) -> Attribution:
+    """On a deployment by a rule, or, if it is unknown, on none; the name it was given waits."""
     if deployment is None:
-        return Attribution(None, "none", None)
+        return Attribution(None, "none", None, waits_for=name)
     return Attribution(deployment.deployment_id, rule, deployment)
 
 
-def by_cause(incident: Incident, cause: CauseValue, world: World) -> Attribution:
-    """Where a cause puts an incident."""
-    if cause["kind"] in {"infra", "external"}:
-        return Attribution(None, "explicit", None)
+def claim_of(incident: Incident) -> Link | None:
+    """Where a deployment is looked for that an incident says caused it; nothing if it says none did."""
+    cause = incident.cause
+    if cause is None or cause["kind"] in {"infra", "external"}:
+        return None
     service = cause["service"] or incident.service
-    deployment = world.caused_by(service, incident, cause)
-    if service != incident.service:
-        return Attribution(cause["deployment_id"], "explicit", deployment)
-    return found("explicit", deployment)
+    names = cause["deployment_id"], cause["commit_sha"]
+    where = service, incident.env, incident.opened_at
+    return Link(incident.service, incident.incident_id, *where, incident.severity, *names)
+
+
+def link_of(incident: Incident) -> Link | None:
+    """The same, if that is in another service."""
+    claim = claim_of(incident)
+    return claim if claim is not None and claim.service != incident.service else None
 
 
 def attribution(incident: Incident, world: World) -> Attribution:
     """The deployment an incident is put on: by the first rule that is given."""
     service, env, opened_at = incident.service, incident.env, incident.opened_at
     if incident.cause is not None:
-        return by_cause(incident, incident.cause, world)
+        claim = claim_of(incident)
+        if claim is None:
+            return Attribution(None, "explicit", None)
+        if claim.service != service:
+            return Attribution(claim.deployment_id, "explicit", None, elsewhere=claim.service)
+        return found("explicit", world.caused_by(claim), claim.deployment_id or claim.commit_sha)
     if incident.deployment_id is not None:
-        return found("explicit", named(world.deployments, (service, env, incident.deployment_id)))
+        name = incident.deployment_id
+        return found("explicit", named(world.deployments, (service, env, name)), name)
     if incident.commit_sha is not None:
-        return found("sha", latest_begun(world.deployments, service, env, opened_at, incident.commit_sha))
+        sha = incident.commit_sha
+        return found("sha", latest_begun(world.deployments, service, env, opened_at, sha), sha)
     return found("in_force", world.in_force(service, env, opened_at))

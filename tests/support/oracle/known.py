@@ -1,12 +1,21 @@
 """Sections 1 and 2: which events count, and in which order."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from schemas.fingerprint import fingerprint
 from schemas.values import EventValue, Micros
 
 Fact = TypeVar("Fact")
+Seen = Callable[[EventValue], Micros]
+"""The clock of the log when an event that counts was first known."""
+FOR_EVER: Final[Micros] = -(1 << 62)
+"""Before any clock."""
+
+
+def for_ever(_: EventValue) -> Micros:
+    """Everything was always known, as in a computation without a broker."""
+    return FOR_EVER
 
 
 def order(version: tuple[bytes, EventValue]) -> tuple[Micros, bytes]:
