@@ -1,4 +1,4 @@
-"""Where imported events go: into a file, in order of time and each once, or to Kafka, remembering what has arrived."""
+"""Write imported events to a file, ordered by time without repeats, or to Kafka with a record of delivered ids."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class EventFileIndex(NamedTuple):
 
 
 def merge(file: EventFileIndex, found: ImportedEvents) -> MergeSummary:
-    """Put what was found among the events of the file. Nothing is written here."""
+    """Merge imported events with those of the file, without writing it."""
     held = file.events
     new = {name: built for name, built in found.events.items() if name not in held}
     known = found.events.keys() - new.keys()
@@ -52,7 +52,7 @@ def merge(file: EventFileIndex, found: ImportedEvents) -> MergeSummary:
 
 
 def in_order(events: Iterable[BuiltEvent]) -> list[BuiltEvent]:
-    """By time; at one instant by id, so that every run writes the same."""
+    """Sort by time, then by id, so that every run writes the same."""
     return sorted(events, key=lambda built: (built.value["occurred_at"], built.value["event_id"]))
 
 
@@ -82,7 +82,7 @@ def write(path: Path, events: Sequence[BuiltEvent], progress: Show = unseen) -> 
 
 
 def _remove_drafts(path: Path) -> None:
-    """Of runs that were killed while they wrote."""
+    """Remove temporary files of runs that were killed while writing."""
     for draft in path.parent.glob(f".{escape(path.name)}.*"):
         pid = draft.suffix.removeprefix(".")
         if pid.isdecimal() and not Path("/proc", pid).exists():

@@ -1,4 +1,4 @@
-"""Reading files of JSON as the clients of REST APIs leave them: one document, one a line, or pages back to back."""
+"""Read JSON files of REST API clients: one document, one per line, or concatenated pages."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from producers.errors import UsageError
 
 MAX_BYTES: Final = 1 << 30
-"""Of one file. A larger one is not read into memory: export it in parts."""
+"""Maximum bytes of one file, as it is read into memory; export larger ones in parts."""
 
 _BLANK: Final = re.compile(r"[\s\x1e,]*")
 """Between two documents. 1e is what RFC 7464 puts there; a comma stands where an array was cut into lines."""
@@ -18,7 +18,7 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class ExportObject(NamedTuple):
-    """An object of an export, and where it stands."""
+    """An object of an export, and its position."""
 
     place: str
     value: Any

@@ -1,4 +1,4 @@
-"""Commits and their parents, as far as they are known: who brought what in, and what came since. Pure."""
+"""Walk the known commit graph: what each commit brought in, and what came since. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class CommitGraph:
         self._merged = {parent for each in parents.values() for parent in each}
 
     def tips(self) -> list[str]:
-        """The commits that are nobody's parent, in order."""
+        """Return the commits that are no other's parent, in order."""
         return sorted(self.parents.keys() - self._merged)
 
     def walk(self, begins: Iterable[str], without: Collection[str]) -> CommitWalk:
@@ -45,7 +45,7 @@ class CommitGraph:
         return CommitWalk(list(seen), cut)
 
     def line(self, tip: str) -> list[str]:
-        """A branch from its newest commit down, by first parents."""
+        """Walk a branch from its newest commit down, by first parents."""
         found: dict[str, None] = {}
         while tip in self.parents and tip not in found:
             found[tip] = None

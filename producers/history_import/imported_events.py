@@ -1,4 +1,4 @@
-"""What an import has found: events by their ids, and by name everything of which no event could be made."""
+"""Collect the events of an import by id, and everything that could not become an event by name."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ class TimeRange(NamedTuple):
     until: Micros | None = None
 
     def holds(self, at: Micros) -> bool:
-        """Whether this time is in it."""
+        """Check that this time is within the range."""
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
 
@@ -39,7 +39,7 @@ class ImportRefusal(NamedTuple):
 
 @dataclass(slots=True)
 class ImportedEvents:
-    """Collects what an import finds. What it ends with does not depend on the order in which it came."""
+    """Collect the results of an import, independent of the order of its input."""
 
     now: datetime
     span: TimeRange = field(default_factory=TimeRange)
@@ -53,7 +53,7 @@ class ImportedEvents:
     outside: int = 0
     """Events before --since, or not before --until."""
     progress: Show = unseen
-    """Shows people how far it is."""
+    """Progress display."""
 
     def add(self, assigned: Sequence[Assignment], place: str) -> None:
         """Take an event as its fields; what the contract refuses is refused here."""
@@ -85,7 +85,7 @@ class ImportedEvents:
         return watched(self.progress, doing, items)
 
     def refuse(self, place: str, problem: str) -> None:
-        """Name what cannot become an event."""
+        """Record an item that cannot become an event."""
         self.refused[ImportRefusal(place, problem)] = None
 
 
@@ -94,5 +94,5 @@ def _rank(built: BuiltEvent) -> tuple[Micros, str]:
 
 
 def micros_of(moment: datetime) -> Micros:
-    """A moment as events have it."""
+    """Format a time as events have it."""
     return (moment - _EPOCH) // _MICROSECOND

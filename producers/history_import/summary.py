@@ -1,4 +1,4 @@
-"""What an import tells at its end: how much of everything, what could not be joined, and why."""
+"""Summarise an import: counts, what could not be joined, and why."""
 
 import json
 from collections import Counter
@@ -31,7 +31,7 @@ class ImportSummary:
     """Of the events that stand where they went, and of the import that brought some of them."""
 
     became: Mapping[str, int]
-    """How many events there are, and how many of them are new."""
+    """Number of events, and how many of them are new."""
     events: Sequence[EventValue]
     found: ImportedEvents
 
@@ -40,7 +40,7 @@ class ImportSummary:
         return {name: sorted(entries) for name, entries in _gaps(self.events).items() if entries}
 
     def as_json(self) -> str:
-        """One line for programs."""
+        """Render the summary as one line for programs."""
         return json.dumps(
             {
                 **self.became,
@@ -58,7 +58,7 @@ class ImportSummary:
         )
 
     def lines(self) -> Iterator[str]:
-        """The same for people."""
+        """Render the summary for people."""
         told = ", ".join(f"{number:,} {name}" for name, number in self.became.items())
         span = f", {_day(self.events[:1])} to {_day(self.events[-1:])}" if self.events else ""
         yield f"{told}{span}"
@@ -84,12 +84,12 @@ def _few(names: Sequence[str]) -> str:
 
 
 def refusals(found: ImportedEvents) -> Iterator[str]:
-    """What was refused, a line each."""
+    """List refusals, one per line."""
     yield from _most(f"{place}: {problem}" for place, problem in found.refused)
 
 
 def values_of(events: Iterable[BuiltEvent]) -> list[EventValue]:
-    """The events as the codec writes them."""
+    """Encode the events with the codec."""
     return [built.value for built in events]
 
 
