@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from producers.commands.emit_arguments import add_delivery
 from producers.config import NOWHERE, SPOOL, ProducerConfig, load_config
-from producers.delivery.factory import open_publisher
+from producers.delivery.delivery import open_publisher
 from producers.errors import ExitCode, UsageError
 from producers.terminal.console import Console
 from schemas.duration import parse_duration

@@ -1,10 +1,11 @@
-"""The command line of `candora-ci emit`, built from the table of flags."""
+"""The command line of `candora-ci emit`: built from the table of flags, and checked beyond what argparse can."""
 
 import argparse
 from typing import Final
 
 from producers import config
-from producers.events.flags import EVENT_TYPES, FLAGS, HISTORY_FLAGS, FlagKind
+from producers.errors import UsageError
+from producers.events.flags import EVENT_TYPES, FLAGS, HISTORY_FLAGS, FlagKind, all_flags
 from producers.evidence.flags import REPORT_FLAGS
 
 _EXAMPLES: Final = f"""\
@@ -146,3 +147,34 @@ def add_delivery(parser: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--allow-failure", action="store_true", help=f"never fail, whatever happens [{config.ALLOW_FAILURE}]"
     )
+
+
+def check_usage(given: argparse.Namespace) -> None:
+    """Refuse combinations of arguments that argparse cannot see.
+
+    Raises:
+        UsageError: the message says what to give or leave out.
+    """
+    if given.file is None:
+        if given.event_type is None:
+            raise UsageError(f"say what happened ({', '.join(EVENT_TYPES)}), or give --file")
+        if given.event_type not in EVENT_TYPES:
+            raise UsageError(f"unknown event type {given.event_type!r}{_suggestion(given.event_type)}")
+        if given.skip_invalid:
+            raise UsageError("--skip-invalid goes with --file")
+        return
+    fields = [flag.name for flag in all_flags() if getattr(given, flag.dest) is not None]
+    fields += [flag.name for flag in REPORT_FLAGS if getattr(given, flag.dest)]
+    fields += [flag.name for flag in HISTORY_FLAGS if getattr(given, flag.dest) is not None]
+    fields += ["--fetch-history"] * given.fetch_history
+    fields += ["EVENT_TYPE"] * (given.event_type is not None)
+    fields += ["--set"] * bool(given.sets) + ["--attribute"] * bool(given.attributes)
+    if fields:
+        raise UsageError(f"with --file every field stands in the file; leave out {', '.join(fields)}")
+
+
+def _suggestion(word: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, EVENT_TYPES, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; it is one of {', '.join(EVENT_TYPES)}"

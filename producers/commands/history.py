@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -251,8 +252,8 @@ def _tell_merged(merged: "MergeSummary", name: str, console: Console) -> None:
 def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Console, found: "ImportedEvents") -> ExitCode:
     """Send what was found, or of it what has not arrived."""
     from producers.config import load_config
+    from producers.delivery.delivery import open_delivery
     from producers.delivery.emitter import EmitOptions, Emitter
-    from producers.delivery.factory import open_encoder, open_publisher, with_spool
     from producers.history_import.event_output import DeliveredIds, as_lines, in_order
 
     config = load_config(vars(given), environ)
@@ -261,15 +262,10 @@ def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Consol
     if not waiting:
         console.info("nothing to send: all of it has arrived before" if found.events else "nothing to send")
         return ExitCode.OK
-    publisher = open_publisher(config, bulk=True) if config.goes_somewhere else None
-    try:
-        encode, no_schema = open_encoder(config, sends=publisher is not None)
-        publisher, no_schema = with_spool(publisher, config, environ, console, no_schema)
-        if state is not None and publisher is not None:
-            publisher = state.remembering(publisher)
-        emitter = Emitter(EmitOptions(), console, publisher, encode, found.now, no_schema=no_schema)
+    delivery = open_delivery(config, environ, console, bulk=True)
+    if state is not None and delivery.publisher is not None:
+        delivery = replace(delivery, publisher=state.remembering(delivery.publisher))
+    with delivery:
+        emitter = Emitter(EmitOptions(), console, delivery, found.now)
         code = emitter.emit_file(BytesIO(b"".join(as_lines(in_order(waiting)))))
-    finally:
-        if publisher is not None:
-            publisher.close()
     return ExitCode.OK if code in _ONLY_STRICT and not config.strict else code

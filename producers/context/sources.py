@@ -19,7 +19,7 @@ MAX_EVENT_BYTES: Final = 26_214_400
 _OF_ONE_COMMIT: Final = ("field_event_id", "field_occurred_at", "field_author", "field_parent")
 
 
-def gathered(given: argparse.Namespace, environ: Mapping[str, str], now: datetime) -> CollectedFields:
+def collect_fields(given: argparse.Namespace, environ: Mapping[str, str], now: datetime) -> CollectedFields:
     """The fields of the events that a command line asks for.
 
     Raises:

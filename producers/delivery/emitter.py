@@ -1,15 +1,15 @@
-"""`candora-ci emit`: check, then send, then say what became of it. Everything from outside is handed in."""
+"""Check events, then send them, then report the outcome. Everything from outside is handed in."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
 
-from producers.config import NOWHERE
+from producers.delivery.delivery import Delivery
 from producers.delivery.outbox import Outbox
 from producers.delivery.outcomes import OutcomeTracker
-from producers.delivery.publisher import DeliveryFailure, Message, Publisher
+from producers.delivery.publisher import Message
 from producers.errors import ExitCode, UsageError
 from producers.events.event_builder import Assignment, BuiltEvent, build_event
 from producers.events.flags import all_flags
@@ -20,9 +20,7 @@ from schemas.errors import ContractError
 from schemas.values import EventValue
 
 SHOWN: Final = 20
-"""Bad lines that are told one by one; the others are counted."""
-
-Encode = Callable[[EventValue], bytes]
+"""Bad lines that are shown one by one; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +34,21 @@ class EmitOptions:
 
 
 class Emitter:
-    """One run of the command. The exit codes returned are those of a strict run.
+    """One run of the command. The exit codes returned are those of a strict run."""
 
-    `publisher` is None when nobody said where Kafka is, or for a dry run. `no_schema`: the registry did not give the
-    id to write with, so that nothing can be sent, while everything is still checked.
-    """
-
-    def __init__(
-        self,
-        options: EmitOptions,
-        console: Console,
-        publisher: Publisher | None,
-        encode: Encode,
-        now: datetime,
-        *,
-        no_schema: DeliveryFailure | None = None,
-    ) -> None:
+    def __init__(self, options: EmitOptions, console: Console, delivery: Delivery, now: datetime) -> None:
         self._options = options
         self._console = console
-        self._publisher = publisher
-        self._encode = encode
-        self._no_schema = no_schema
+        self._delivery = delivery
+        self._now = now
         self._shown: Sequence[EventValue] = ()
-        self._tally: OutcomeTracker | None = None
-        self.now: Final = now
+        self._tracker: OutcomeTracker | None = None
 
     def emit_all(self, events: Sequence[Sequence[Assignment]]) -> ExitCode:
         """Check events and send them.
 
-        Of several, one whose time the contract refuses is left out with a warning: a clock somewhere was wrong, and
-        the other commits are none the worse.
+        Of several, one whose time the contract refuses is left out with a warning: a wrong clock behind one commit
+        does not spoil the others.
 
         Raises:
             UsageError: the contract refuses an event.
@@ -74,8 +57,8 @@ class Emitter:
             values = []
             for number, assigned in enumerate(events, start=1):
                 try:
-                    built = build_event(assigned, self.now)
-                    self._take(built, number, outbox)
+                    built = build_event(assigned, self._now)
+                    self._queue(built, number, outbox)
                     values.append(built.value)
                 except ContractError as error:
                     if len(events) == 1 or error.path != "occurred_at":
@@ -92,37 +75,37 @@ class Emitter:
             UsageError: a line is bad, and nothing was sent.
         """
         with Outbox() as outbox:
-            bad = self._take_lines(stream, outbox)
+            bad = self._queue_lines(stream, outbox)
             for line, error in bad[:SHOWN]:
                 self._console.error(f"line {line}: {error}")
             if len(bad) > SHOWN:
                 self._console.error(f"... and {len(bad) - SHOWN} bad lines more")
-            tally = f"{len(bad)} bad, {outbox.count} good"
+            counts = f"{len(bad)} bad, {outbox.count} good"
             if bad and not self._options.skip_invalid:
-                raise UsageError(f"nothing sent, because of bad lines ({tally}); --skip-invalid sends the good ones")
+                raise UsageError(f"nothing sent, because of bad lines ({counts}); --skip-invalid sends the good ones")
             if not (outbox.count or bad):
                 self._console.warning("the file holds no event: nothing is sent")
             code = self._send(outbox, f"{outbox.count} events") if outbox.count else ExitCode.OK
             return ExitCode.USAGE if bad else code
 
-    def _take_lines(self, stream: BinaryIO, outbox: Outbox) -> list[BadLine]:
+    def _queue_lines(self, stream: BinaryIO, outbox: Outbox) -> list[BadLine]:
         bad = []
-        for read in read_events(stream, self.now):
+        for read in read_events(stream, self._now):
             if isinstance(read, BadLine):
                 bad.append(read)
                 continue
             line, built = read
             try:
-                self._take(built, line, outbox)
+                self._queue(built, line, outbox)
             except ContractError as error:
                 bad.append(BadLine(line, error))
             self._console.progress("lines", line)
         return bad
 
-    def _take(self, built: BuiltEvent, line: int, outbox: Outbox) -> None:
-        """Show the event as far as asked to, and put it with those to be sent."""
+    def _queue(self, built: BuiltEvent, line: int, outbox: Outbox) -> None:
+        """Encode the event for sending; print it if the options say so."""
         value = built.value
-        outbox.add(Message(value["event_id"], value["service"].encode(), self._encode(value), line))
+        outbox.add(Message(value["event_id"], value["service"].encode(), self._delivery.encode(value), line))
         if self._options.explain:
             for path, part, origin in built.explained():
                 self._console.info(f"{path} = {json.dumps(part)}  ({origin})")
@@ -132,36 +115,24 @@ class Emitter:
     def _send(self, outbox: Outbox, name: str) -> ExitCode:
         if self._options.dry_run:
             return ExitCode.OK
-        tally = self._tally = OutcomeTracker(self._console, outbox.count, as_json=self._options.json)
-        messages: Iterator[Message] = iter(outbox)
-        if self._publisher is None:
-            for message in messages:
-                tally.skip(message, NOWHERE)
-            self._console.warning(f"not sent: {name}: {NOWHERE} (or --bootstrap-servers, --sidecar)")
-            return ExitCode.NOT_CONFIGURED
-        if self._no_schema is not None:
-            for message in messages:
-                tally.report(message, self._no_schema)
-        else:
-            self._publisher.publish(messages, tally.report)
-            for message in messages:
-                tally.leave(message)
-        return tally.conclude(name)
+        self._tracker = OutcomeTracker(self._console, outbox.count, as_json=self._options.json)
+        self._delivery.send(iter(outbox), self._tracker)
+        return self._tracker.conclude(name)
 
     def outcome(self) -> StepOutcome:
-        """What a CI system shows of this run."""
-        if self._tally is None:
+        """Return what a CI system shows of this run."""
+        if self._tracker is None:
             return StepOutcome("dry_run" if self._options.dry_run else "nothing", ())
-        became = self._tally.became
+        outcomes = self._tracker.outcomes
         return StepOutcome(
-            self._tally.status,
+            self._tracker.status,
             [
                 StepEvent(
                     value["event_type"],
                     value["service"],
                     value["event_id"],
                     value["deployment_id"],
-                    became.get(value["event_id"], {}),
+                    outcomes.get(value["event_id"], {}),
                 )
                 for value in self._shown
             ],
@@ -176,7 +147,7 @@ def _name(values: Sequence[EventValue]) -> str:
 
 
 def _with_origin(error: ContractError, assigned: Sequence[Assignment]) -> str:
-    """The refusal, with the flag or variable that the value comes from, or that is not given."""
+    """Name the flag or variable that the refused value comes from, or that would set the missing field."""
     path = error.path or ""
     origins = [o for at, _, o in assigned if path == at or path.startswith((f"{at}.", f"{at}["))]
     if origins:

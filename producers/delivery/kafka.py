@@ -114,7 +114,7 @@ class KafkaPublisher:
             raise PublisherError(_without_values(text, settings)) from error
 
     def publish(self, messages: Iterable[Message], report: Callable[[Message, Outcome], None]) -> None:
-        """Send the messages and report what became of each, see `Publisher`."""
+        """Send the messages and report the outcome of each, see `Publisher`."""
         self._failed = False
         self._extend()
         for message in messages:

@@ -89,7 +89,7 @@ class Publisher(Protocol):
     """
 
     def publish(self, messages: Iterable[Message], report: Callable[[Message, Outcome], None]) -> None:
-        """Send the messages and report what became of each."""
+        """Send the messages and report the outcome of each."""
         ...
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from producers.config import ProducerConfig
-from producers.delivery.factory import RECORD, open_publisher, topic_of
+from producers.delivery.delivery import RECORD, open_publisher, topic_of
 from producers.doctor.address import check_addresses, parse_servers
 from producers.doctor.clock import check_clock
 from producers.doctor.environment import check_ci, check_git, check_spool
@@ -17,7 +17,7 @@ from schemas.ids import pinned_encoder
 from schemas.topics import topic_of as topic_with
 
 if TYPE_CHECKING:
-    from producers.delivery.emitter import Encode
+    from producers.delivery.delivery import Encode
 
 SHARE: Final = 2
 """A question may take this part of the timeout."""

@@ -15,7 +15,7 @@ from producers.doctor.finding import CheckResult, ok, problem
 from producers.spool.message_file import EVENTS
 
 if TYPE_CHECKING:
-    from producers.delivery.emitter import Encode
+    from producers.delivery.delivery import Encode
 
 
 def check_registry(config: ProducerConfig) -> "tuple[CheckResult, Encode | None]":

@@ -14,11 +14,11 @@ class StepEvent(NamedTuple):
     service: str
     event_id: str
     deployment_id: str | None
-    became: Mapping[str, str | int]
+    outcome: Mapping[str, str | int]
 
 
 class StepOutcome(NamedTuple):
-    """What became of a run. `status`: delivered, spooled, skipped, not_sent, dry_run or nothing."""
+    """The outcome of a run. `status`: delivered, spooled, skipped, not_sent, dry_run or nothing."""
 
     status: str
     events: Sequence[StepEvent]
@@ -33,8 +33,8 @@ def outputs(outcome: StepOutcome, new_delimiter: Callable[[], str]) -> str:
         "status": [outcome.status],
         "event-id": [event.event_id for event in outcome.events],
         "deployment-id": [event.deployment_id for event in outcome.events if event.deployment_id],
-        "partition": [str(event.became["partition"]) for event in outcome.events if "partition" in event.became],
-        "offset": [str(event.became["offset"]) for event in outcome.events if "offset" in event.became],
+        "partition": [str(event.outcome["partition"]) for event in outcome.events if "partition" in event.outcome],
+        "offset": [str(event.outcome["offset"]) for event in outcome.events if "offset" in event.outcome],
     }
     lines = []
     for name, entries in values.items():
@@ -46,8 +46,8 @@ def outputs(outcome: StepOutcome, new_delimiter: Callable[[], str]) -> str:
 def summary(outcome: StepOutcome) -> str:
     """A table in Markdown for GITHUB_STEP_SUMMARY."""
     rows = [
-        f"| {event.event_type} | {_cell(event.service)} | {event.became.get('status', outcome.status)} "
-        f"| `{event.event_id}` | {_cell(str(event.became.get('problem', '')))} |"
+        f"| {event.event_type} | {_cell(event.service)} | {event.outcome.get('status', outcome.status)} "
+        f"| `{event.event_id}` | {_cell(str(event.outcome.get('problem', '')))} |"
         for event in outcome.events
     ]
     if not rows:

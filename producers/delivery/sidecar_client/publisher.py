@@ -63,7 +63,7 @@ class SidecarPublisher:
         self._failure: DeliveryFailure | None = None
 
     def publish(self, messages: Iterable[Message], report: Report) -> None:
-        """Send the messages and report what became of each, see `Publisher`."""
+        """Send the messages and report the outcome of each, see `Publisher`."""
         self._failure = None
         self._extend()
         for batch in _batches(messages, report):

@@ -41,7 +41,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
             return publisher
 
         monkeypatch.setenv("CANDORA_KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
-        monkeypatch.setattr("producers.commands.emit.open_publisher", open_publisher)
+        monkeypatch.setattr("producers.delivery.delivery.open_publisher", open_publisher)
         return publisher
 
     return put

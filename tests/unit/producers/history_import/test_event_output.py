@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers import cli
-from producers.delivery import factory
+from producers.delivery import delivery
 from producers.delivery.publisher import DeliveryFailure, DeliveryReceipt, FailureCause, Message, Outcome
 from producers.errors import UsageError
 from producers.history_import.event_output import as_lines, merge, read_output
@@ -183,7 +183,7 @@ def test_what_has_arrived_is_not_sent_again(
     takes: int, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker = Broker(takes)
-    monkeypatch.setattr(factory, "open_publisher", lambda *_, **__: broker)
+    monkeypatch.setattr(delivery, "open_publisher", lambda *_, **__: broker)
     path, state, output = export(tmp_path / "all.json", GITHUB), tmp_path / "state", tmp_path / "out"
     command = ["history", "github", str(path), "--output", str(output), "--send", "--state", str(state)]
     command += ["--bootstrap-servers", "kafka:9092", "--strict"]
