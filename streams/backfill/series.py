@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from schemas.keys import record_key
 from schemas.values import MetricsValue, Micros
 from streams.exporter.collector import FAMILIES, ExporterHealth, ScrapeAnswer
-from streams.exporter.incident_samples import FOR_EVER, SampleLabels, SampleQueue, StampedSample
+from streams.exporter.incident_samples import UNLIMITED_AGE, SampleLabels, SampleQueue, StampedSample
 from streams.exporter.metrics import INCIDENT_RESOLUTION, METRICS, PIPELINE, MetricKind, MetricSpec
 from streams.exporter.state import MetricsSnapshot, Pair
 from streams.replay.replay import ReplayMoment
@@ -40,7 +40,7 @@ class SeriesHistory:
         self._values: dict[str, dict[Pair, MetricsValue]] = {}
         self._series: dict[MetricSpec, dict[SeriesName, list[SeriesPoint]]] = {metric: {} for metric in SHOWN}
         self._shown: dict[str, set[tuple[MetricSpec, SeriesName]]] = {}
-        self._incidents = SampleQueue(reach=FOR_EVER, hold=0)
+        self._incidents = SampleQueue(max_age=UNLIMITED_AGE, min_exposure=0)
 
     def add(self, moment: ReplayMoment) -> None:
         """Take what changed since the last moment."""

@@ -1,4 +1,4 @@
-"""Render one `ScrapeAnswer` as Prometheus metrics, by tables that say which metric reads which field."""
+"""Render a `ScrapeAnswer` as Prometheus metrics, driven by tables that map each metric to a field."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ BOUNDS: Final[tuple[str, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class ExporterHealth:
-    """What the serving process says of itself. Counts are by topic, and by topic and reason."""
+    """Metrics of the exporter itself. `records` and `stale` are by topic, `bad` by topic and reason."""
 
     ready: bool
     records: Mapping[str, int]
@@ -60,10 +60,10 @@ class ExporterHealth:
 
 @dataclass(frozen=True, slots=True)
 class ScrapeAnswer:
-    """One answer to one scraper.
+    """Everything that one response to one scraper is rendered from.
 
-    `acked` is the number of the last birth that this scraper has been answered with: counters born after it are shown
-    as 0 first, so that their first increase is one.
+    `acked` is the last sequence number that was delivered to this scraper. Counters first seen after it are exposed as
+    0 once, so that Prometheus sees their first increase.
     """
 
     snapshot: MetricsSnapshot
@@ -73,23 +73,23 @@ class ScrapeAnswer:
     health: ExporterHealth
 
     def is_new(self, series: Series) -> bool:
-        """Whether the scraper has not seen this series at 0 yet."""
-        return self.snapshot.births.get(series, 0) > self.acked
+        """Tell whether this series has yet to be exposed to the scraper as 0."""
+        return self.snapshot.first_seen.get(series, 0) > self.acked
 
 
 class ScrapeCollector(Collector):
-    """A prometheus_client collector over one scrape. No `_created` series: a restored counter was not born now."""
+    """A prometheus_client collector over one scrape. No `_created` series: a restored counter was not created now."""
 
     def __init__(self, scrape: ScrapeAnswer) -> None:
         self._scrape = scrape
 
     def describe(self) -> Iterable[Family]:
-        """Nothing: without it a registry would collect once when this is registered."""
+        """Return nothing. Without this method, a registry collects once on registration."""
         return []
 
     @override
     def collect(self) -> Iterator[Family]:
-        """Every metric of `METRICS`, in order."""
+        """Yield the metric families of `METRICS`, in order."""
         for metric in METRICS:
             yield FAMILIES[metric](metric, self._scrape)
 
@@ -156,13 +156,13 @@ def _revisions(scrape: ScrapeAnswer) -> Iterator[Row]:
         counts = dict.fromkeys(REVISIONS, 0)
         for revision in value["counters"]["verdict_revisions"]:
             counts[revision["from_verdict"], revision["to_verdict"]] = revision["count"]
-        for move, count in sorted(counts.items()):
-            is_new = scrape.is_new(pair) or scrape.is_new((*pair, *move))
-            yield (*pair, *move), 0 if is_new else count
+        for revised, count in sorted(counts.items()):
+            is_new = scrape.is_new(pair) or scrape.is_new((*pair, *revised))
+            yield (*pair, *revised), 0 if is_new else count
 
 
 def _conflicts(scrape: ScrapeAnswer) -> Iterator[Row]:
-    for pair, value in _services_alone(scrape.snapshot):
+    for pair, value in _service_totals(scrape.snapshot):
         yield (pair[0],), 0 if scrape.is_new(pair) else value["counters"]["conflicting_events"]
 
 
@@ -175,7 +175,7 @@ def _reasons(scrape: ScrapeAnswer) -> Iterator[Row]:
 
 
 def _latest(read: Callable[[MetricsValue], Micros | None]) -> Rows:
-    """The latest of a time over all snapshots of a service."""
+    """Read the maximum of a timestamp over all snapshots of a service."""
 
     def rows(scrape: ScrapeAnswer) -> Iterator[Row]:
         latest: dict[str, Micros] = {}
@@ -277,8 +277,8 @@ def _fits(exemplar: ExemplarValue) -> bool:
 
 def _incident_samples(metric: MetricSpec, scrape: ScrapeAnswer) -> Family:
     family = GaugeMetricFamily(metric.family, metric.help, labels=metric.labels)
-    for line, sample in sorted(scrape.samples.items()):
-        family.add_metric(line, sample.seconds, timestamp=sample.at / 1000)
+    for labels, sample in sorted(scrape.samples.items()):
+        family.add_metric(labels, sample.seconds, timestamp=sample.at / 1000)
     return family
 
 
@@ -300,12 +300,12 @@ def _settings_labels(settings: SettingsValue) -> Labels:
     )
 
 
-def _services_alone(snapshot: MetricsSnapshot) -> Iterator[tuple[Pair, MetricsValue]]:
+def _service_totals(snapshot: MetricsSnapshot) -> Iterator[tuple[Pair, MetricsValue]]:
     return ((pair, snapshot.values[pair]) for pair in sorted(snapshot.values) if not pair[1])
 
 
 def _optional(labels: Labels, value: float | None) -> list[Row]:
-    """One row, or none where there is no value."""
+    """Return one row, or none if there is no value."""
     return [] if value is None else [(labels, value)]
 
 
@@ -327,4 +327,4 @@ FAMILIES: Final[Mapping[MetricSpec, Render]] = {
     metrics.INCIDENT_RESOLUTION: _incident_samples,
     metrics.SETTINGS: _settings,
 }
-"""How each metric of the table is rendered."""
+"""The function that renders each metric."""

@@ -1,6 +1,6 @@
-"""The HTTP side: /metrics, /healthz, /readyz, the runbooks of the alerts, and a page that links them.
+"""HTTP endpoints: /metrics, /healthz, /readyz, the alert runbooks, and an index page.
 
-A large answer takes a second to render, so it is rendered in a thread: health checks are answered meanwhile.
+Rendering a large response takes a second, so it happens in a thread and does not delay health checks.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from streams.exporter.collector import ScrapeAnswer, ScrapeCollector
 from streams.exporter.store import ExporterStore
 
 RETRY_AFTER: Final = "5"
-"""Seconds, for whoever is told 503."""
-_NEVER: Final = re.compile(r"q\s*=\s*0(\.0*)?")
+"""Value of the Retry-After header of a 503, in seconds."""
+_EXCLUDED: Final = re.compile(r"q\s*=\s*0(\.0*)?")
 GZIP_LEVEL: Final = 1
-"""Text of labels packs well at any level; the higher ones take twenty times as long."""
+"""Label text compresses well at any level; higher levels take up to twenty times as long."""
 INDEX: Final = """<!doctype html>
 <html lang="en"><title>candora</title>
 <h1>candora: delivery metrics</h1>
@@ -35,7 +35,7 @@ INDEX: Final = """<!doctype html>
 
 
 class RenderedScrape(NamedTuple):
-    """A rendered scrape."""
+    """Body and headers of a rendered scrape."""
 
     body: bytes
     headers: dict[str, str]
@@ -45,7 +45,7 @@ Render = Callable[[ScrapeAnswer, str, str], RenderedScrape]
 
 
 def render(scrape: ScrapeAnswer, accept: str, accept_encoding: str) -> RenderedScrape:
-    """Render in the format and encoding that the headers ask for: OpenMetrics or the older text, gzip or plain."""
+    """Render in the negotiated format (OpenMetrics or Prometheus text) and encoding (gzip or identity)."""
     encode, content_type = _choose_format(accept)
     body = encode(ScrapeCollector(scrape))
     headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
@@ -58,38 +58,38 @@ def render(scrape: ScrapeAnswer, accept: str, accept_encoding: str) -> RenderedS
 def _choose_format(accept: str) -> tuple[Callable[[Collector], bytes], str]:
     try:
         return choose_encoder(accept)
-    except TypeError:  # the library compares the parts of a version that is not made of numbers
+    except TypeError:  # prometheus_client fails on a version parameter that is not numeric
         return choose_encoder("")
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether an Accept-Encoding header names gzip without forbidding it (`q=0`)."""
-    for offer in accept_encoding.lower().split(","):
-        name, *parameters = (part.strip() for part in offer.split(";"))
+    """Tell whether an Accept-Encoding header names gzip without excluding it (`q=0`)."""
+    for coding in accept_encoding.lower().split(","):
+        name, *parameters = (part.strip() for part in coding.split(";"))
         if name == "gzip":
-            return not any(_NEVER.fullmatch(parameter) for parameter in parameters)
+            return not any(_EXCLUDED.fullmatch(parameter) for parameter in parameters)
     return False
 
 
-def create_app(board: ExporterStore, render: Render = render) -> web.Application:
-    """The web application over a board."""
+def create_app(store: ExporterStore, render: Render = render) -> web.Application:
+    """Create the web application that serves a store."""
 
     async def metrics(request: web.Request) -> web.StreamResponse:
-        problem = board.not_complete()
+        problem = store.not_complete()
         if problem is not None:
             return _unavailable(problem)
         scraper = f"{request.remote} {request.headers.get('User-Agent', '')}"
-        scrape = board.scrape(scraper)
+        scrape = store.scrape(scraper)
         accept, encoding = request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", "")
         body, headers = await asyncio.to_thread(render, scrape, accept, encoding)
         response = web.Response(body=body, headers=headers)
         await response.prepare(request)
         await response.write_eof()
-        board.answered(scraper, scrape)
+        store.acknowledge(scraper, scrape)
         return response
 
     async def readyz(_: web.Request) -> web.Response:
-        problem = board.not_ready()
+        problem = store.why_not_ready()
         return web.Response(text="ready\n") if problem is None else _unavailable(problem)
 
     async def healthz(_: web.Request) -> web.Response:
@@ -106,7 +106,9 @@ def create_app(board: ExporterStore, render: Render = render) -> web.Application
 
     app = web.Application()
     app.router.add_get("/", index)
-    app.router.add_get("/metrics", metrics, allow_head=False)  # a HEAD shows nobody anything
+    app.router.add_get(
+        "/metrics", metrics, allow_head=False
+    )  # a HEAD delivers no samples, so it must not acknowledge any
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/runbooks", runbooks)
@@ -115,12 +117,12 @@ def create_app(board: ExporterStore, render: Render = render) -> web.Application
 
 
 def runbook(alert: str | None = None) -> str | None:
-    """The runbook of an alert, or all of them; None if there is none of that name."""
+    """Return the runbook of an alert, or all runbooks; None if the alert has none."""
     text = files("streams.exporter").joinpath("runbooks.md").read_text(encoding="utf-8")
     if alert is None:
         return text
-    found = re.search(rf"^## {re.escape(alert)}\n.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    return None if found is None else found[0]
+    section = re.search(rf"^## {re.escape(alert)}\n.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return None if section is None else section[0]
 
 
 def _unavailable(problem: str) -> web.Response:

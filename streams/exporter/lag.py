@@ -54,7 +54,7 @@ class LagQueries(Protocol):
 class LagSink(Protocol):
     """Who is told."""
 
-    def piped(self, pipeline: PipelineLag) -> None:
+    def set_pipeline(self, pipeline: PipelineLag) -> None:
         """Take a look's result."""
         ...
 
@@ -111,4 +111,4 @@ class LagWatcher:
             self._look()
 
     def _look(self) -> None:
-        self._board.piped(look(self._kafka, *self._topics, self._group))
+        self._board.set_pipeline(look(self._kafka, *self._topics, self._group))

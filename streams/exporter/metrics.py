@@ -1,8 +1,8 @@
-"""Every series the serving process exposes: name, type, labels and help text, as data.
+"""Every metric the exporter exposes: name, type, labels and help text, as data.
 
-The collector renders from these constants and the README's table is made from `METRICS`; nothing else spells a name.
+The collector renders from these constants and docs/reference.md lists `METRICS`; no name is spelled elsewhere.
 Names follow the Prometheus conventions (base units, unit last, `_total` on counters) and `promtool check metrics`.
-Labels come from the closed set `LABELS`: never a commit, version, deployment or incident.
+Labels are bounded by `LABELS`: never a commit, version, deployment or incident.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from schemas.values import ReasonName
 
 
 class MetricKind(StrEnum):
-    """The type of a metric, as both exposition formats name it."""
+    """Metric type, as named in both exposition formats."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -23,7 +23,7 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """One metric. `name` is what a query writes; a histogram's series carry `_bucket`, `_sum` and `_count` after it."""
+    """One metric. `name` is as used in queries; a histogram adds `_bucket`, `_sum` and `_count` to it."""
 
     name: str
     kind: MetricKind
@@ -32,7 +32,7 @@ class MetricSpec:
 
     @property
     def family(self) -> str:
-        """The name on the OpenMetrics `# TYPE` line: without `_total` or `_info`."""
+        """The metric family name, as on the OpenMetrics `# TYPE` line: without `_total` or `_info`."""
         return self.name.removesuffix("_total").removesuffix("_info")
 
     @property
@@ -62,7 +62,7 @@ SETTINGS_LABELS: Final = (
 LABELS: Final = frozenset(
     ("service", "env", "severity", "window", "reason", "from", "to", "le", "topic", *SETTINGS_LABELS),
 )
-"""Every label name that may appear, and no other."""
+"""All label names in use; no other may appear."""
 
 
 def _counter(name: str, labels: tuple[str, ...], text: str) -> MetricSpec:
@@ -99,7 +99,7 @@ INCIDENT_RESOLUTION: Final = _gauge(
     "avg_over_time is the mean over incidents; an instant query sees it for five minutes only.",
 )
 
-# Counters: what may only rise.
+# Counters.
 DEPLOYMENT_FAILURES: Final = _counter(
     "delivery_deployment_failures_total",
     (*_PAIR, "reason"),
@@ -145,7 +145,7 @@ RESTORE_DURATION: Final = _histogram(
     "Time to restore, one observation per incident: exact means and quantiles from counters.",
 )
 
-# What is true now and may fall again.
+# Gauges of the current state.
 PENDING: Final = _gauge(
     "delivery_deployments_pending",
     _PAIR,
@@ -190,7 +190,7 @@ SETTINGS: Final = MetricSpec(
     "The settings the numbers were computed with. Two series: some snapshots are from before a change.",
 )
 
-# Sliding windows: exact, follow revisions, and stand beside their parts. No value: no sample, never 0.
+# Sliding windows: exact, revised with late facts, exposed with numerator and denominator. No value: no sample, not 0.
 CHANGE_FAILURE_RATIO: Final = _gauge(
     "delivery_change_failure_ratio",
     _WINDOW,
@@ -255,7 +255,7 @@ WINDOW_UNATTRIBUTED: Final = _gauge(
     "Incidents that opened in the window, put on no deployment, and of which nobody said that none did it.",
 )
 
-# The serving process itself. These start at 0 with the process.
+# The exporter itself. These start at 0 with the process.
 READY: Final = _gauge(
     "delivery_serving_ready",
     (),
@@ -283,7 +283,7 @@ SAMPLES_WAITING: Final = _gauge(
     "Incidents whose sample of incident_resolution_seconds waits for its turn.",
 )
 
-# The pipeline before it. No sample while Kafka does not say.
+# The upstream pipeline. No sample while Kafka does not answer.
 WORKER_LAG: Final = _gauge(
     "delivery_worker_lag_messages",
     (),
@@ -311,7 +311,7 @@ PIPELINE: Final[tuple[MetricSpec, ...]] = (
     LAST_APPEND,
     DEAD_LETTERS,
 )
-"""What is said of this process and the pipeline before it, not of any service."""
+"""Metrics of the exporter and its upstream pipeline, which belong to no service."""
 
 METRICS: Final[tuple[MetricSpec, ...]] = (
     DEPLOYMENTS,

@@ -1,6 +1,6 @@
-"""Reads the output topics from their beginning, for ever, and puts every record on the board.
+"""Read the output topics from the beginning, continuously, and apply every record to the store.
 
-No consumer group: every serving process reads everything. Nothing is committed: what it knows is in the topics.
+There is no consumer group and nothing is committed: each exporter rebuilds its state from the topics.
 """
 
 import logging
@@ -31,20 +31,20 @@ from streams.kafka.admin import reason_of
 log = logging.getLogger(__name__)
 
 POLL: Final = 0.2
-"""Seconds that an idle reader waits; bounds how long stopping takes."""
+"""Poll timeout in seconds; bounds how long stopping takes."""
 BATCH: Final = 1000
-ANSWER_WITHIN: Final = 3.0
-"""Seconds that Kafka has for a question about offsets or topics."""
-RETRY: Final = 2.0
-CHECK_EVERY: Final = 10.0
-"""Seconds between two looks at whether Kafka answers, when all seems well."""
-EXCHANGE_AFTER: Final = 30.0
-"""Seconds without an answer after which a new client asks. One of librdkafka whose broker goes away may, rarely, hang
-(its issue 4131), which looks the same from here as a broker that stays away."""
-CLOSE_WITHIN: Final = 10.0
-"""Seconds that a client has to end; one that hangs does not."""
+QUERY_TIMEOUT: Final = 3.0
+"""Timeout in seconds of a query for offsets or topics."""
+RETRY_DELAY: Final = 2.0
+CHECK_INTERVAL: Final = 10.0
+"""Seconds between two health checks of Kafka while no error is known."""
+RECREATE_CLIENT_AFTER: Final = 30.0
+"""Seconds without an answer after which the client is replaced. Rarely, a librdkafka client hangs when its broker goes
+away (its issue 4131), which cannot be told from a broker that stays away."""
+CLOSE_TIMEOUT: Final = 10.0
+"""Seconds to wait for a client to close; one that hangs never does."""
 
-_TOPIC_IS_GONE: Final = frozenset(
+_TOPIC_GONE: Final = frozenset(
     (
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's own errors have no other name
@@ -56,134 +56,134 @@ _TOPIC_IS_GONE: Final = frozenset(
 
 
 class OutputReadError(Exception):
-    """What was read is not what is in the topics any more: only a new start can read it again."""
+    """The topics no longer contain what was read (deleted or recreated): only a restart can recover."""
 
 
-class _NoAnswer(Exception):
-    """Kafka, or the client that asks it, has not answered for EXCHANGE_AFTER."""
+class _UnansweredError(Exception):
+    """Kafka, or the client, has not answered for RECREATE_CLIENT_AFTER seconds."""
 
 
 def consumer_config(servers: str, client: Mapping[str, str]) -> dict[str, object]:
-    """Librdkafka's settings: the given security settings, and what this reader relies on."""
+    """Return librdkafka's configuration: the given security settings, and what this reader relies on."""
     return {
         **client,
         "bootstrap.servers": servers,
         "client.id": "candora-serving",
-        "group.id": "candora-serving",  # the client asks for one; it is not joined
+        "group.id": "candora-serving",  # required by the client; the group is never joined
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
         "queued.max.messages.kbytes": 16 * 1024,
-        # Each try to reach a broker that is away is a line in the log; by default there are twenty a second.
+        # Each failed connection attempt is a log line; the default allows twenty a second.
         "reconnect.backoff.ms": 1000,
     }
 
 
 class OutputReader:
-    """Runs in a thread of its own until `stop`."""
+    """The reading loop. Runs in its own thread until `stop`."""
 
     def __init__(
         self,
         consumer: Callable[[Callable[[KafkaError], None]], Consumer],
         prefix: str,
         records: RecordReader,
-        board: ExporterStore,
+        store: ExporterStore,
     ) -> None:
         self._make_consumer = consumer
         self._topics = {topic_name(base, prefix): base for base in TOPICS}
         self._records = records
-        self._board = board
+        self._store = store
         self._stop = Event()
-        self._trouble: str | None = None
+        self._client_error: str | None = None
         self._check_at = 0.0
         self._complete = False
         self._answered_at = 0.0
 
     def stop(self) -> None:
-        """Ask `run` to return; it does within a moment."""
+        """Make `run` return, within about POLL seconds."""
         self._stop.set()
 
     def run(self) -> None:
         """Read until stopped.
 
         Raises:
-            ReadingFailed: a topic was deleted, or made anew.
+            OutputReadError: a topic was deleted or recreated.
         """
         progress: RestoreProgress | None = None
         while not self._stop.is_set():
             self._answered_at = time.monotonic()
             consumer = self._make_consumer(self._on_error)
             try:
-                progress = self._resume(consumer, progress) if progress else self._begin(consumer)
+                progress = self._resume(consumer, progress) if progress else self._start(consumer)
                 if progress is not None:
                     self._read(consumer, progress)
-            except _NoAnswer:
-                log.warning("no answer for %g s: asking with a new client", EXCHANGE_AFTER)
+            except _UnansweredError:
+                log.warning("no answer for %g s: replacing the Kafka client", RECREATE_CLIENT_AFTER)
             finally:
                 _close(consumer)
 
     def _on_error(self, error: KafkaError) -> None:
-        """Librdkafka's word about the whole client: it retries by itself; the next look decides whether it matters."""
-        self._trouble = error.str()
+        """Keep a client-wide error. Librdkafka retries by itself; the next health check decides whether it matters."""
+        self._client_error = error.str()
         self._check_at = 0.0
 
-    # --- the start ----------------------------------------------------------------------------------------------------
+    # --- start --------------------------------------------------------------------------------------------------------
 
-    def _begin(self, consumer: Consumer) -> RestoreProgress | None:
-        """Read from the beginning. None: stopped before Kafka said where that is."""
+    def _start(self, consumer: Consumer) -> RestoreProgress | None:
+        """Start from the beginning. Return None if stopped before the offsets were known."""
         ends = self._find_ends(consumer)
         if ends is None:
             return None
-        consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in ends])
+        consumer.assign([TopicPartition(*each, OFFSET_BEGINNING) for each in ends])
         return RestoreProgress(ends)
 
     def _resume(self, consumer: Consumer, progress: RestoreProgress) -> RestoreProgress:
-        """Read on where another client came to."""
-        consumer.assign([TopicPartition(*place, offset) for place, offset in progress.positions.items()])
+        """Continue at the positions that another client has reached."""
+        consumer.assign([TopicPartition(*each, offset) for each, offset in progress.positions.items()])
         return progress
 
     def _find_ends(self, consumer: Consumer) -> dict[PartitionId, tuple[int, int]] | None:
-        """Where every partition begins and ends now; asks until Kafka says. None: stopped before that."""
+        """Query the watermarks of every partition until Kafka answers. Return None if stopped before."""
         while not self._stop.is_set():
             try:
-                return {place: _watermarks(consumer, place) for place in self._places(consumer)}
+                return {each: _watermarks(consumer, each) for each in self._partitions(consumer)}
             except KafkaException as error:
-                self._no_answer(error)
+                self._report_unanswered(error)
             except LookupError as error:
                 self._answered_at = time.monotonic()
                 self._fail(str(error))
             consumer.poll(0)  # serves _on_error
-            self._stop.wait(RETRY)
+            self._stop.wait(RETRY_DELAY)
         return None
 
-    def _places(self, consumer: Consumer) -> list[PartitionId]:
-        """The partitions of the topics; LookupError if a topic does not exist."""
-        places = []
+    def _partitions(self, consumer: Consumer) -> list[PartitionId]:
+        """Return the partitions of the topics; raise LookupError if a topic does not exist."""
+        partitions = []
         for topic in self._topics:
-            found = consumer.list_topics(topic, timeout=ANSWER_WITHIN).topics[topic]
-            if found.error is not None and found.error.code() not in _TOPIC_IS_GONE:
-                raise KafkaException(found.error)
-            if found.error is not None:
-                raise LookupError(f"topic {topic} does not exist; make it with `candora topics create`")
-            places += [PartitionId(topic, partition) for partition in sorted(found.partitions)]
-        return places
+            metadata = consumer.list_topics(topic, timeout=QUERY_TIMEOUT).topics[topic]
+            if metadata.error is not None and metadata.error.code() not in _TOPIC_GONE:
+                raise KafkaException(metadata.error)
+            if metadata.error is not None:
+                raise LookupError(f"topic {topic} does not exist; create it with `candora topics create`")
+            partitions += [PartitionId(topic, partition) for partition in sorted(metadata.partitions)]
+        return partitions
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _read(self, consumer: Consumer, progress: RestoreProgress) -> None:
-        began = time.monotonic()
-        self._answered()
-        self._check_at = time.monotonic() + CHECK_EVERY
+        started = time.monotonic()
+        self._note_answer()
+        self._check_at = time.monotonic() + CHECK_INTERVAL
         while not self._stop.is_set():
             first = consumer.poll(POLL)
             for message in chain((first,), consumer.consume(BATCH, 0)) if first is not None else ():
                 self._handle(message, progress)
             if progress.complete and not self._complete:
                 self._complete = True
-                self._board.completed()
-                log.info("complete after %.1f s", time.monotonic() - began)
+                self._store.mark_complete()
+                log.info("complete after %.1f s", time.monotonic() - started)
             if time.monotonic() >= self._check_at:
                 self._check(consumer, progress)
 
@@ -191,103 +191,105 @@ class OutputReader:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - it has no other name
-            if error.code() in _TOPIC_IS_GONE or error.fatal():
+            if error.code() in _TOPIC_GONE or error.fatal():
                 raise OutputReadError(f"{topic}[{partition}] cannot be read on: {error.str()}")
             self._on_error(error)
             return
         if topic is None or partition is None or offset is None:
-            raise OutputReadError(f"a message without its place: {message!r}")
+            raise OutputReadError(f"a message without topic, partition or offset: {message!r}")
         if error is None:
-            self._take(message, self._topics[topic], f"{topic}[{partition}]@{offset}")
+            self._apply(message, self._topics[topic], f"{topic}[{partition}]@{offset}")
             offset += 1
         else:
-            self._board.answered_by_kafka()
-        progress.reached(PartitionId(topic, partition), offset)
+            self._store.note_kafka_answer()
+        progress.advance(PartitionId(topic, partition), offset)
 
-    def _take(self, message: Message, topic: str, where: str) -> None:
-        self._board.count_record(topic)
+    def _apply(self, message: Message, topic: str, position: str) -> None:
+        self._store.count_record(topic)
         try:
             record = self._decode(message, topic)
         except ContractError as error:
-            self._board.count_bad(topic, error.reason)
-            log.warning("refused %s: %s: %s", where, error.reason, error)
+            self._store.count_bad(topic, error.reason)
+            log.warning("refused %s: %s: %s", position, error.reason, error)
             return
         if record is None:
             return
-        outcome = self._board.take(record)
+        outcome = self._store.apply(record)
         if outcome is RecordOutcome.STALE:
-            log.info("passed over %s: a later snapshot is held", where)
-        elif outcome is not RecordOutcome.TAKEN:
-            log.warning("refused %s: %s: %s", where, outcome.value, _ADVICE[outcome])
+            log.info("ignored %s: a later snapshot is known", position)
+        elif outcome is not RecordOutcome.APPLIED:
+            log.warning("refused %s: %s: %s", position, outcome.value, _ADVICE[outcome])
 
     def _decode(self, message: Message, topic: str) -> Record | None:
-        """The record; asks until the schema registry answers. None: stopped before that."""
+        """Decode a message, retrying until the schema registry answers. Return None if stopped before."""
         while not self._stop.is_set():
             try:
                 return self._records.read(topic, message.key(), message.value())
             except RegistryError as error:
                 self._fail(f"the schema registry does not answer: {error}")
-                self._stop.wait(RETRY)
+                self._stop.wait(RETRY_DELAY)
         return None
 
-    # --- whether all is well ------------------------------------------------------------------------------------------
+    # --- health checks ------------------------------------------------------------------------------------------------
 
     def _check(self, consumer: Consumer, progress: RestoreProgress) -> None:
-        """Ask Kafka where every partition ends: whether it answers, and whether these are the topics that were read."""
+        """Query the end offsets: does Kafka answer, and are these still the topics that were read?"""
         try:
-            places = self._places(consumer)
-            ends = {place: _watermarks(consumer, place)[1] for place in places}
+            partitions = self._partitions(consumer)
+            ends = {each: _watermarks(consumer, each)[1] for each in partitions}
         except KafkaException as error:
-            self._no_answer(error, "; the numbers may be old")
-            self._check_at = time.monotonic() + RETRY
+            self._report_unanswered(error, "; the numbers may be old")
+            self._check_at = time.monotonic() + RETRY_DELAY
             return
         except LookupError as error:
             raise OutputReadError(str(error)) from error
-        self._check_at = time.monotonic() + CHECK_EVERY
-        for place, end in ends.items():
-            position = progress.position(place)
+        self._check_at = time.monotonic() + CHECK_INTERVAL
+        for each, end in ends.items():
+            position = progress.position(each)
             if position is None:
-                self._fail(f"{place.topic} has got partition {place.partition}, which is not read: start again")
+                self._fail(
+                    f"{each.topic} has a new partition, {each.partition}, which is not being read: restart this process"
+                )
                 return
             if end < position:
-                raise OutputReadError(f"{place.topic}[{place.partition}] ends at {end}, and was read to {position}")
-        self._answered()
+                raise OutputReadError(f"{each.topic}[{each.partition}] ends at {end}, but was read up to {position}")
+        self._note_answer()
 
-    def _answered(self) -> None:
-        self._trouble = None
+    def _note_answer(self) -> None:
+        self._client_error = None
         self._answered_at = time.monotonic()
-        self._board.answered_by_kafka()
+        self._store.note_kafka_answer()
 
-    def _no_answer(self, error: KafkaException, so: str = "") -> None:
-        """Say so. Raises _NoAnswer if that has lasted too long for one client."""
-        self._fail(f"Kafka does not answer: {self._trouble or reason_of(error)}{so}")
-        if time.monotonic() - self._answered_at >= EXCHANGE_AFTER:
-            raise _NoAnswer
+    def _report_unanswered(self, error: KafkaException, consequence: str = "") -> None:
+        """Report that Kafka does not answer. Raise _UnansweredError if that has lasted too long for one client."""
+        self._fail(f"Kafka does not answer: {self._client_error or reason_of(error)}{consequence}")
+        if time.monotonic() - self._answered_at >= RECREATE_CLIENT_AFTER:
+            raise _UnansweredError
 
     def _fail(self, problem: str) -> None:
         log.warning("%s", problem)
-        self._board.failed(problem)
+        self._store.set_problem(problem)
 
 
 _ADVICE: Final = {
     RecordOutcome.OTHER_PARTITION: "another partition of deploy_events claims this service and environment; "
     "one of its producers does not partition by murmur2 of the service",
     RecordOutcome.COUNTER_FELL: "a counter fell, as if the worker had lost its state; "
-    "they stay as they were until passed",
+    "the counters keep their values until they are exceeded",
 }
 
 
 def _close(consumer: Consumer) -> None:
-    """End a client. One that hangs is left behind."""
+    """Close a client. One that hangs is abandoned."""
     closing = Thread(target=consumer.close, name="closing", daemon=True)
     closing.start()
-    closing.join(CLOSE_WITHIN)
+    closing.join(CLOSE_TIMEOUT)
 
 
-def _watermarks(consumer: Consumer, place: PartitionId) -> tuple[int, int]:
-    """The first and the next offset of a partition."""
-    marks = consumer.get_watermark_offsets(TopicPartition(*place), timeout=ANSWER_WITHIN, cached=False)
-    if marks is None:
+def _watermarks(consumer: Consumer, each: PartitionId) -> tuple[int, int]:
+    """Return the low and high watermarks of a partition."""
+    watermarks = consumer.get_watermark_offsets(TopicPartition(*each), timeout=QUERY_TIMEOUT, cached=False)
+    if watermarks is None:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - it has no other name
-    low, high = marks
+    low, high = watermarks
     return low, high

@@ -1,47 +1,47 @@
-"""How far each partition is read, and when all that was there at the start is."""
+"""Track the restore: the position of each partition, and whether it has reached its end offset at the start."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class PartitionId(NamedTuple):
-    """A partition of a topic."""
+    """Topic and partition number."""
 
     topic: str
     partition: int
 
 
 class RestoreProgress:
-    """Counts down to completeness. `ends` holds the first and the next offset of each partition at the start.
+    """Progress of reading each partition up to its end. `ends` has the low and high watermarks at the start.
 
-    Offsets have gaps (compaction) and end in records that no consumer sees (transaction markers), so the last message
-    alone does not tell that the end is reached: the consumer's word that there is nothing more does.
+    Offsets have gaps (compaction), and the last ones may be invisible to consumers (transaction markers). The last
+    message therefore does not prove that the end is reached; the consumer's end-of-partition event does.
     """
 
     def __init__(self, ends: Mapping[PartitionId, tuple[int, int]]) -> None:
-        self._behind = {place: end for place, (begin, end) in ends.items() if end > begin}
-        self._positions = {place: begin for place, (begin, _) in ends.items()}
+        self._pending = {partition: end for partition, (begin, end) in ends.items() if end > begin}
+        self._positions = {partition: begin for partition, (begin, _) in ends.items()}
 
     @property
     def complete(self) -> bool:
-        """Whether every partition has been read up to where it ended at the start."""
-        return not self._behind
+        """Whether every partition has been read up to its end offset at the start."""
+        return not self._pending
 
     @property
     def positions(self) -> Mapping[PartitionId, int]:
-        """The offset of every partition that is read next."""
+        """The next offset to read of every partition."""
         return self._positions
 
-    def position(self, place: PartitionId) -> int | None:
-        """The offset that is read next; None if this partition is not read."""
-        return self._positions.get(place)
+    def position(self, partition: PartitionId) -> int | None:
+        """Return the next offset to read; None if the partition is not among those read."""
+        return self._positions.get(partition)
 
-    def reached(self, place: PartitionId, offset: int) -> None:
-        """Note that everything before `offset` is read."""
-        self._positions[place] = max(offset, self._positions[place])
-        if offset >= self._behind.get(place, offset + 1):
-            del self._behind[place]
+    def advance(self, partition: PartitionId, offset: int) -> None:
+        """Record that everything before `offset` has been read."""
+        self._positions[partition] = max(offset, self._positions[partition])
+        if offset >= self._pending.get(partition, offset + 1):
+            del self._pending[partition]
 
-    def left(self) -> int:
-        """At most how many records are missing still."""
-        return sum(end - self._positions[place] for place, end in self._behind.items())
+    def remaining(self) -> int:
+        """Return an upper bound of the number of records still to read."""
+        return sum(end - self._positions[partition] for partition, end in self._pending.items())

@@ -1,4 +1,4 @@
-"""Puts the serving process together and runs it until SIGTERM or SIGINT."""
+"""Assemble the exporter and run it until SIGTERM or SIGINT."""
 
 import asyncio
 import logging
@@ -30,16 +30,16 @@ log = logging.getLogger(__name__)
 
 
 class LagWatchError(RuntimeError):
-    """No answer of Kafka's is expected to lead to this: a fault of the program, whose cause is in the traceback."""
+    """Watching the consumer lag failed, whatever Kafka answered: a bug, whose cause is in the traceback."""
 
 
 def serve_metrics(settings: ServingSettings) -> None:
     """Serve until SIGTERM or SIGINT. Kafka client settings come from `KAFKA_…` variables.
 
     Raises:
-        ReadingFailed: what was read is not what is in the topics any more; start again.
-        WatchFailed: the numbers about the pipeline cannot be had.
-        OSError: the address cannot be listened on.
+        OutputReadError: the topics no longer contain what was read; restart.
+        LagWatchError: the consumer lag cannot be measured.
+        OSError: the address cannot be bound.
     """
     asyncio.run(_serve_until_signal(settings, kafka_settings(os.environ)))
 
@@ -57,10 +57,10 @@ async def serve(
     stop: asyncio.Event,
     listening: Callable[[str], None] | None = None,
 ) -> None:
-    """As `serve_metrics`, until `stop` is set. `listening` is told the URL as soon as it answers."""
-    board = ExporterStore(SampleQueue(settings.incident_replay, 2 * settings.scrape_interval), _now, watched=True)
-    reader, watch = _reader(settings, client, board), _watch(settings, client, board)
-    runner = web.AppRunner(create_app(board), access_log=None)
+    """As `serve_metrics`, until `stop` is set. `listening` is called with the URL once the port is open."""
+    store = ExporterStore(SampleQueue(settings.incident_replay, 2 * settings.scrape_interval), _now, await_lag=True)
+    reader, watcher = _reader(settings, client, store), _lag_watcher(settings, client, store)
+    runner = web.AppRunner(create_app(store), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.metrics_host, settings.metrics_port).start()
@@ -69,14 +69,14 @@ async def serve(
         log.info("listening on %s", url)
         if listening is not None:
             listening(url)
-        await _read_until(stop, reader, _watching(watch))
+        await _read_until(stop, reader, _start_watching(watcher))
     finally:
-        watch.stop()
+        watcher.stop()
         await runner.cleanup()
 
 
 async def _read_until(stop: asyncio.Event, reader: OutputReader, watching: asyncio.Future[None]) -> None:
-    """Read until `stop`, or until reading or watching has failed: raises what it failed with."""
+    """Read until `stop` is set, or until reading or watching fails; raise the error."""
     reading = asyncio.create_task(asyncio.to_thread(reader.run))
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -90,15 +90,15 @@ async def _read_until(stop: asyncio.Event, reader: OutputReader, watching: async
         watching.result()
 
 
-def _watching(watch: LagWatcher) -> asyncio.Future[None]:
-    """Watch in a thread, and tell how it ends.
+def _start_watching(watcher: LagWatcher) -> asyncio.Future[None]:
+    """Run the lag watcher in a thread; the future holds its result.
 
-    It is no thread that asyncio waits for at the end: a question that Kafka does not answer holds nothing up.
+    A daemon thread, which asyncio does not wait for on exit: an unanswered query does not delay the shutdown.
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
 
-    def tell(error: Exception | None) -> None:
+    def finish(error: Exception | None) -> None:
         if error is None:
             ended.set_result(None)
         else:
@@ -107,29 +107,29 @@ def _watching(watch: LagWatcher) -> asyncio.Future[None]:
     def run() -> None:
         failed: Exception | None = None
         try:
-            watch.run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process, which would show old numbers
-            failed = LagWatchError(f"looking at the pipeline has failed, and its numbers would stand still: {error!r}")
+            watcher.run()
+        except Exception as error:  # noqa: BLE001 - any error ends the process, which would expose stale values
+            failed = LagWatchError(f"watching the pipeline has failed, and its metrics would be stale: {error!r}")
             failed.__cause__ = error
-        with suppress(RuntimeError):  # the loop is closed: the process is ending, and nobody asks
-            loop.call_soon_threadsafe(tell, failed)
+        with suppress(RuntimeError):  # the loop is closed: the process is exiting
+            loop.call_soon_threadsafe(finish, failed)
 
     threading.Thread(target=run, name="pipeline", daemon=True).start()
     return ended
 
 
-def _reader(settings: ServingSettings, client: Mapping[str, str], board: ExporterStore) -> OutputReader:
+def _reader(settings: ServingSettings, client: Mapping[str, str], store: ExporterStore) -> OutputReader:
     registry = RegistryClient(settings.schema_registry_url) if settings.schema_registry_url else None
     config = consumer_config(settings.kafka_bootstrap_servers, client)
-    return OutputReader(partial(_consumer, config), settings.outputs, RecordReader(registry), board)
+    return OutputReader(partial(_consumer, config), settings.outputs, RecordReader(registry), store)
 
 
-def _watch(settings: ServingSettings, client: Mapping[str, str], board: ExporterStore) -> LagWatcher:
+def _lag_watcher(settings: ServingSettings, client: Mapping[str, str], store: ExporterStore) -> LagWatcher:
     admin = KafkaAdmin(
         {**client, "bootstrap.servers": settings.kafka_bootstrap_servers, "client.id": "candora-serving"}, within=5.0
     )
     topics = topic_name("deploy_events", settings.topic_prefix), topic_name("deploy_events_dead", settings.outputs)
-    return LagWatcher(admin, topics, settings.app_id, board)
+    return LagWatcher(admin, topics, settings.app_id, store)
 
 
 def _consumer(config: Mapping[str, object], on_error: Callable[[KafkaError], None]) -> Consumer:

@@ -1,4 +1,4 @@
-"""The settings of the serving process, from `CANDORA_…` variables. Kafka client settings are `KAFKA_…` variables."""
+"""Settings of the exporter, from `CANDORA_…` variables. Kafka client settings are `KAFKA_…` variables."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from schemas.values import DAY, SECOND
 from streams.settings.types import Duration, TopicPrefix
 
 Length = Annotated[Duration, Field(ge=0)]
-"""A duration, also where it is given as a number: never below zero."""
+"""A non-negative duration, also if given as a number."""
 
 
 class ServingSettings(BaseSettings):
-    """Where to read, where to answer, and what Prometheus is known to accept."""
+    """Topics to read, address to listen on, and the limits of the Prometheus that scrapes."""
 
     model_config = SettingsConfigDict(env_prefix="CANDORA_", frozen=True, extra="ignore", env_ignore_empty=True)
 

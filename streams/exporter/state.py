@@ -1,7 +1,7 @@
-"""What the records of `delivery_metrics` add up to: the latest snapshot of every service and environment.
+"""State built from `delivery_metrics`: the latest snapshot of every service and environment.
 
-A record costs the same whatever is held. `MetricsState.freeze()` hands out an immutable `MetricsSnapshot`; the next
-record after it copies what it shares, so a scrape reads one moment while the reader goes on.
+Applying a record takes constant time. `MetricsState.freeze()` returns an immutable `MetricsSnapshot`, and the next
+record copies the shared dictionaries (copy on write), so a scrape is consistent while reading continues.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,92 +14,96 @@ from schemas.values import CountersValue, HistogramValue, MetricsValue
 from streams.exporter.metrics import REASONS
 
 Pair = tuple[str, str]
-"""Service and environment; the environment "" is the service alone."""
+"""Service and environment. The environment "" holds the totals of the whole service."""
 Series = tuple[str, ...]
-"""A pair; or a pair and the labels of one of its counters that is not always there, `(from, to)` or `(reason,)`."""
+"""A pair, optionally with the labels of a counter that not every pair has: `(from, to)` or `(reason,)`."""
 
 REVISIONS: Final[tuple[Pair, ...]] = (("failed", "succeeded"), ("succeeded", "failed"))
-"""The revisions that every pair shows from the start."""
+"""Verdict revisions exposed for every pair from the start, at 0."""
 
 
 class RecordOutcome(Enum):
-    """What became of a record. All but the first two are faults of whoever wrote it."""
+    """Result of applying a record. All but the first two are faults of its producer."""
 
-    TAKEN = "taken"
+    APPLIED = "applied"
     STALE = "stale"
-    """A later snapshot is held; a worker that had paused sent this one."""
+    """Older than the stored snapshot, as sent by a worker that had been paused."""
     OTHER_PARTITION = "other_partition"
-    """Two partitions of `deploy_events` claim one pair: its events do not all have the same key."""
+    """The pair was seen in another partition of `deploy_events`: its events do not all have the same key."""
     COUNTER_FELL = "counter_fell"
-    """Taken, but for its counters, which stay as they are until they are passed."""
+    """A counter decreased. The record is applied except for its counters, which keep their values until exceeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsSnapshot:
-    """One moment. `births` numbers the series that first appeared while running; `born` is the last number given."""
+    """Immutable view of the state at one moment.
+
+    `first_seen` has, for each series that appeared after the restore, the sequence number at which it did; `sequence`
+    is the last number assigned.
+    """
 
     values: Mapping[Pair, MetricsValue]
-    births: Mapping[Series, int]
-    born: int
+    first_seen: Mapping[Series, int]
+    sequence: int
 
     def pairs(self) -> Iterator[tuple[Pair, MetricsValue]]:
-        """The known pairs in order, without what belongs to a service alone."""
+        """Yield the pairs in order, without the totals of whole services."""
         return ((pair, self.values[pair]) for pair in sorted(self.values) if pair[1])
 
 
 class MetricsState:
-    """Folds records into the latest snapshots."""
+    """Mutable state: the latest snapshot of each pair."""
 
     def __init__(self) -> None:
         self._values: dict[Pair, MetricsValue] = {}
-        self._births: dict[Series, int] = {}
-        self._born = 0
+        self._first_seen: dict[Series, int] = {}
+        self._sequence = 0
         self._restored = False
         self._shared = False
 
-    def restored(self) -> None:
-        """Everything written before the start is read: a series that appears from now on is new to Prometheus too."""
+    def mark_restored(self) -> None:
+        """Mark the restore as finished: a series that appears from now on is new to Prometheus, too."""
         self._restored = True
 
-    def fold(self, value: MetricsValue) -> RecordOutcome:
-        """Take a snapshot, unless a later one is held."""
+    def apply(self, value: MetricsValue) -> RecordOutcome:
+        """Store a snapshot unless a later one is known."""
         pair = (value["service"], value["env"])
-        held = self._values.get(pair)
-        outcome = _judge(held, value)
+        current = self._values.get(pair)
+        outcome = _judge(current, value)
         if outcome in (RecordOutcome.STALE, RecordOutcome.OTHER_PARTITION):
             return outcome
-        self._own()
-        if held is not None and outcome is RecordOutcome.COUNTER_FELL:
-            value = {**value, "counters": held["counters"]}
+        self._copy_on_write()
+        if current is not None and outcome is RecordOutcome.COUNTER_FELL:
+            value = {**value, "counters": current["counters"]}
         self._values[pair] = value
         if self._restored:
-            self._note_births(pair, held, value)
+            self._note_first_seen(pair, current, value)
         return outcome
 
     def forget(self, pair: Pair) -> None:
-        """Drop a pair whose record was deleted."""
+        """Remove a pair whose record was deleted (a tombstone)."""
         if pair in self._values:
-            self._own()
+            self._copy_on_write()
             del self._values[pair]
-            self._births = {series: birth for series, birth in self._births.items() if series[:2] != pair}
+            self._first_seen = {series: sequence for series, sequence in self._first_seen.items() if series[:2] != pair}
 
     def freeze(self) -> MetricsSnapshot:
-        """This moment, unchanged by what follows."""
+        """Return an immutable view of the current state."""
         self._shared = True
-        return MetricsSnapshot(MappingProxyType(self._values), MappingProxyType(self._births), self._born)
+        return MetricsSnapshot(MappingProxyType(self._values), MappingProxyType(self._first_seen), self._sequence)
 
-    def _own(self) -> None:
+    def _copy_on_write(self) -> None:
         if self._shared:
             self._values = self._values.copy()
-            self._births = self._births.copy()
+            self._first_seen = self._first_seen.copy()
             self._shared = False
 
-    def _note_births(self, pair: Pair, held: MetricsValue | None, value: MetricsValue) -> None:
-        known = set(_series(pair, held)) if held is not None else set()
-        new = [series for series in _series(pair, value) if series not in known and series not in self._births]
+    def _note_first_seen(self, pair: Pair, current: MetricsValue | None, value: MetricsValue) -> None:
+        known = set(_series(pair, current)) if current is not None else set()
+        new = [series for series in _series(pair, value) if series not in known and series not in self._first_seen]
         if new:
-            self._born += 1
-            self._births.update(dict.fromkeys(new, self._born))
+            self._sequence += 1
+            self._first_seen.update(dict.fromkeys(new, self._sequence))
 
 
 def _series(pair: Pair, value: MetricsValue) -> Iterator[Series]:
@@ -109,23 +113,27 @@ def _series(pair: Pair, value: MetricsValue) -> Iterator[Series]:
         if reason not in REASONS:
             yield (*pair, reason)
     for revision in counters["verdict_revisions"]:
-        move = (revision["from_verdict"], revision["to_verdict"])
-        if move not in REVISIONS:
-            yield (*pair, *move)
+        revised = (revision["from_verdict"], revision["to_verdict"])
+        if revised not in REVISIONS:
+            yield (*pair, *revised)
 
 
-def _judge(held: MetricsValue | None, value: MetricsValue) -> RecordOutcome:
-    if held is None:
-        return RecordOutcome.TAKEN
-    if held["as_of"]["partition"] != value["as_of"]["partition"]:
+def _judge(current: MetricsValue | None, value: MetricsValue) -> RecordOutcome:
+    if current is None:
+        return RecordOutcome.APPLIED
+    if current["as_of"]["partition"] != value["as_of"]["partition"]:
         return RecordOutcome.OTHER_PARTITION
-    if held["as_of"]["offset"] > value["as_of"]["offset"]:
+    if current["as_of"]["offset"] > value["as_of"]["offset"]:
         return RecordOutcome.STALE
-    return RecordOutcome.COUNTER_FELL if fallen(held["counters"], value["counters"]) else RecordOutcome.TAKEN
+    return (
+        RecordOutcome.COUNTER_FELL
+        if any_counter_decreased(current["counters"], value["counters"])
+        else RecordOutcome.APPLIED
+    )
 
 
-def fallen(old: CountersValue, new: CountersValue) -> bool:
-    """Whether any counter of `new` is below what `old` says, which Prometheus would take for a restart from zero."""
+def any_counter_decreased(old: CountersValue, new: CountersValue) -> bool:
+    """Tell whether any counter of `new` is below its value in `old`, which Prometheus would take for a reset."""
     before, after = _numbers(old), _numbers(new)
     return any(after.get(name, 0) < number for name, number in before.items())
 

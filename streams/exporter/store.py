@@ -1,6 +1,6 @@
-"""What the reading thread writes and the HTTP server reads: the state, the queue of samples, and how the process is.
+"""State shared by the reading thread and the HTTP server: metrics, queued samples and the exporter's health.
 
-One lock, held for a dictionary's worth of work at a time. Rendering happens outside it, on immutable values.
+One lock, held for a few dictionary operations at a time. Rendering happens outside it, on immutable values.
 """
 
 from collections import OrderedDict
@@ -19,18 +19,18 @@ from streams.exporter.lag import UNKNOWN, PipelineLag
 from streams.exporter.state import MetricsState, RecordOutcome
 
 SCRAPERS: Final = 64
-"""How many scrapers are told apart; the one not seen for longest is forgotten first."""
+"""How many scrapers are tracked; the least recently seen one is evicted first."""
 _READING: Final = "still reading what was published before the start"
 
 
 class ExporterStore:
-    """The one place that two threads share. `clock` gives the time of day in microseconds.
+    """Thread-safe store. `clock` returns the time in microseconds since the epoch.
 
-    `watched`: nothing is served before the pipeline was looked at, too. A counter that comes later than the others
-    seems to have been reset.
+    `await_lag`: serve nothing before the state of the pipeline is known, too. A counter that appears later than the
+    others would look like a reset.
     """
 
-    def __init__(self, queue: SampleQueue, clock: Callable[[], Micros], *, watched: bool = False) -> None:
+    def __init__(self, queue: SampleQueue, clock: Callable[[], Micros], *, await_lag: bool = False) -> None:
         self._clock = clock
         self._lock = Lock()
         self._state = MetricsState()
@@ -44,81 +44,81 @@ class ExporterStore:
         self._bad = dict.fromkeys(product(TOPICS, BAD_REASONS), 0)
         self._last_read: Micros | None = None
         self._pipeline = UNKNOWN
-        self._looked = not watched
+        self._lag_known = not await_lag
 
-    # --- for the reading thread ---------------------------------------------------------------------------------------
+    # --- writing (reading thread) -------------------------------------------------------------------------------------
 
-    def take(self, record: Record) -> RecordOutcome:
-        """Take a record that was read."""
+    def apply(self, record: Record) -> RecordOutcome:
+        """Apply a record."""
         with self._lock:
             if isinstance(record, IncidentMessage):
                 if record.value is not None:
                     self._queue.offer(record.key, record.value, self._clock(), restoring=not self._complete)
-                return RecordOutcome.TAKEN
-            return self._take_metrics(record)
+                return RecordOutcome.APPLIED
+            return self._apply_metrics(record)
 
-    def _take_metrics(self, record: MetricsMessage) -> RecordOutcome:
+    def _apply_metrics(self, record: MetricsMessage) -> RecordOutcome:
         if record.value is None:
             self._state.forget(record.pair)
-            return RecordOutcome.TAKEN
-        outcome = self._state.fold(record.value)
+            return RecordOutcome.APPLIED
+        outcome = self._state.apply(record.value)
         if outcome is RecordOutcome.STALE:
             self._stale[METRICS_TOPIC] += 1
-        elif outcome is not RecordOutcome.TAKEN:
+        elif outcome is not RecordOutcome.APPLIED:
             self._bad[METRICS_TOPIC, outcome.value] += 1
         return outcome
 
     def count_record(self, topic: str) -> None:
-        """Note that a message was read."""
+        """Count a message that was read."""
         with self._lock:
             self._records[topic] += 1
             self._last_read = self._clock()
 
     def count_bad(self, topic: str, reason: str) -> None:
-        """Note that a message was refused."""
+        """Count a message that was refused."""
         with self._lock:
             self._bad[topic, reason] += 1
 
-    def answered_by_kafka(self) -> None:
-        """Note that Kafka answers: what was wrong before is over."""
+    def note_kafka_answer(self) -> None:
+        """Record that Kafka answers; this clears any problem."""
         with self._lock:
             self._last_read = self._clock()
             self._problem = None
 
-    def failed(self, problem: str) -> None:
-        """Note what is wrong with Kafka, in a line for people."""
+    def set_problem(self, problem: str) -> None:
+        """Set the problem with Kafka, as one line of text for people."""
         with self._lock:
             self._problem = problem
 
-    def piped(self, pipeline: PipelineLag) -> None:
-        """Note how the pipeline before this process is. Of what only rises, the last that Kafka said stays."""
+    def set_pipeline(self, pipeline: PipelineLag) -> None:
+        """Set the state of the pipeline. An unknown counter keeps its last known value."""
         with self._lock:
             dead = self._pipeline.dead_letters if pipeline.dead_letters is None else pipeline.dead_letters
             self._pipeline = replace(pipeline, dead_letters=dead)
-            self._looked = True
+            self._lag_known = True
 
-    def completed(self) -> None:
-        """Everything that stood in the topics at the start is read."""
+    def mark_complete(self) -> None:
+        """Mark the restore as complete: everything published before the start has been read."""
         with self._lock:
-            self._state.restored()
+            self._state.mark_restored()
             self._complete = True
 
-    # --- for the HTTP server ------------------------------------------------------------------------------------------
+    # --- reading (HTTP server) ----------------------------------------------------------------------------------------
 
     def not_complete(self) -> str | None:
-        """Why there is nothing to serve yet; None once there is, for good."""
+        """Return why there is nothing to serve yet; None once there is, which is final."""
         with self._lock:
-            return None if self._complete and self._looked else self._problem or _READING
+            return None if self._complete and self._lag_known else self._problem or _READING
 
-    def not_ready(self) -> str | None:
-        """Why the numbers may be missing or old; None if all is well."""
+    def why_not_ready(self) -> str | None:
+        """Return why values may be missing or stale; None if ready."""
         with self._lock:
-            return self._problem or (None if self._complete and self._looked else _READING)
+            return self._problem or (None if self._complete and self._lag_known else _READING)
 
     def scrape(self, scraper: str) -> ScrapeAnswer:
-        """What to answer this scraper now.
+        """Return what to expose to this scraper now.
 
-        A scraper seen for the first time gets what was answered before, as after a restart.
+        A scraper seen for the first time counts as having received what others have, as after a restart.
         """
         with self._lock:
             now = self._clock()
@@ -139,13 +139,13 @@ class ExporterStore:
                 health=health,
             )
 
-    def answered(self, scraper: str, scrape: ScrapeAnswer) -> None:
-        """Note that a scraper has received this answer."""
+    def acknowledge(self, scraper: str, scrape: ScrapeAnswer) -> None:
+        """Record that a scraper has received this response."""
         with self._lock:
-            born = scrape.snapshot.born
-            self._acked[scraper] = max(born, self._acked.get(scraper, 0))
+            sequence = scrape.snapshot.sequence
+            self._acked[scraper] = max(sequence, self._acked.get(scraper, 0))
             self._acked.move_to_end(scraper)
             if len(self._acked) > SCRAPERS:
                 self._acked.popitem(last=False)
-            self._last_acked = max(born, self._last_acked)
-            self._queue.answered(scraper, dict(scrape.samples), self._clock())
+            self._last_acked = max(sequence, self._last_acked)
+            self._queue.acknowledge(scraper, dict(scrape.samples), self._clock())

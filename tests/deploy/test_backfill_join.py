@@ -71,17 +71,17 @@ def later(event: EventValue, by: Micros) -> EventValue:
     return cast("EventValue", shifted(cast("Mapping[str, object]", event)))
 
 
-def told(events: Sequence[EventValue], grid: range, end: Micros, board: ExporterStore) -> SeriesHistory:
-    """The past up to the end of the grid, and a board that has read what workers publish up to the last event."""
+def told(events: Sequence[EventValue], grid: range, end: Micros, store: ExporterStore) -> SeriesHistory:
+    """The past up to the end of the grid, and a store that has read what workers publish up to the last event."""
     history = SeriesHistory(grid[0])
     for moment in replay(events, MetricSettings(), [*grid, end]):
         if moment.at in grid:
             history.add(moment)
         for value in moment.metrics:
-            board.take(MetricsMessage((value["service"], value["env"]), value))
+            store.apply(MetricsMessage((value["service"], value["env"]), value))
         for incident in moment.incidents:
-            board.take(IncidentMessage(f"{incident['service']}/{incident['incident_id']}", incident))
-    board.completed()
+            store.apply(IncidentMessage(f"{incident['service']}/{incident['incident_id']}", incident))
+    store.mark_complete()
     return history
 
 
@@ -92,10 +92,10 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Joined]:
     phase = end + MINUTE  # no grid point enters or leaves the month within the next minute
     grid = range(phase - 32 * DAY, end - 3 * HOUR, HOUR)
     events = moved(end - END)
-    board = ExporterStore(SampleQueue(31 * DAY, HOLD), lambda: time.time_ns() // 1000)
-    write_blocks(home / "data", told(events, grid, end, board), grid, TARGET)
+    store = ExporterStore(SampleQueue(31 * DAY, HOLD), lambda: time.time_ns() // 1000)
+    write_blocks(home / "data", told(events, grid, end, store), grid, TARGET)
     starter = PrometheusStarter(home)
-    with served(board) as address:
+    with served(store) as address:
         server = starter.as_shipped(home / "data", address, SCRAPE)
         server.wait_until("delivery_serving_incident_samples_waiting == 0")
         server.wait_until("count_over_time(delivery_serving_ready[10s]) > 3")

@@ -1,6 +1,6 @@
 """A month in which the serving process restarts daily, scrapes are lost and Prometheus is away for six hours.
 
-The serving process' own board is scraped in simulated time and what a Prometheus would have stored is loaded into a
+The serving process' own store is scraped in simulated time and what a Prometheus would have stored is loaded into a
 real one: no 30-day number may move by more than one in a hundred.
 """
 
@@ -53,23 +53,23 @@ class Topics:
         self.metrics: dict[tuple[str, str], MetricsValue] = {}
         self.incidents: dict[str, IncidentRecordValue] = {}
 
-    def add(self, moment: ReplayMoment, board: ExporterStore) -> None:
+    def add(self, moment: ReplayMoment, store: ExporterStore) -> None:
         for value in moment.metrics:
             pair = (value["service"], value["env"])
             self.metrics[pair] = value
-            board.take(MetricsMessage(pair, value))
+            store.apply(MetricsMessage(pair, value))
         for incident in moment.incidents:
             key = f"{incident['service']}/{incident['incident_id']}"
             self.incidents[key] = incident
-            board.take(IncidentMessage(key, incident))
+            store.apply(IncidentMessage(key, incident))
 
-    def read_by(self, board: ExporterStore) -> ExporterStore:
+    def read_by(self, store: ExporterStore) -> ExporterStore:
         for pair, value in self.metrics.items():
-            board.take(MetricsMessage(pair, value))
+            store.apply(MetricsMessage(pair, value))
         for key, incident in self.incidents.items():
-            board.take(IncidentMessage(key, incident))
-        board.completed()
-        return board
+            store.apply(IncidentMessage(key, incident))
+        store.mark_complete()
+        return store
 
 
 def scraped(is_scraped: Callable[[Micros], bool], restarts: frozenset[Micros], *, complete: bool = True) -> Stored:
@@ -81,20 +81,20 @@ def scraped(is_scraped: Callable[[Micros], bool], restarts: frozenset[Micros], *
         return read.read_by(ExporterStore(SampleQueue(31 * DAY, 2 * SCRAPE), lambda: now))
 
     topics, stored = Topics(), Stored()
-    board = started(topics)
+    store = started(topics)
     for moment in replay(company_events(), MetricSettings(), TIMES):
         now = moment.at
-        topics.add(moment, board)
+        topics.add(moment, store)
         if now == TIMES[0] or now in restarts:
-            board = started(topics)
+            store = started(topics)
         if is_scraped(now) and now not in restarts:
-            scrape = board.scrape("prometheus")
+            scrape = store.scrape("prometheus")
             for metric in SCRAPED:
                 for sample in FAMILIES[metric](metric, scrape).samples:
                     labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
                     at = now // 1000 if sample.timestamp is None else round(float(sample.timestamp) * 1000)
                     stored.setdefault(f"{sample.name}{{{labels}}}", {}).setdefault(at, sample.value)
-            board.answered("prometheus", scrape)
+            store.acknowledge("prometheus", scrape)
     return stored
 
 

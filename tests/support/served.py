@@ -1,4 +1,4 @@
-"""The serving process' web application over a board of a test, in a thread."""
+"""The serving process' web application over a store of a test, in a thread."""
 
 import asyncio
 import threading
@@ -12,12 +12,12 @@ from streams.exporter.store import ExporterStore
 
 
 @contextmanager
-def served(board: ExporterStore) -> Iterator[str]:
+def served(store: ExporterStore) -> Iterator[str]:
     """Serve until the block ends; gives "host:port"."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="served", daemon=True)
     thread.start()
-    runner = web.AppRunner(create_app(board), access_log=None)
+    runner = web.AppRunner(create_app(store), access_log=None)
     try:
         yield asyncio.run_coroutine_threadsafe(_start(runner), loop).result(10)
     finally:

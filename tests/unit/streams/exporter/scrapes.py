@@ -35,10 +35,10 @@ def scrape(
     """One answer: `values` were there from the start, `new` ones came while running."""
     state = MetricsState()
     for value in values:
-        state.fold(value)
-    state.restored()
+        state.apply(value)
+    state.mark_restored()
     for value in new:
-        state.fold(value)
+        state.apply(value)
     return ScrapeAnswer(state.freeze(), acked, samples or {}, 0, health)
 
 

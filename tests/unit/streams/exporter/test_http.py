@@ -32,13 +32,13 @@ PLAIN = {"Accept-Encoding": "identity"}
 
 
 @pytest.fixture
-def board() -> ExporterStore:
+def store() -> ExporterStore:
     return ExporterStore(SampleQueue(31 * DAY, 10 * SECOND), lambda: NOON + MINUTE)
 
 
 @pytest.fixture
-async def client(board: ExporterStore) -> AsyncIterator[Client]:
-    async with TestClient(TestServer(create_app(board))) as client:
+async def client(store: ExporterStore) -> AsyncIterator[Client]:
+    async with TestClient(TestServer(create_app(store))) as client:
         yield client
 
 
@@ -47,22 +47,22 @@ async def get(client: Client, path: str, **headers: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def test_metrics_are_refused_until_everything_is_read(client: Client, board: ExporterStore) -> None:
-    board.take(MetricsMessage(("api", "prod"), metrics_value(counted=counters(3))))
+async def test_metrics_are_refused_until_everything_is_read(client: Client, store: ExporterStore) -> None:
+    store.apply(MetricsMessage(("api", "prod"), metrics_value(counted=counters(3))))
     async with client.get("/metrics") as response:
         assert (response.status, response.headers["Retry-After"]) == (503, "5")
         assert await response.text() == "not ready: still reading what was published before the start\n"
     assert (await get(client, "/readyz"))[0] == 503
-    board.completed()
+    store.mark_complete()
     status, text = await get(client, "/metrics")
     assert status == 200
     assert 'deployments_total{env="prod",service="api"} 3.0\n' in text
     assert await get(client, "/readyz") == (200, "ready\n")
 
 
-async def test_what_is_wrong_with_kafka_is_the_reason_of_unreadiness(client: Client, board: ExporterStore) -> None:
-    board.completed()
-    board.failed("Kafka does not answer: connection refused")
+async def test_what_is_wrong_with_kafka_is_the_reason_of_unreadiness(client: Client, store: ExporterStore) -> None:
+    store.mark_complete()
+    store.set_problem("Kafka does not answer: connection refused")
     assert await get(client, "/readyz") == (503, "not ready: Kafka does not answer: connection refused\n")
     assert (await get(client, "/metrics"))[0] == 200
     assert await get(client, "/healthz") == (200, "alive\n")
@@ -79,10 +79,10 @@ async def test_what_is_wrong_with_kafka_is_the_reason_of_unreadiness(client: Cli
     ],
 )
 async def test_the_format_follows_the_accept_header(
-    client: Client, board: ExporterStore, accept: str, content_type: str, openmetrics: bool
+    client: Client, store: ExporterStore, accept: str, content_type: str, openmetrics: bool
 ) -> None:
-    board.take(MetricsMessage(("api", "prod"), full_value()))
-    board.completed()
+    store.apply(MetricsMessage(("api", "prod"), full_value()))
+    store.mark_complete()
     async with client.get("/metrics", headers={"Accept": accept}) as response:
         text = await response.text()
         assert response.headers["Content-Type"].startswith(content_type)
@@ -90,15 +90,15 @@ async def test_the_format_follows_the_accept_header(
     assert ("# {commit_sha=" in text) == openmetrics
 
 
-async def test_a_malformed_accept_header_is_answered_in_the_older_format(client: Client, board: ExporterStore) -> None:
-    board.completed()
+async def test_a_malformed_accept_header_is_answered_in_the_older_format(client: Client, store: ExporterStore) -> None:
+    store.mark_complete()
     status, text = await get(client, "/metrics", Accept="application/openmetrics-text; version=new")
     assert (status, text[:6]) == (200, "# HELP")
 
 
-async def test_gzip_is_used_where_it_is_accepted(client: Client, board: ExporterStore) -> None:
-    board.take(MetricsMessage(("api", "prod"), full_value()))
-    board.completed()
+async def test_gzip_is_used_where_it_is_accepted(client: Client, store: ExporterStore) -> None:
+    store.apply(MetricsMessage(("api", "prod"), full_value()))
+    store.mark_complete()
     async with client.get("/metrics", headers=PLAIN) as response:
         assert "Content-Encoding" not in response.headers
         plain = await response.read()
@@ -126,15 +126,15 @@ def test_accept_encoding(header: str, accepted: bool) -> None:
     assert accepts_gzip(header) == accepted
 
 
-def test_the_packed_answer_depends_on_nothing_but_the_scrape(board: ExporterStore) -> None:
-    scrape = board.scrape("a")
+def test_the_packed_answer_depends_on_nothing_but_the_scrape(store: ExporterStore) -> None:
+    scrape = store.scrape("a")
     assert render(scrape, "", "gzip") == render(scrape, "", "gzip")
     assert gzip.decompress(render(scrape, "", "gzip").body) == render(scrape, "", "").body
 
 
-async def test_rendering_does_not_hold_up_the_health_checks(board: ExporterStore) -> None:
+async def test_rendering_does_not_hold_up_the_health_checks(store: ExporterStore) -> None:
     """The answer is rendered in a thread; the event loop, and the other requests, go on."""
-    board.completed()
+    store.mark_complete()
     release, threads = threading.Event(), []
 
     def slow(scrape: ScrapeAnswer, accept: str, accept_encoding: str) -> RenderedScrape:
@@ -142,7 +142,7 @@ async def test_rendering_does_not_hold_up_the_health_checks(board: ExporterStore
         assert release.wait(10)
         return render(scrape, accept, accept_encoding)
 
-    async with TestClient(TestServer(create_app(board, slow))) as client:
+    async with TestClient(TestServer(create_app(store, slow))) as client:
         rendering = asyncio.create_task(get(client, "/metrics"))
         while not threads:
             assert await get(client, "/healthz") == (200, "alive\n")
@@ -152,9 +152,9 @@ async def test_rendering_does_not_hold_up_the_health_checks(board: ExporterStore
     assert threads != [threading.get_ident()]
 
 
-async def test_a_new_pair_is_zero_for_one_scrape_of_each_scraper(client: Client, board: ExporterStore) -> None:
-    board.completed()
-    board.take(MetricsMessage(("api", "prod"), metrics_value(counted=counters(3))))
+async def test_a_new_pair_is_zero_for_one_scrape_of_each_scraper(client: Client, store: ExporterStore) -> None:
+    store.mark_complete()
+    store.apply(MetricsMessage(("api", "prod"), metrics_value(counted=counters(3))))
     shown = []
     for agent in ("Prometheus/a", "Prometheus/a", "Prometheus/b"):
         _, text = await get(client, "/metrics", Accept=PROMETHEUS_2, **{"User-Agent": agent})
@@ -162,9 +162,9 @@ async def test_a_new_pair_is_zero_for_one_scrape_of_each_scraper(client: Client,
     assert shown == [0, 3, 3]
 
 
-async def test_asking_for_the_head_only_shows_nobody_the_zero(client: Client, board: ExporterStore) -> None:
-    board.completed()
-    board.take(MetricsMessage(("api", "prod"), metrics_value(counted=counters(3))))
+async def test_asking_for_the_head_only_shows_nobody_the_zero(client: Client, store: ExporterStore) -> None:
+    store.mark_complete()
+    store.apply(MetricsMessage(("api", "prod"), metrics_value(counted=counters(3))))
     async with client.head("/metrics") as response:
         assert response.status == 405
     _, text = await get(client, "/metrics", Accept=PROMETHEUS_2)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.values import DAY, HOUR, MINUTE, SECOND, IncidentRecordValue, Micros
-from streams.exporter.incident_samples import LAST_SHOWN_FOR, SampleLabels, SampleQueue, StampedSample
+from streams.exporter.incident_samples import LAST_SAMPLE_SHOWN_FOR, SampleLabels, SampleQueue, StampedSample
 from tests.unit.streams.exporter.values import NOON, incident, incident_key
 
 LINE = SampleLabels("api", "prod", "sev1")
@@ -25,7 +25,7 @@ def offer(queue: SampleQueue, value: IncidentRecordValue, now: Micros = NOW) -> 
 
 
 def queue_of(*values: IncidentRecordValue) -> SampleQueue:
-    queue = SampleQueue(reach=31 * DAY, hold=HOLD)
+    queue = SampleQueue(max_age=31 * DAY, min_exposure=HOLD)
     for value in values:
         assert offer(queue, value)
     return queue
@@ -34,7 +34,7 @@ def queue_of(*values: IncidentRecordValue) -> SampleQueue:
 def show(queue: SampleQueue, now: Micros, scraper: str = "a") -> dict[SampleLabels, StampedSample]:
     """One scrape, answered."""
     shown = queue.current(now)
-    queue.answered(scraper, shown, now)
+    queue.acknowledge(scraper, shown, now)
     return shown
 
 
@@ -87,10 +87,10 @@ def test_an_answer_that_was_not_sent_does_not_count() -> None:
 
 def test_the_newest_stays_for_fifteen_minutes_and_then_nothing() -> None:
     queue = queue_of(incident())
-    last = NOW + LAST_SHOWN_FOR - SECOND
+    last = NOW + LAST_SAMPLE_SHOWN_FOR - SECOND
     assert all(show(queue, now) for now in range(NOW, last + 1, 30 * SECOND))
     assert show(queue, last)
-    assert show(queue, NOW + LAST_SHOWN_FOR) == {}
+    assert show(queue, NOW + LAST_SAMPLE_SHOWN_FOR) == {}
     assert show(queue, NOW + DAY) == {}
 
 
@@ -121,7 +121,7 @@ def test_one_revised_before_it_was_ever_published_is_shown_as_it_is() -> None:
 
 
 def test_what_is_no_observation_gives_no_sample() -> None:
-    queue = SampleQueue(reach=31 * DAY, hold=HOLD)
+    queue = SampleQueue(max_age=31 * DAY, min_exposure=HOLD)
     assert not offer(queue, incident("open", ended_at=None, length=None, observed=False))
     assert not offer(queue, incident("withdrawn", ended_at=None, length=None, observed=True))
     assert not offer(queue, incident("too early", observed=False))
@@ -132,7 +132,7 @@ def test_what_is_no_observation_gives_no_sample() -> None:
 
 
 def test_incidents_older_than_prometheus_accepts_are_left_out() -> None:
-    queue = SampleQueue(reach=31 * DAY, hold=HOLD)
+    queue = SampleQueue(max_age=31 * DAY, min_exposure=HOLD)
     assert not offer(queue, incident("old", ended_at=NOW - 31 * DAY))
     assert offer(queue, incident("just in reach", ended_at=NOW - 31 * DAY + SECOND))
 
@@ -160,11 +160,11 @@ def test_two_incidents_that_end_in_one_millisecond_get_two_timestamps() -> None:
 
 def test_what_is_out_of_reach_is_forgotten() -> None:
     """Memory follows the reach, not history."""
-    queue = SampleQueue(reach=DAY, hold=HOLD)
+    queue = SampleQueue(max_age=DAY, min_exposure=HOLD)
     for number in range(5000):
         offer(queue, incident(f"inc-{number}", ended_at=NOON + number * HOUR), NOON + number * HOUR)
     assert len(queue._seen) <= 1024
-    assert len(queue._taken) == len(queue._seen)
+    assert len(queue._used_timestamps) == len(queue._seen)
 
 
 @given(ends=st.lists(st.integers(0, 30 * DAY // SECOND), min_size=1, max_size=12), seed=st.integers())

@@ -67,7 +67,7 @@ def test_the_watch_tells_the_board_until_it_is_stopped() -> None:
     told: list[PipelineLag] = []
 
     class ExporterStore:
-        def piped(self, pipeline: PipelineLag) -> None:
+        def set_pipeline(self, pipeline: PipelineLag) -> None:
             told.append(pipeline)
             watch.stop()
 
@@ -77,17 +77,17 @@ def test_the_watch_tells_the_board_until_it_is_stopped() -> None:
 
 
 def test_what_only_rises_stays_when_kafka_does_not_say_it() -> None:
-    board = ExporterStore(SampleQueue(DAY, MINUTE), lambda: NOON)
-    board.piped(PipelineLag(10, NOON, 7))
-    board.piped(UNKNOWN)
-    assert board.scrape("one").health.pipeline == PipelineLag(None, None, 7)
+    store = ExporterStore(SampleQueue(DAY, MINUTE), lambda: NOON)
+    store.set_pipeline(PipelineLag(10, NOON, 7))
+    store.set_pipeline(UNKNOWN)
+    assert store.scrape("one").health.pipeline == PipelineLag(None, None, 7)
 
 
 def test_the_first_look_waits_until_kafka_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[PipelineLag] = []
 
     class ExporterStore:
-        def piped(self, pipeline: PipelineLag) -> None:
+        def set_pipeline(self, pipeline: PipelineLag) -> None:
             told.append(pipeline)
 
     def wait(_: float) -> bool:
@@ -102,10 +102,10 @@ def test_the_first_look_waits_until_kafka_answers(monkeypatch: pytest.MonkeyPatc
 
 
 def test_nothing_is_served_before_the_first_look() -> None:
-    board = ExporterStore(SampleQueue(DAY, MINUTE), lambda: NOON, watched=True)
-    board.completed()
-    assert board.not_complete()
-    assert board.not_ready()
-    board.piped(UNKNOWN)
-    assert board.not_complete() is None
-    assert board.not_ready() is None
+    store = ExporterStore(SampleQueue(DAY, MINUTE), lambda: NOON, await_lag=True)
+    store.mark_complete()
+    assert store.not_complete()
+    assert store.why_not_ready()
+    store.set_pipeline(UNKNOWN)
+    assert store.not_complete() is None
+    assert store.why_not_ready() is None

@@ -77,17 +77,17 @@ class FakeConsumer:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting, and a look at Kafka after every poll."""
-    monkeypatch.setattr(reader_module, "RETRY", 0)
-    monkeypatch.setattr(reader_module, "CHECK_EVERY", 0)
+    monkeypatch.setattr(reader_module, "RETRY_DELAY", 0)
+    monkeypatch.setattr(reader_module, "CHECK_INTERVAL", 0)
 
 
 @pytest.fixture
-def board() -> ExporterStore:
+def store() -> ExporterStore:
     return ExporterStore(SampleQueue(31 * DAY, 10 * SECOND), lambda: NOON)
 
 
-def run(board: ExporterStore, consumer: FakeConsumer, records: RecordReader | None = None) -> None:
-    reader = OutputReader(lambda _: cast("Consumer", consumer), "", records or RecordReader(), board)
+def run(store: ExporterStore, consumer: FakeConsumer, records: RecordReader | None = None) -> None:
+    reader = OutputReader(lambda _: cast("Consumer", consumer), "", records or RecordReader(), store)
     consumer.stop = reader.stop
     try:
         reader.run()
@@ -95,49 +95,49 @@ def run(board: ExporterStore, consumer: FakeConsumer, records: RecordReader | No
         assert consumer.closed
 
 
-def deployments(board: ExporterStore) -> float | None:
-    return number(openmetrics(board.scrape("a")), "deployments_total", service="api", env="prod")
+def deployments(store: ExporterStore) -> float | None:
+    return number(openmetrics(store.scrape("a")), "deployments_total", service="api", env="prod")
 
 
-def test_everything_is_read_from_the_beginning(board: ExporterStore) -> None:
+def test_everything_is_read_from_the_beginning(store: ExporterStore) -> None:
     consumer = FakeConsumer([message(0), message(1)], ends={TOPIC: 2, "incidents": 0})
-    run(board, consumer)
+    run(store, consumer)
     assert {(each.topic, each.partition, each.offset) for each in consumer.assigned} == {
         (TOPIC, 0, OFFSET_BEGINNING),
         ("incidents", 0, OFFSET_BEGINNING),
     }
-    assert board.not_ready() is None
-    assert deployments(board) == 4
+    assert store.why_not_ready() is None
+    assert deployments(store) == 4
 
 
-def test_one_record_short_of_the_end_is_not_complete(board: ExporterStore) -> None:
-    run(board, FakeConsumer([message(0)], ends={TOPIC: 2, "incidents": 0}))
-    assert board.not_complete() is not None
+def test_one_record_short_of_the_end_is_not_complete(store: ExporterStore) -> None:
+    run(store, FakeConsumer([message(0)], ends={TOPIC: 2, "incidents": 0}))
+    assert store.not_complete() is not None
 
 
-def test_trouble_that_does_not_keep_kafka_from_answering_is_no_trouble(board: ExporterStore) -> None:
-    run(board, FakeConsumer([trouble(KafkaError._TRANSPORT), None]))
-    assert board.not_ready() is None
+def test_trouble_that_does_not_keep_kafka_from_answering_is_no_trouble(store: ExporterStore) -> None:
+    run(store, FakeConsumer([trouble(KafkaError._TRANSPORT), None]))
+    assert store.why_not_ready() is None
 
 
-def test_while_kafka_does_not_answer_the_numbers_may_be_old(board: ExporterStore) -> None:
+def test_while_kafka_does_not_answer_the_numbers_may_be_old(store: ExporterStore) -> None:
     consumer = FakeConsumer([])
 
     def away(*_: object, **__: object) -> tuple[int, int]:
         raise AWAY
 
     consumer.script = [lambda: setattr(consumer, "get_watermark_offsets", away), None]
-    run(board, consumer)
-    assert board.not_complete() is None
-    assert "Kafka does not answer" in (board.not_ready() or "")
+    run(store, consumer)
+    assert store.not_complete() is None
+    assert "Kafka does not answer" in (store.why_not_ready() or "")
 
 
 def test_a_client_that_hangs_is_exchanged_and_reading_goes_on(
-    board: ExporterStore, monkeypatch: pytest.MonkeyPatch
+    store: ExporterStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where it was, and the same whether it was reading or had only begun to ask."""
-    monkeypatch.setattr(reader_module, "EXCHANGE_AFTER", 0)
-    monkeypatch.setattr(reader_module, "CLOSE_WITHIN", 0.01)
+    monkeypatch.setattr(reader_module, "RECREATE_CLIENT_AFTER", 0)
+    monkeypatch.setattr(reader_module, "CLOSE_TIMEOUT", 0.01)
     ended = threading.Event()
 
     class Hung(FakeConsumer):
@@ -159,7 +159,7 @@ def test_a_client_that_hangs_is_exchanged_and_reading_goes_on(
     last = FakeConsumer([message(1)], ends={TOPIC: 2, "incidents": 0})
     made = [Hung([]), Hung([message(0)], ends=ends), last]
     waiting = iter(made)
-    reader = OutputReader(lambda _: cast("Consumer", next(waiting)), "", RecordReader(), board)
+    reader = OutputReader(lambda _: cast("Consumer", next(waiting)), "", RecordReader(), store)
     last.stop = reader.stop
     reader.run()
     ended.set()
@@ -167,39 +167,42 @@ def test_a_client_that_hangs_is_exchanged_and_reading_goes_on(
     begun, resumed = [{(each.topic, each.offset) for each in one.assigned} for one in made[1:]]
     assert begun == {(TOPIC, OFFSET_BEGINNING), ("incidents", OFFSET_BEGINNING)}
     assert resumed == {(TOPIC, 1), ("incidents", 0)}
-    assert board.not_ready() is None
-    assert deployments(board) == 4
+    assert store.why_not_ready() is None
+    assert deployments(store) == 4
 
 
 @pytest.mark.parametrize(
     "code", [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET]
 )
-def test_a_topic_that_is_gone_ends_it(board: ExporterStore, code: int) -> None:
+def test_a_topic_that_is_gone_ends_it(store: ExporterStore, code: int) -> None:
     with pytest.raises(OutputReadError, match=r"delivery_metrics\[0\] cannot be read on"):
-        run(board, FakeConsumer([trouble(code)]))
+        run(store, FakeConsumer([trouble(code)]))
 
 
-def test_a_topic_made_anew_ends_it(board: ExporterStore) -> None:
+def test_a_topic_made_anew_ends_it(store: ExporterStore) -> None:
     """Its end is before what was read: what is shown is of the topic before."""
     consumer = FakeConsumer([message(0), message(1)], ends={TOPIC: 2, "incidents": 0})
     consumer.script.append(lambda: consumer.ends.update({TOPIC: 1}))
-    with pytest.raises(OutputReadError, match=r"delivery_metrics\[0\] ends at 1, and was read to 2"):
-        run(board, consumer)
+    with pytest.raises(OutputReadError, match=r"delivery_metrics\[0\] ends at 1, but was read up to 2"):
+        run(store, consumer)
 
 
-def test_a_topic_that_is_missing_later_ends_it(board: ExporterStore) -> None:
+def test_a_topic_that_is_missing_later_ends_it(store: ExporterStore) -> None:
     consumer = FakeConsumer([])
     gone = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
     consumer.script = [lambda: setattr(consumer, "missing", gone)]
     with pytest.raises(OutputReadError, match="does not exist"):
-        run(board, consumer)
+        run(store, consumer)
 
 
-def test_partitions_that_were_added_make_it_unready(board: ExporterStore) -> None:
+def test_partitions_that_were_added_make_it_unready(store: ExporterStore) -> None:
     consumer = FakeConsumer([])
     consumer.script = [lambda: setattr(consumer, "partitions", 2), None]
-    run(board, consumer)
-    assert board.not_ready() == "delivery_metrics has got partition 1, which is not read: start again"
+    run(store, consumer)
+    assert (
+        store.why_not_ready()
+        == "delivery_metrics has a new partition, 1, which is not being read: restart this process"
+    )
 
 
 @dataclass
@@ -215,10 +218,10 @@ class Registry:
         return load_schema(TOPIC)
 
 
-def test_no_record_is_lost_while_the_registry_is_away(board: ExporterStore) -> None:
+def test_no_record_is_lost_while_the_registry_is_away(store: ExporterStore) -> None:
     data = Encoder[Any](load_schema(TOPIC), 7).encode(metrics_value(counted=counters(4)))
     registry = Registry(silent=3)
     consumer = FakeConsumer([message(0, data)], ends={TOPIC: 1, "incidents": 0})
-    run(board, consumer, RecordReader(registry))
+    run(store, consumer, RecordReader(registry))
     assert registry.silent == -1
-    assert deployments(board) == 4
+    assert deployments(store) == 4

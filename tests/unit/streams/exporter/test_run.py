@@ -8,7 +8,7 @@ import pytest
 
 from streams.exporter.lag import LagWatcher
 from streams.exporter.reader import OutputReader
-from streams.exporter.run import LagWatchError, _read_until, _watching
+from streams.exporter.run import LagWatchError, _read_until, _start_watching
 
 
 class Reading:
@@ -42,7 +42,7 @@ def test_a_watch_that_fails_ends_the_process_and_says_why() -> None:
     at_once.set()
 
     async def serve() -> None:
-        watching = _watching(cast("LagWatcher", Watching(KeyError("partition 7"), at_once)))
+        watching = _start_watching(cast("LagWatcher", Watching(KeyError("partition 7"), at_once)))
         await _read_until(asyncio.Event(), cast("OutputReader", reader), watching)
 
     with pytest.raises(LagWatchError, match=r"pipeline.*KeyError\('partition 7'\)") as failed:
@@ -56,7 +56,9 @@ def test_a_watch_that_still_waits_for_an_answer_holds_nothing_up() -> None:
     stop.set()
 
     async def serve() -> None:
-        await _read_until(stop, cast("OutputReader", reader), _watching(cast("LagWatcher", Watching(None, never))))
+        await _read_until(
+            stop, cast("OutputReader", reader), _start_watching(cast("LagWatcher", Watching(None, never)))
+        )
 
     asyncio.run(serve())
     assert reader.stopped.is_set()
