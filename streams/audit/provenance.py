@@ -76,7 +76,7 @@ def _own(entities: Iterable[Entity | None]) -> Iterator[AnyFact]:
     for entity in entities:
         if entity is not None:
             yield from entity.facts
-            yield from entity.beaten
+            yield from entity.overruled
 
 
 def _is_in(env: str, entity: Entity) -> bool:

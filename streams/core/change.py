@@ -30,13 +30,13 @@ class ChangeState:
     It keeps the events that named it. Its commits may be reported under other names too: `CommitIndex` knows them.
     """
 
-    __slots__ = ("beaten", "carriers", "changed_at", "due", "facts", "history", "key", "name", "unsaved")
+    __slots__ = ("carriers", "changed_at", "due", "facts", "history", "key", "name", "overruled", "unsaved")
 
     def __init__(self, key: RecordKey, name: str) -> None:
         self.key = key
         self.name = name
         self.facts: list[Fact[CommitFact] | Fact[StageFact]] = []
-        self.beaten: list[AnyFact] = []
+        self.overruled: list[AnyFact] = []
         self.carriers: list[DeploymentState] = []
         """The promoted deployments that carry it."""
         self.history: dict[str, tuple[LengthMark, ...]] = {}

@@ -52,12 +52,12 @@ class Claimant:
 class RollbackClaim(Claimant):
     """One rollback_triggered."""
 
-    __slots__ = ("beaten", "facts")
+    __slots__ = ("facts", "overruled")
 
     def __init__(self, key: RecordKey) -> None:
         super().__init__(key)
         self.facts: list[Fact[RollbackFact]] = []
-        self.beaten: list[AnyFact] = []
+        self.overruled: list[AnyFact] = []
 
     def read_facts(self) -> None:
         """A rehearsal makes no claim."""
@@ -71,12 +71,12 @@ class RollbackClaim(Claimant):
 class LinkedIncidentClaim(Claimant):
     """An incident of another service whose cause is looked for here. The newest version of the link holds."""
 
-    __slots__ = ("beaten", "facts")
+    __slots__ = ("facts", "overruled")
 
     def __init__(self, key: RecordKey) -> None:
         super().__init__(key)
         self.facts: list[Fact[CauseLinkFact]] = []
-        self.beaten: list[AnyFact] = []
+        self.overruled: list[AnyFact] = []
 
     def read_facts(self) -> None:
         """What its newest version says; one that no longer holds makes no claim."""

@@ -53,10 +53,37 @@ class DeploymentState:
     """The facts of one deployment, what they amount to, and what was already counted of it."""
 
     __slots__ = (
-        "beaten", "begun_at", "carried", "changed_at", "commits_mark", "counted", "digest", "due", "env", "facts",
-        "failed_mark", "failing", "failure", "finished_at", "history", "incidents", "included", "key", "known_at",
-        "lane", "late", "late_mark", "name", "promoted_at", "promoted_seen", "rollbacks", "sha", "started_at",
-        "unsaved", "url", "verdict",
+        "begun_at",
+        "carried",
+        "changed_at",
+        "commits_mark",
+        "counted",
+        "digest",
+        "due",
+        "env",
+        "facts",
+        "failed_mark",
+        "failing",
+        "failure",
+        "finished_at",
+        "history",
+        "incidents",
+        "included",
+        "key",
+        "known_at",
+        "lane",
+        "late",
+        "late_mark",
+        "name",
+        "overruled",
+        "promoted_at",
+        "promoted_seen",
+        "rollbacks",
+        "sha",
+        "started_at",
+        "unsaved",
+        "url",
+        "verdict",
     )  # fmt: skip
 
     def __init__(self, key: RecordKey, env: str, name: str) -> None:
@@ -64,7 +91,7 @@ class DeploymentState:
         self.env = env
         self.name = name
         self.facts: list[Fact[CanaryFact]] = []
-        self.beaten: list[AnyFact] = []
+        self.overruled: list[AnyFact] = []
         self.started_at: Micros | None = None
         self.promoted_at: Micros | None = None
         self.begun_at: Micros | None = None

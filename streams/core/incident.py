@@ -34,15 +34,28 @@ class IncidentState(Claimant):
     """The facts of one incident, what they amount to, and what was already observed of it."""
 
     __slots__ = (
-        "beaten", "cause", "changed_at", "counted", "due", "env", "facts", "history", "known_at", "lane", "link",
-        "name", "periods", "rule", "title",
+        "cause",
+        "changed_at",
+        "counted",
+        "due",
+        "env",
+        "facts",
+        "history",
+        "known_at",
+        "lane",
+        "link",
+        "name",
+        "overruled",
+        "periods",
+        "rule",
+        "title",
     )  # fmt: skip
 
     def __init__(self, key: RecordKey, name: str) -> None:
         super().__init__(key)
         self.name = name
         self.facts: list[Fact[IncidentFact]] = []
-        self.beaten: list[AnyFact] = []
+        self.overruled: list[AnyFact] = []
         self.env: str | None = None
         self.lane: LaneName = "normal"
         self.title: str | None = None

@@ -39,7 +39,7 @@ class MergeResult(Enum):
 
     NEW = "new"
     REPEATED = "repeated"
-    BEATEN = "beaten: another content under its event id counts"
+    OVERRULED = "overruled: another content under its event id counts"
     REPLACING = "counts instead of another content under its event id"
 
 
@@ -60,7 +60,7 @@ class Joins:
         self.links: list[EventValue] = []
         """Messages to the service states of other services."""
         self._owners: dict[bytes, Entity] = {}
-        self._beaten: dict[bytes, dict[bytes, RecordKey]] = {}
+        self._overruled: dict[bytes, dict[bytes, RecordKey]] = {}
         """By event id, the contents that do not count and the keys of the records that keep them."""
         self.timelines: dict[str, Timeline] = {}
         self._claims = ClaimIndex()
@@ -78,22 +78,22 @@ class Joins:
             self._learn(key, fact)
             return MergeResult.NEW
         prior = next(one for one in owner.facts if one.event_id == fact.event_id)
-        beaten = self._beaten.get(fact.event_id, {})
-        if fact.mark == prior.mark or fact.mark in beaten:
+        overruled = self._overruled.get(fact.event_id, {})
+        if fact.mark == prior.mark or fact.mark in overruled:
             return MergeResult.REPEATED
-        self._beaten[fact.event_id] = beaten
+        self._overruled[fact.event_id] = overruled
         if prior.rank < fact.rank:
-            beaten[fact.mark] = key
+            overruled[fact.mark] = key
             entity = self.entity(key)
-            entity.beaten.append(fact)
+            entity.overruled.append(fact)
             self.save(entity)
             if not isinstance(entity, (RollbackClaim, LinkedIncidentClaim)):
                 self.changed[key] = self.due[key] = entity
-            return MergeResult.BEATEN
+            return MergeResult.OVERRULED
         if key == owner.key:
             fact = fact._replace(seen_at=min(prior.seen_at, fact.seen_at))  # one event, known since it first came
-        beaten[prior.mark] = owner.key
-        owner.beaten.append(prior)
+        overruled[prior.mark] = owner.key
+        owner.overruled.append(prior)
         cast("list[AnyFact]", owner.facts).remove(prior)
         self._read(owner, prior, fact.offset, learned=False)
         self._learn(key, fact)
@@ -125,8 +125,8 @@ class Joins:
 
     def rivals(self, entity: Entity) -> set[RecordKey]:
         """The keys of all records that keep a content of one of its events, where an event has several."""
-        contested = (fact.event_id for fact in (*entity.facts, *entity.beaten) if fact.event_id in self._beaten)
-        return {key for one in contested for key in (*self._beaten[one].values(), self._owners[one].key)}
+        contested = (fact.event_id for fact in (*entity.facts, *entity.overruled) if fact.event_id in self._overruled)
+        return {key for one in contested for key in (*self._overruled[one].values(), self._owners[one].key)}
 
     def holders(self, sha: str) -> list[DeploymentState]:
         """The deployments that began and hold this commit."""
@@ -140,9 +140,9 @@ class Joins:
         for entity in entities:
             del self.entities[entity.key]
             entity.unsaved = False
-            for fact in (*entity.facts, *entity.beaten):
+            for fact in (*entity.facts, *entity.overruled):
                 self._owners.pop(fact.event_id, None)
-                self._beaten.pop(fact.event_id, None)
+                self._overruled.pop(fact.event_id, None)
             if isinstance(entity, DeploymentState):
                 self._forget_deployment(entity)
             elif isinstance(entity, ChangeState):

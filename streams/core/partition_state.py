@@ -34,7 +34,7 @@ from streams.core.settings import MetricSettings
 from streams.core.state_rows import Row, facts_in, row_of, set_marks
 
 PARTITION_ROW: Final = "partition"
-_FOLD: Final = "f/"
+_CLOSED_TOTALS: Final = "f/"
 
 Refusal = Literal["record_closed", "record_full"]
 """Why a partition state does not take an event in."""
@@ -76,7 +76,7 @@ class PartitionState:
         self._open: dict[str, ServiceState] = {}
         self._moved = False
         self._changes = _nothing()
-        self._sweep_at: Micros | None = None
+        self._retention_at: Micros | None = None
         self._closed: list[str] = []
         """Rows of records that were closed: deleted with the next batch, once what closed them is stored."""
         self._closing: list[str] = []
@@ -94,24 +94,26 @@ class PartitionState:
             by_service.setdefault(service, {})[RecordKey(key)] = row
         for service, records in by_service.items():
             self._restore_service(service, records)
-        self._plan_sweep(self.clock)
+        self._plan_retention(self.clock)
 
     def _restore_service(self, service: str, records: dict[RecordKey, Any]) -> None:
-        folds = [row for key, row in records.items() if key.startswith(_FOLD) and row[0] <= self.offset]
-        names = {name for row in folds for name in names_in(row)}
+        closed_totals = [
+            row for key, row in records.items() if key.startswith(_CLOSED_TOTALS) and row[0] <= self.offset
+        ]
+        names = {name for row in closed_totals for name in names_in(row)}
         kept: dict[RecordKey, Any] = {}
         for key, row in records.items():
-            if key.startswith(_FOLD):
+            if key.startswith(_CLOSED_TOTALS):
                 continue
             if name_of(key) in names:
                 self._closed.append(f"{service} {key}")
             else:
                 kept[key] = row
         facts = [(key, fact) for key, row in kept.items() for fact in facts_in(key, row, self.offset)]
-        if not facts and not folds:
+        if not facts and not closed_totals:
             return
         state = self.services[service] = ServiceState(service, self.settings)
-        state.restore_folds(folds)
+        state.restore_closed_totals(closed_totals)
         state.restore(facts, self.clock, self.offset)
         for key, row in kept.items():
             entity = state.record(key)
@@ -145,9 +147,9 @@ class PartitionState:
                     clock = append_time
             self._clocks.append(clock)
             self._offsets.append(last)
-            if self._sweep_at is None:
-                self._plan_sweep(clock)
-            elif clock >= self._sweep_at:
+            if self._retention_at is None:
+                self._plan_retention(clock)
+            elif clock >= self._retention_at:
                 break
         return len(self._clocks)
 
@@ -166,7 +168,7 @@ class PartitionState:
             return "record_closed"
         entity = state.record(key)
         if entity is not None:
-            held = len(entity.facts) + len(entity.beaten)
+            held = len(entity.facts) + len(entity.overruled)
             if held >= _MOST and held >= MOST_EVENTS.get(kind_of(key), _MOST):
                 return "record_full"
         state.apply(event, self._clocks[position], offset, key)
@@ -201,24 +203,24 @@ class PartitionState:
             state = self.services[service]
             self._catch_up(state, end)
             self._schedule(state)
-        if self._sweep_at is not None and self.clock >= self._sweep_at:
-            self._sweep()
+        if self._retention_at is not None and self.clock >= self._retention_at:
+            self._run_retention()
 
-    def _plan_sweep(self, clock: Micros) -> None:
-        """At whole periods of the clock, so that a restored partition state sweeps when the first one would have."""
+    def _plan_retention(self, clock: Micros) -> None:
+        """At whole periods of the clock, so that a restored state runs it when the first one would have."""
         if clock > FOR_EVER:
-            period = self.settings.fold_period
-            self._sweep_at = (clock // period + 1) * period
+            period = self.settings.retention_period
+            self._retention_at = (clock // period + 1) * period
 
-    def _sweep(self) -> None:
+    def _run_retention(self) -> None:
         """Close what is older than the longest window, after what changed so far was put aside for the next batch."""
         self._gather()
         for state in self.services.values():
-            keys = state.fold(self.clock, self.offset)
+            keys = state.close_old_records(self.clock, self.offset)
             if keys:
                 self._closing.extend(f"{state.service} {key}" for key in keys)
                 self._open[state.service] = state
-        self._plan_sweep(self.clock)
+        self._plan_retention(self.clock)
 
     def _schedule(self, state: ServiceState) -> None:
         due = state.next_due()
@@ -255,6 +257,11 @@ class PartitionState:
                 changes.metrics.append(environment.to_value(state.service, as_of))
             changes.links.extend(changed.links)
             changes.rows.extend((f"{state.service} {record.key}", row_of(record)) for record in changed.unsaved)
-            for fold in changed.folds:
-                changes.rows.append((f"{state.service} {_FOLD}{fold.offset}", fold.to_row(state.environments)))
+            for closed_totals in changed.closed_totals:
+                changes.rows.append(
+                    (
+                        f"{state.service} {_CLOSED_TOTALS}{closed_totals.offset}",
+                        closed_totals.to_row(state.environments),
+                    )
+                )
         self._open = {}

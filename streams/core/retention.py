@@ -1,10 +1,10 @@
-"""Closing what is older than the longest window, so that memory follows the window and not the history.
+"""Close records older than the longest window, so that memory follows the window and not the history.
 
 A record is closed when nothing that may still come can change a number through it: it is settled, its facts are older
-than every window, and so is everything it is joined with. What it was counted for goes into a row of the fold, which
-names what it closed; the record's own row is deleted in a later batch. So wherever a crash falls, a record is either
-whole or in the fold, never both: rows whose names are in a fold are not read again. An event for a closed record
-is refused, with that reason.
+than every window, and so is everything it is joined with. What it was counted for goes into a row of closed totals,
+which names the records; their own rows are deleted in a later batch. So wherever a crash falls, a record is either
+whole or in the totals, never both: rows that the totals name are not read again. An event for a closed record is
+refused, with that reason.
 """
 
 from array import array
@@ -47,7 +47,7 @@ class ClosedRecords:
         return len(self._names)
 
     def add(self, names: Iterable[int]) -> None:
-        """Take in the names of one fold."""
+        """Add the names that one row of closed totals holds."""
         self._names = array("Q", sorted({*self._names, *names}))
 
 
@@ -85,7 +85,7 @@ class _Old:
 
     def has(self, entity: Entity) -> bool:
         """Whether it is old enough to be closed, if what it is joined with is."""
-        facts = (*entity.facts, *entity.beaten)
+        facts = (*entity.facts, *entity.overruled)
         for fact in facts:
             if fact.at >= self.event_time or fact.seen_at >= self.seen:
                 return False  # which most are, so what takes longer is asked later
@@ -156,8 +156,8 @@ class ClosedTotals:
             self._count(entity)
 
     def _count(self, entity: Entity) -> None:
-        if entity.beaten:
-            self._of("").conflicts += len(entity.beaten)
+        if entity.overruled:
+            self._of("").conflicts += len(entity.overruled)
         if isinstance(entity, DeploymentState):
             count_stored(self._of(entity.env), entity)
             self.states.setdefault(entity.env, []).extend(entity.counted)
@@ -193,14 +193,14 @@ class ClosedTotals:
 
 
 def names_in(row: Sequence[Any]) -> "array[int]":
-    """The names that a stored fold closed."""
+    """Return the names that a stored row of closed totals holds."""
     names = array("Q")
     names.frombytes(row[1])
     return names
 
 
-def count_fold(environment: EnvironmentState, stored: Sequence[Any]) -> None:
-    """Count what a stored fold says of an environment."""
+def count_closed_totals(environment: EnvironmentState, stored: Sequence[Any]) -> None:
+    """Add to an environment what a stored row of closed totals says of it."""
     _, counters, states, rehearsed_at, last_event_at = stored
     environment.counters.add_row(counters)
     environment.recount((), tuple(states))

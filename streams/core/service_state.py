@@ -38,7 +38,7 @@ from streams.core.record_key import (
     incident_key,
     names_of,
 )
-from streams.core.retention import ClosedRecords, ClosedTotals, closable, count_fold, later, names_in
+from streams.core.retention import ClosedRecords, ClosedTotals, closable, count_closed_totals, later, names_in
 from streams.core.settings import MetricSettings
 from streams.core.timeline import Timeline
 
@@ -50,7 +50,7 @@ class ServiceChanges(NamedTuple):
     snapshots: list[tuple[EnvironmentState, int]]
     links: list[EventValue]
     unsaved: list[Entity]
-    folds: list[ClosedTotals]
+    closed_totals: list[ClosedTotals]
 
 
 class ServiceState:
@@ -70,7 +70,7 @@ class ServiceState:
         self._records: list[Counted] = []
         self._snapshots: dict[str, tuple[EnvironmentState, int]] = {}
         self.closed: Final = ClosedRecords()
-        self._folds: list[ClosedTotals] = []
+        self._closed_totals: list[ClosedTotals] = []
         self._touched: dict[str, EnvironmentState] = {}
         self._agenda: list[tuple[Micros, int, Counted | EnvironmentState]] = []
         self._tickets = count()
@@ -131,11 +131,11 @@ class ServiceState:
         unsaved = [entity for entity in joins.unsaved if entity.unsaved]
         for entity in unsaved:
             entity.unsaved = False
-        taken = ServiceChanges(records, [*self._snapshots.values()], joins.links, unsaved, self._folds)
-        self._records, self._snapshots, joins.links, joins.unsaved, self._folds = [], {}, [], [], []
+        taken = ServiceChanges(records, [*self._snapshots.values()], joins.links, unsaved, self._closed_totals)
+        self._records, self._snapshots, joins.links, joins.unsaved, self._closed_totals = [], {}, [], [], []
         return taken
 
-    def fold(self, clock: Micros, offset: int) -> list[RecordKey]:
+    def close_old_records(self, clock: Micros, offset: int) -> list[RecordKey]:
         """Close what is older than the longest window at this clock; answer the keys of the closed records.
 
         What changed must have been taken before: closed records cannot be shown any more.
@@ -143,11 +143,11 @@ class ServiceState:
         entities = closable(self._joins, self.settings, clock)
         if not entities:
             return []
-        fold = ClosedTotals(entities, offset)
-        for env, rehearsed_at in fold.rehearsed.items():
+        closed_totals = ClosedTotals(entities, offset)
+        for env, rehearsed_at in closed_totals.rehearsed.items():
             self.environments[env].rehearsed_before = later(self.environments[env].rehearsed_before, rehearsed_at)
-        self.closed.add(fold.names)
-        self._folds.append(fold)
+        self.closed.add(closed_totals.names)
+        self._closed_totals.append(closed_totals)
         self._joins.forget(entities)
         for entity in entities:
             if isinstance(entity, DeploymentState):
@@ -163,12 +163,12 @@ class ServiceState:
                 entity.due = None
         return [entity.key for entity in entities]
 
-    def restore_folds(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Count what stored folds say, before any fact is restored."""
+    def restore_closed_totals(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Count what the stored totals of closed records say, before any fact is restored."""
         for row in rows:
             self.closed.add(names_in(row))
             for stored in row[2]:
-                count_fold(self.environment(stored[0]), stored)
+                count_closed_totals(self.environment(stored[0]), stored)
 
     def environment(self, name: str) -> EnvironmentState:
         """The service in this environment; from the start it shows zeros."""

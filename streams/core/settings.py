@@ -23,7 +23,7 @@ class MetricSettings:
     failing_severities: tuple[str, ...] = ("sev1", "sev2")
     production_envs: tuple[str, ...] = ("prod",)
     canary_timeout: Micros = 24 * HOUR
-    fold_period: Micros = 7 * DAY
+    retention_period: Micros = 7 * DAY
     """How often, by the clock, what is older than the longest window is closed. It decides no number."""
     undelivered_for: Micros = 400 * DAY
     """How long a change that was never promoted is remembered; as long as the log is kept."""

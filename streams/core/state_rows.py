@@ -32,7 +32,7 @@ _STAGE_FIELDS: Final = len(StageFact._fields)
 
 def row_of(entity: Entity) -> Row:
     """What to store of a record."""
-    facts = (*entity.facts, *entity.beaten)
+    facts = (*entity.facts, *entity.overruled)
     if isinstance(entity, DeploymentState):
         return (facts, entity.history, entity.failed_mark, entity.late_mark, entity.commits_mark)
     if isinstance(entity, ChangeState | IncidentState):

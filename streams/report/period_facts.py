@@ -350,8 +350,8 @@ def oddities(
             counted["clock_skew"] += skewed and begin < promotion.at <= end and wanted(ServiceEnv(state.service, env))
     for state in services.values():
         if any(wanted(ServiceEnv(state.service, env)) for env in state.environments):
-            beaten = (fact for entity in state.records() for fact in entity.beaten)
-            counted["conflicts"] += sum(begin < fact.at <= end for fact in beaten)
+            overruled = (fact for entity in state.records() for fact in entity.overruled)
+            counted["conflicts"] += sum(begin < fact.at <= end for fact in overruled)
     return Oddities(*(counted[name] for name in Oddities._fields))
 
 

@@ -34,12 +34,12 @@ SLOW: Final = 0.4
 """Seconds in which a process can be killed at the wrong moment."""
 
 
-def set_fold_period(period: int) -> None:
+def set_retention_period(period: int) -> None:
     """Close records every `period` microseconds."""
     whole = WorkerSettings.core
 
     def core(self: WorkerSettings) -> MetricSettings:
-        return replace(whole(self), fold_period=period)
+        return replace(whole(self), retention_period=period)
 
     WorkerSettings.core = core  # type: ignore[method-assign]
 
@@ -120,7 +120,7 @@ def store_first() -> None:
     BatchReader.__init__ = with_late_outputs  # type: ignore[method-assign,assignment]
 
 
-def forget_folds() -> None:
+def forget_closed_records() -> None:
     """A restored partition state no longer knows which records it has closed."""
 
     def no_names(_row: Sequence[Any]) -> "array[int]":
@@ -162,7 +162,7 @@ BREAKS: Final[dict[str, Callable[[], None]]] = {
     "acknowledge-early": acknowledge_early,
     "commit-past-holes": commit_past_holes,
     "store-first": store_first,
-    "forget-folds": forget_folds,
+    "forget-folds": forget_closed_records,
     "outlive-session": outlive_session,
     "serve-early": serve_early,
 }
@@ -171,8 +171,8 @@ if __name__ == "__main__":
     broken, *arguments = sys.argv[1:]
     if broken != "nothing":
         BREAKS[broken]()
-    if fold_period := os.environ.get("CHAOS_FOLD_PERIOD"):
-        set_fold_period(int(fold_period))
+    if retention_period := os.environ.get("CHAOS_FOLD_PERIOD"):
+        set_retention_period(int(retention_period))
     if clock := os.environ.get("CHAOS_CLOCK"):
         skew_clock(Path(clock))
     sys.exit(main(arguments))

@@ -87,7 +87,7 @@ def run_schedule(kafka: KafkaBroker, folder: Path, schedule: Schedule, broken: s
 
 def _variables(schedule: Schedule) -> dict[str, str]:
     """What only a program of the tests can be told; nothing in the usual world, which runs `candora` as it is."""
-    return {"CHAOS_FOLD_PERIOD": str(schedule.world.settings.fold_period)} if schedule.world is FOLDING else {}
+    return {"CHAOS_FOLD_PERIOD": str(schedule.world.settings.retention_period)} if schedule.world is FOLDING else {}
 
 
 def _run(stage: Stage, outcome: Outcome) -> None:

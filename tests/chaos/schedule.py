@@ -48,7 +48,7 @@ _FOLDING: Final = MetricSettings(
     lateness=SECOND,
     canary_timeout=2 * SECOND,
     windows=(5 * SECOND, 20 * SECOND),
-    fold_period=2 * SECOND,
+    retention_period=2 * SECOND,
 )
 USUAL: Final = World("usual", _USUAL)
 FOLDING: Final = World("folding", _FOLDING)

@@ -20,11 +20,11 @@ SHORT: Final = MetricSettings(
     lateness=MINUTE,
     canary_timeout=HOUR,
     windows=(HOUR, 2 * HOUR),
-    fold_period=2 * HOUR,
+    retention_period=2 * HOUR,
 )
 """Windows so short that within the days of a history most of it is closed."""
 
-KEPT: Final = replace(SHORT, fold_period=1_000 * DAY)
+KEPT: Final = replace(SHORT, retention_period=1_000 * DAY)
 """The same numbers, and nothing is ever closed."""
 
 AGE: Final = 2 * HOUR + HOUR + MINUTE + HOUR
