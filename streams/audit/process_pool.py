@@ -13,17 +13,13 @@ from typing import Any, Final, NamedTuple, Self
 
 from confluent_kafka import Message
 
-from schemas.clients.registry import RegistryClient
-from schemas.codec.codec import EventDecoder
-from schemas.ids import pinned_decoder
 from streams.audit.provenance import RecordProvenance, behind
 from streams.audit.recompute import LogReplay, ReplayOutput
 from streams.audit.record_types import Place, kinds
 from streams.core.settings import MetricSettings
 from streams.errors import Inconclusive
-from streams.event_log.raw_record import RawRecord, WrongTimestampsError
-from streams.event_log.schema_lookup import BlockingSchemaLookup
-from streams.event_log.validator import EventValidator
+from streams.event_log.event_reader import EventReader
+from streams.event_log.raw_record import WrongTimestampsError, record_of
 from streams.kafka.cluster import open_consumer, read_messages
 
 WORTH_A_PROCESS: Final = 20_000
@@ -169,13 +165,11 @@ class _Member:
     """The replay of a group of partitions, and its consumer."""
 
     def __init__(self, job: ReplayJob, group: tuple[int, ...], count: Any) -> None:
-        decoder: EventDecoder = pinned_decoder("deploy_event")
-        intake = EventValidator(
-            decoder, job.partitions, job.settings.max_future, trust_create_time=job.trust_create_time
+        events = EventReader.open(
+            job.partitions, job.settings.max_future, job.registry_url, trust_create_time=job.trust_create_time
         )
-        learn = BlockingSchemaLookup(decoder, RegistryClient(job.registry_url) if job.registry_url else None)
         self._topic = job.topic
-        self._replay = LogReplay(group, job.settings, intake, decoder, learn=learn, unknown=job.unknown)
+        self._replay = LogReplay(group, job.settings, events, unknown=job.unknown)
         self._consumer = open_consumer(job.client)
         self._count = count
 
@@ -190,12 +184,9 @@ class _Member:
         read, topic = self._replay.read, self._topic
         found = ReplayOutput([], [], [], [])
         for message in read_messages(self._consumer, places, self._tick):
-            kind, timestamp = message.timestamp()
-            partition, offset = message.partition() or 0, message.offset() or 0
-            # librdkafka counts the kinds of timestamps from 1, Kafka from 0.
-            record = RawRecord(topic, partition, offset, timestamp, kind - 1, message.key(), message.value())
+            record = record_of(topic, message)
             read(record, partial(_headers, message))
-            if stops and (partition, offset) in stops:
+            if stops and (record.partition, record.offset) in stops:
                 _extend(found, self._replay.take())
         _extend(found, self._replay.take())
         return found

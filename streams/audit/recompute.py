@@ -3,15 +3,14 @@
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
-from schemas.codec.codec import EventDecoder
 from schemas.errors import ContractError, UnknownSchema
 from schemas.values import DeadLetterValue, EventValue
 from streams.audit.record_types import Place, Recomputed, RecordEncoder
 from streams.core.partition_state import PartitionChanges, PartitionState
 from streams.core.settings import MetricSettings
 from streams.event_log.dead_letters import dead_letter, refused
+from streams.event_log.event_reader import EventReader
 from streams.event_log.raw_record import RawRecord
-from streams.event_log.validator import EventValidator
 
 Headers = Callable[[], list[tuple[str, bytes | None]]]
 
@@ -35,26 +34,23 @@ class ReplayOutput(NamedTuple):
 
 
 class LogReplay:
-    """The partition states of some partitions, and the same intake as the workers'.
+    """The partition states of some partitions, read as the workers read them.
 
-    `learn` asks for a schema that is not known and says whether it is now. The messages at `unknown` are refused for
-    their schema, because the workers did not know it when they read them.
+    This is not the loop of `streams.replay.loop`, which goes by event time: a worker reads by offset and takes its
+    clock from the broker, and an audit must reach the same records by the same way. The messages at `unknown` are
+    refused for their schema, because the workers did not know it when they read them.
     """
 
     def __init__(
         self,
         partitions: Iterable[int],
         settings: MetricSettings,
-        intake: EventValidator,
-        decoder: EventDecoder,
+        events: EventReader,
         *,
-        learn: Callable[[int], bool],
         unknown: Collection[Place] = (),
     ) -> None:
         self.partition_states: Final = {partition: PartitionState(partition, settings) for partition in partitions}
-        self._intake = intake
-        self._decoder = decoder
-        self._learn = learn
+        self._events = events
         self._unknown = frozenset(unknown)
         self._writing = RecordEncoder()
         self._refused: list[DeadLetterValue] = []
@@ -66,12 +62,12 @@ class LogReplay:
         Raises:
             WrongTimestampsError: the topic does not say when the broker received it.
         """
-        append_time = self._intake.append_time(record)
+        append_time = self._events.append_time(record)
         event: EventValue | None = None
         try:
             if self._unknown and (record.partition, record.offset) in self._unknown:
                 raise UnknownSchema(schema_id_of(record.value))
-            event = self._read(record)
+            event = self._events.read(record)
         except ContractError as error:
             self._refused.append(dead_letter(record._replace(headers=headers()), error))
             self._note_refused_link(record)
@@ -82,18 +78,10 @@ class LogReplay:
         if refusal is not None:
             self._refused.append(dead_letter(record._replace(headers=headers()), refused(refusal)))
 
-    def _read(self, record: RawRecord) -> EventValue | None:
-        try:
-            return self._intake.read(record)
-        except UnknownSchema as unknown:
-            if not self._learn(unknown.schema_id):
-                raise
-            return self._intake.read(record)
-
     def _note_refused_link(self, record: RawRecord) -> None:
         """A link that was refused was sent nevertheless: the service that it names may be no service."""
         try:
-            event = self._decoder.decode(record.value or b"")
+            event = self._events.decode(record.value or b"")
         except ContractError:
             return
         if event["event_type"] == "cause_linked":

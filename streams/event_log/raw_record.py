@@ -1,9 +1,12 @@
 """A message of a log as it was read, before anybody knows what it is."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from streams.errors import SetupError
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
 
 
 class ConsumedMessage(Protocol):
@@ -37,6 +40,14 @@ class RawRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+def record_of(topic: str, message: "Message") -> RawRecord:
+    """Return a message that confluent_kafka consumed, without its headers: they are slow to get and seldom needed."""
+    kind, timestamp = message.timestamp()
+    place = message.partition() or 0, message.offset() or 0
+    # librdkafka counts the kinds of timestamps from 1, Kafka from 0.
+    return RawRecord(topic, *place, timestamp, kind - 1, message.key(), message.value())
 
 
 class WrongTimestampsError(SetupError):

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
+from http import HTTPStatus
 from time import monotonic
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from schemas.clients.registry import RegistryClient, RegistryError
-from schemas.codec.codec import EventDecoder, Schema
-from streams.errors import Inconclusive
+from schemas.clients.registry import RegistryError
+from schemas.codec.codec import Decoder, Schema
 
 log: Final = logging.getLogger(__name__)
 
@@ -18,65 +18,73 @@ MOST_UNKNOWN: Final = 10_000
 """Ids that are remembered as unknown, so that no producer of nonsense fills the memory."""
 
 
-class SchemaLookup:
-    """Adds schemas to a decoder when a message names one that it does not know."""
+class SchemaSource(Protocol):
+    """A registry."""
 
-    def __init__(self, decoder: EventDecoder, registry: RegistryClient | None) -> None:
+    def schema_by_id(self, schema_id: int, /) -> Schema:
+        """Return the schema with this id; RegistryError if there is none or the registry cannot be asked."""
+
+
+class UnknownSchemaIds:
+    """The ids that a registry lately did not know, at most `MOST_UNKNOWN` of them. Pure: callers give the time."""
+
+    def __init__(self) -> None:
+        self._asked_at: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._asked_at)
+
+    def add(self, schema_id: int, now: float) -> None:
+        """Remember that there was no schema of this id at `now`, in seconds."""
+        if len(self._asked_at) >= MOST_UNKNOWN:
+            self._asked_at.clear()
+        self._asked_at[schema_id] = now
+
+    def fresh(self, schema_id: int, now: float) -> bool:
+        """Whether it is too early to ask for this id again."""
+        return now - self._asked_at.get(schema_id, -ASK_AGAIN) < ASK_AGAIN
+
+
+class SchemaLookup:
+    """Adds schemas to a decoder when a message names one that it does not know.
+
+    A registry that cannot be asked raises RegistryError from both ways to learn: whether the message is good is not
+    known, so a worker must end without acknowledging it, and try again.
+    """
+
+    def __init__(self, decoder: Decoder[Any], registry: SchemaSource | None) -> None:
         self._decoder = decoder
         self._registry = registry
-        self._unknown: dict[int, float] = {}
+        self.unknown: Final = UnknownSchemaIds()
 
-    async def learn(self, schema_id: int) -> bool:
-        """Ask the registry for a schema; False if there is none of that id, or no registry.
-
-        A registry that cannot be asked raises RegistryError: whether the message is good is not known, so the worker
-        must end without acknowledging it, and try again.
-        """
-        if self._registry is None or monotonic() - self._unknown.get(schema_id, -ASK_AGAIN) < ASK_AGAIN:
+    def learn(self, schema_id: int) -> bool:
+        """Ask the registry for a schema, and wait; False if there is none of that id, or no registry."""
+        if self._registry is None or self.unknown.fresh(schema_id, monotonic()):
             return False
-        try:
-            schema = await asyncio.to_thread(self._registry.schema_by_id, schema_id)
-        except RegistryError as error:
-            if error.temporary or error.status != 404:  # noqa: PLR2004 - HTTP: not found
-                raise
+        return self._keep(schema_id, _fetch(self._registry, schema_id))
+
+    async def learn_async(self, schema_id: int) -> bool:
+        """Do the same as `learn`, while the event loop goes on."""
+        if self._registry is None or self.unknown.fresh(schema_id, monotonic()):
+            return False
+        # The decoder is not changed in that thread: the loop decodes other messages meanwhile.
+        return self._keep(schema_id, await asyncio.to_thread(_fetch, self._registry, schema_id))
+
+    def _keep(self, schema_id: int, schema: Schema | None) -> bool:
+        if schema is None:
             log.warning("schema %d is not in the registry: messages that name it are refused", schema_id)
-            if len(self._unknown) >= MOST_UNKNOWN:
-                self._unknown.clear()
-            self._unknown[schema_id] = monotonic()
+            self.unknown.add(schema_id, monotonic())
             return False
         self._decoder.add_writer(schema_id, schema)
         log.info("learned schema %d from the registry", schema_id)
         return True
 
 
-_NOT_FOUND: Final = 404
-
-
-class SchemaSource(Protocol):
-    """A registry."""
-
-    def schema_by_id(self, schema_id: int, /) -> Schema:
-        """The schema with this id; RegistryError."""
-
-
-class BlockingSchemaLookup:
-    """Asks the registry for schemas that this program was not shipped with."""
-
-    def __init__(self, decoder: EventDecoder, registry: SchemaSource | None) -> None:
-        self._decoder = decoder
-        self._registry = registry
-        self._unknown: set[int] = set()
-
-    def __call__(self, schema_id: int) -> bool:
-        """Learn a schema; False if there is none of that id, or no registry."""
-        if self._registry is None or schema_id in self._unknown:
-            return False
-        try:
-            schema = self._registry.schema_by_id(schema_id)
-        except RegistryError as error:
-            if error.status != _NOT_FOUND:
-                raise Inconclusive(f"the schema registry does not say what schema {schema_id} is: {error}") from error
-            self._unknown.add(schema_id)
-            return False
-        self._decoder.add_writer(schema_id, schema)
-        return True
+def _fetch(registry: SchemaSource, schema_id: int) -> Schema | None:
+    """Return the schema; None if the registry has none of that id."""
+    try:
+        return registry.schema_by_id(schema_id)
+    except RegistryError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
-from schemas.clients.registry import RegistryError
-from schemas.codec.codec import Decoder, Schema
+from schemas.codec.codec import Decoder
 from schemas.errors import ContractError, Undecodable, UnknownSchema, WrongKey
 from schemas.ids import pinned_decoder
 from schemas.keys import record_key
 from schemas.values import HistogramValue, IncidentRecordValue, MetricsValue
 from streams.core.counters import LEAD_BUCKETS
-from streams.event_log.schema_lookup import SchemaSource
+from streams.event_log.schema_lookup import SchemaLookup, SchemaSource
 from streams.exporter.state import Pair, RecordOutcome
 
 METRICS_TOPIC: Final = "delivery_metrics"
@@ -54,11 +52,11 @@ class RecordReader:
     """Decodes messages of the topics that serving reads."""
 
     def __init__(self, registry: SchemaSource | None = None) -> None:
-        self._registry = registry
         self._decoders: Mapping[str, Decoder[Any]] = {
             METRICS_TOPIC: pinned_decoder("delivery_metrics"),
             INCIDENTS_TOPIC: pinned_decoder("incident"),
         }
+        self._schemas = {topic: SchemaLookup(decoder, registry) for topic, decoder in self._decoders.items()}
 
     def read(self, topic: str, key: bytes | None, data: bytes | None) -> Record:
         """The record of a message of `topic` (named without prefix); ContractError if it breaks the contract.
@@ -74,19 +72,9 @@ class RecordReader:
         try:
             return decoder.decode(data)
         except UnknownSchema as error:
-            if self._registry is None:
+            if not self._schemas[topic].learn(error.schema_id):
                 raise
-            decoder.add_writer(error.schema_id, self._ask(self._registry, error))
             return decoder.decode(data)
-
-    @staticmethod
-    def _ask(registry: SchemaSource, unknown: UnknownSchema) -> Schema:
-        try:
-            return registry.schema_by_id(unknown.schema_id)
-        except RegistryError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise unknown from error
-            raise
 
 
 def _metrics(key: str, value: MetricsValue | None) -> MetricsMessage:

@@ -3,15 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from schemas.clients.registry import RegistryClient
-from schemas.codec.codec import EventDecoder
-from schemas.errors import ContractError, UnknownSchema
-from schemas.ids import pinned_decoder
+from schemas.errors import ContractError
 from schemas.values import EventValue, Micros
 from streams.errors import Inconclusive
-from streams.event_log.raw_record import RawRecord
-from streams.event_log.schema_lookup import BlockingSchemaLookup
-from streams.event_log.validator import EventValidator
+from streams.event_log.event_reader import EventReader
+from streams.event_log.raw_record import RawRecord, record_of
 from streams.kafka.cluster import Cluster, open_consumer, read_messages
 from streams.replay.replay import told_at
 from streams.settings.installation import WorkerSettings
@@ -31,45 +27,46 @@ class LoggedEvent(NamedTuple):
 
 
 class EventTimeLog:
-    """The accepted events of `deploy_events`, from its first to its current end. `refused` counts the others."""
+    """The accepted events of `deploy_events`, from its first to its current end. `refused` counts the others.
+
+    Messages are kept encoded: a decoded event takes ten times the memory.
+    """
 
     def __init__(self, settings: WorkerSettings, tick: Callable[[int, int], None]) -> None:
         self._settings = settings
         self._tick = tick
-        self._decoder: EventDecoder = pinned_decoder("deploy_event")
-        url = settings.schema_registry_url
-        self._learn = BlockingSchemaLookup(self._decoder, RegistryClient(url) if url else None)
-        self._told: list[LoggedEvent] | None = None
+        self._logged: tuple[EventReader, list[LoggedEvent]] | None = None
         self.refused = 0
 
     def events(self) -> Iterator[EventValue]:
-        """Every event, by the time at which it had happened.
+        """Return every event, by the time at which it had happened.
 
         Raises:
-            Undecided: Kafka does not answer, or has no such topic.
+            Inconclusive: Kafka or the schema registry does not answer, or there is no such topic.
         """
-        return (self._decoder.decode(told.message) for told in self._all())
+        reader, logged = self._all()
+        return (reader.decode(one.message) for one in logged)
 
     def imported(self) -> Iterator[EventValue]:
-        """Those that came to the log long after they had happened, in the same order. Raises as `events`."""
-        return (self._decoder.decode(told.message) for told in self._all() if told.imported)
+        """Return those that came to the log long after they had happened, in the same order. Raises as `events`."""
+        reader, logged = self._all()
+        return (reader.decode(one.message) for one in logged if one.imported)
 
-    def _all(self) -> list[LoggedEvent]:
-        if self._told is None:
-            self._told = sorted(self._read())
-        return self._told
+    def _all(self) -> tuple[EventReader, list[LoggedEvent]]:
+        if self._logged is None:
+            self._logged = self._read()
+        return self._logged
 
-    def _read(self) -> Iterator[LoggedEvent]:
-        cluster = Cluster(self._settings.client())
-        topic = self._settings.topic(_LOG)
+    def _read(self) -> tuple[EventReader, list[LoggedEvent]]:
+        settings = self._settings
+        cluster = Cluster(settings.client())
+        topic = settings.topic(_LOG)
         count = cluster.partitions().get(topic, 0)
         if not count:
             raise Inconclusive(f"Kafka has no topic {topic}; is CANDORA_TOPIC_PREFIX that of the workers?")
         begins, ends = cluster.begins(topic, count), cluster.ends(topic, count)
-        core = self._settings.core()
-        late = core.failure_window + core.lateness
-        intake = EventValidator(
-            self._decoder, count, self._settings.max_future, trust_create_time=self._settings.trust_create_time
+        reader = EventReader.open(
+            count, settings.max_future, settings.schema_registry_url, trust_create_time=settings.trust_create_time
         )
         total, seen = sum(ends.values()) - sum(begins.values()), 0
 
@@ -78,30 +75,23 @@ class EventTimeLog:
             seen += more
             self._tick(seen, total)
 
-        consumer = open_consumer(self._settings.client())
+        consumer = open_consumer(settings.client())
         try:
             spans = {(topic, one): (begins[one], ends[one]) for one in ends}
-            for message in read_messages(consumer, spans, tick):
-                kind, stamp = message.timestamp()
-                place = (message.partition() or 0, message.offset() or 0)
-                # librdkafka counts the kinds of timestamps from 1, Kafka from 0.
-                record = RawRecord(topic, *place, stamp, kind - 1, message.key(), message.value())
-                event = self._accepted(intake, record)
-                if event is not None:
-                    at = told_at(event)
-                    imported = stamp * 1000 - at > late
-                    yield LoggedEvent(at, record.partition, record.offset, record.value or b"", imported)
+            records = (record_of(topic, message) for message in read_messages(consumer, spans, tick))
+            return reader, sorted(self._accepted(reader, records))
         finally:
             consumer.close()
 
-    def _accepted(self, intake: EventValidator, record: RawRecord) -> EventValue | None:
-        try:
+    def _accepted(self, reader: EventReader, records: Iterator[RawRecord]) -> Iterator[LoggedEvent]:
+        late = self._settings.failure_window + self._settings.lateness
+        for record in records:
             try:
-                return intake.read(record)
-            except UnknownSchema as unknown:
-                if not self._learn(unknown.schema_id):
-                    raise
-                return intake.read(record)
-        except ContractError:  # a dead letter says why
-            self.refused += 1
-            return None
+                event = reader.read(record)
+            except ContractError:  # a dead letter says why
+                self.refused += 1
+                continue
+            if event is not None:
+                at = told_at(event)
+                imported = record.timestamp * 1000 - at > late
+                yield LoggedEvent(at, record.partition, record.offset, record.value or b"", imported)

@@ -11,12 +11,9 @@ from mode import ServiceT
 from mode.supervisors import CrashingSupervisor
 from typing_extensions import override
 
-from schemas.clients.registry import RegistryClient
-from schemas.ids import pinned_decoder
 from schemas.values import SECOND, Micros
 from streams.core.partition_state import PartitionState
-from streams.event_log.schema_lookup import SchemaLookup
-from streams.event_log.validator import EventValidator
+from streams.event_log.event_reader import EventReader
 from streams.settings.installation import WorkerSettings
 from streams.worker.batches import BatchReader
 from streams.worker.credentials import credentials
@@ -53,7 +50,6 @@ class WorkerApp(HardenedApp):
             **_faust_options(settings),
         )
         self.publisher = OutputPublisher(settings.client(), settings.session_timeout / SECOND * _SILENCE)
-        self._decoder = pinned_decoder("deploy_event")
         table = self.Table(
             TABLE,
             key_type=bytes,
@@ -64,13 +60,11 @@ class WorkerApp(HardenedApp):
         state = StateTable(table, self.publisher)
         self.partition_states = AssignedPartitions(partition_state_factory, settings.core(), state.rows)
         self.pulse = Watchdog(settings.session_timeout / SECOND * _SILENCE)
-        url = settings.schema_registry_url
         self.reader = BatchReader(
             self.partition_states,
             OutputEncoder(settings),
             self.publisher,
             state,
-            SchemaLookup(self._decoder, RegistryClient(url) if url else None),
             self.pulse,
         )
         self.partitions = 0
@@ -93,10 +87,10 @@ class WorkerApp(HardenedApp):
         self.settings.store_dir.mkdir(parents=True, exist_ok=True)
         await super().on_first_start()
         self.partitions = await look_at_topics(self.settings, self.publisher)
-        self.reader.intake = EventValidator(
-            self._decoder,
+        self.reader.events = EventReader.open(
             self.partitions,
             self.settings.max_future,
+            self.settings.schema_registry_url,
             trust_create_time=self.settings.trust_create_time,
         )
 

@@ -9,11 +9,10 @@ from typing import Any, Final
 from faust.types import EventT
 
 from schemas.errors import ContractError, UnknownSchema
-from schemas.values import DeadLetterValue, EventValue
+from schemas.values import DeadLetterValue
 from streams.event_log.dead_letters import dead_letter, refused
+from streams.event_log.event_reader import EventReader
 from streams.event_log.raw_record import RawRecord
-from streams.event_log.schema_lookup import SchemaLookup
-from streams.event_log.validator import EventValidator
 from streams.worker.faust_patches import leave, settle
 from streams.worker.outputs import OutputEncoder
 from streams.worker.partitions import AssignedPartitions, PartitionStateLike
@@ -35,16 +34,14 @@ class BatchReader:
         outputs: OutputEncoder,
         publisher: OutputPublisher,
         table: StateTable,
-        writers: SchemaLookup,
         pulse: Watchdog,
     ) -> None:
         self._partition_states = partition_states
         self._outputs = outputs
         self._publisher = publisher
         self._table = table
-        self._writers = writers
         self._pulse = pulse
-        self.intake: EventValidator | None = None
+        self.events: EventReader | None = None
         """Made once the number of partitions is known."""
 
     async def read(self, event: EventT[Any]) -> None:
@@ -75,11 +72,11 @@ class BatchReader:
 
     async def _fill(self, partition_state: PartitionStateLike, records: Sequence[RawRecord]) -> list[DeadLetterValue]:
         """Let a partition state read the messages of a batch; returns those that are refused."""
-        if self.intake is None:
+        if self.events is None:
             raise RuntimeError("a batch came before the topics were looked at")
-        intake, start = self.intake, 0
+        events, start = self.events, 0
         dead: dict[int, DeadLetterValue] = {}
-        moments = [(intake.append_time(record), record.offset) for record in records]
+        moments = [(events.append_time(record), record.offset) for record in records]
         while start < len(records):
             end = start + partition_state.begin(moments[start:])
             of_key: dict[bytes | None, list[int]] = {}
@@ -89,9 +86,10 @@ class BatchReader:
             for taken, position in enumerate(by_service, 1):
                 record, event = records[position], None
                 try:
-                    event = intake.read(record)
-                except UnknownSchema as unknown:
-                    event = await self._learned(record, unknown, position, dead)
+                    try:
+                        event = events.validate(record)
+                    except UnknownSchema as unknown:
+                        event = await events.learn_and_validate(record, unknown)
                 except ContractError as error:
                     dead[position] = dead_letter(record, error)
                 refusal = partition_state.take(event, position - start)
@@ -102,16 +100,3 @@ class BatchReader:
             partition_state.finish()
             start = end
         return [dead[position] for position in sorted(dead)]
-
-    async def _learned(
-        self, record: RawRecord, unknown: UnknownSchema, position: int, dead: dict[int, DeadLetterValue]
-    ) -> EventValue | None:
-        """Read a message again, once its schema is known; a dead letter if it stays unknown."""
-        if self.intake is not None and await self._writers.learn(unknown.schema_id):
-            try:
-                return self.intake.read(record)
-            except ContractError as error:
-                dead[position] = dead_letter(record, error)
-        else:
-            dead[position] = dead_letter(record, unknown)
-        return None

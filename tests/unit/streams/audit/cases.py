@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any, Final
 
 from schemas.ids import pinned_decoder, pinned_encoder
@@ -14,6 +15,7 @@ from streams.audit.published_outputs import DeadLetters, PublishedMessage, Publi
 from streams.audit.recompute import LogReplay
 from streams.audit.record_types import Place, kinds
 from streams.core.settings import MetricSettings
+from streams.event_log.event_reader import EventReader
 from streams.event_log.raw_record import RawRecord
 from streams.event_log.validator import LOG_APPEND_TIME, EventValidator
 from tests.support.events import DAY_1, cause, commit, opened, promoted, resolved, rollback, stage, started
@@ -55,8 +57,10 @@ class Log:
 
 def replay(unknown: Collection[Place] = (), learn: Collection[int] = ()) -> LogReplay:
     decoder = pinned_decoder("deploy_event")
-    intake = EventValidator(decoder, PARTITIONS, SETTINGS.max_future)
-    return LogReplay(range(PARTITIONS), SETTINGS, intake, decoder, learn=lambda one: one in learn, unknown=unknown)
+    validator = EventValidator(decoder, PARTITIONS, SETTINGS.max_future)
+    schemas = SimpleNamespace(learn=lambda one: one in learn)
+    reader = EventReader(decoder, validator, schemas)  # type: ignore[arg-type]  # a fake
+    return LogReplay(range(PARTITIONS), SETTINGS, reader, unknown=unknown)
 
 
 def read(reader: LogReplay, log: Log, begin: Ends, end: Ends) -> None:

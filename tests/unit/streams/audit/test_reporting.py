@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from schemas.clients.registry import RegistryError
-from schemas.codec.codec import Schema, load_schema
-from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.values import HOUR, MINUTE
 from streams.audit.comparison import AuditComparison
 from streams.audit.differences import Difference, FieldDifference, field_differences
@@ -23,7 +20,6 @@ from streams.audit.report import AuditReport
 from streams.audit.run import check_settings
 from streams.core.settings import MetricSettings
 from streams.errors import Inconclusive
-from streams.event_log.schema_lookup import BlockingSchemaLookup
 from streams.terminal import progress
 from streams.terminal.progress import ProgressBar
 from tests.support.events import commit, event_id
@@ -194,40 +190,6 @@ class TestCrew:
 
     def test_no_more_processes_than_partitions(self) -> None:
         assert groups_of({0: 10**6, 1: 10**6}, 8) == [[0], [1]]
-
-
-class Registry:
-    def __init__(self, error: RegistryError | None = None) -> None:
-        self.error = error
-        self.asked: list[int] = []
-
-    def schema_by_id(self, schema_id: int) -> Schema:
-        self.asked.append(schema_id)
-        if self.error is not None:
-            raise self.error
-        return load_schema("deploy_event")
-
-
-class TestLearning:
-    def test_what_the_registry_knows(self) -> None:
-        decoder = pinned_decoder("deploy_event")
-        event = commit("c1", "09:00")
-        data = b"\0" + (77).to_bytes(4) + pinned_encoder("deploy_event").encode(event)[5:]
-        assert BlockingSchemaLookup(decoder, Registry())(77)
-        assert decoder.decode(data) == event
-
-    def test_what_it_does_not_know_is_asked_once(self) -> None:
-        registry = Registry(RegistryError("not found", 404))
-        learn = BlockingSchemaLookup(pinned_decoder("deploy_event"), registry)
-        assert (learn(77), learn(77), registry.asked) == (False, False, [77])
-
-    def test_a_registry_that_does_not_answer(self) -> None:
-        learn = BlockingSchemaLookup(pinned_decoder("deploy_event"), Registry(RegistryError("timed out")))
-        with pytest.raises(Inconclusive, match="the schema registry does not say what schema 77 is: timed out"):
-            learn(77)
-
-    def test_without_a_registry(self) -> None:
-        assert not BlockingSchemaLookup(pinned_decoder("deploy_event"), None)(77)
 
 
 class Terminal(io.StringIO):

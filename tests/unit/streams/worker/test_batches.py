@@ -12,6 +12,7 @@ from schemas.codec.codec import load_schema
 from schemas.ids import pinned_decoder
 from schemas.values import MINUTE, EventValue
 from streams.core.settings import MetricSettings
+from streams.event_log.event_reader import EventReader
 from streams.event_log.raw_record import RawRecord
 from streams.event_log.validator import EventValidator
 from streams.settings.installation import WorkerSettings
@@ -39,9 +40,10 @@ class World:
         self.partition_states = AssignedPartitions(CountingPartitionState, MetricSettings(), lambda _: [])
         self.now = 0.0
         self.pulse = Watchdog(10.0, lambda: self.now)
-        self.reader = BatchReader(self.partition_states, OutputEncoder(WorkerSettings()), self, self, self, self.pulse)  # type: ignore[arg-type]  # fakes
+        self.reader = BatchReader(self.partition_states, OutputEncoder(WorkerSettings()), self, self, self.pulse)  # type: ignore[arg-type]  # fakes
         self.decoder = pinned_decoder("deploy_event")
-        self.reader.intake = EventValidator(self.decoder, PARTITIONS, 5 * MINUTE)
+        validator = EventValidator(self.decoder, PARTITIONS, 5 * MINUTE)
+        self.reader.events = EventReader(self.decoder, validator, self)  # type: ignore[arg-type]  # a fake
 
     def step(self, name: str) -> None:
         self.at(name)
@@ -56,7 +58,7 @@ class World:
         self.rows.extend(rows)
         self.step("write")
 
-    async def learn(self, schema_id: int) -> bool:
+    async def learn_async(self, schema_id: int) -> bool:
         self.step(f"learn {schema_id}")
         if schema_id in self.known:
             self.decoder.add_writer(schema_id, load_schema("deploy_event"))

@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from schemas.clients.registry import RegistryError
-from schemas.codec.codec import load_schema
 from schemas.ids import pinned_decoder
 from schemas.rules import check_event
 from schemas.topics import load_topics
 from schemas.values import SECOND
-from streams.event_log.schema_lookup import SchemaLookup
 from streams.settings.installation import WorkerSettings
 from streams.worker.faust_patches import FAUST_VERSION, BatchBounds, WrongFaustError, check_faust_version
 from streams.worker.faust_patches.consumer import BatchConsumer
@@ -114,61 +111,6 @@ def test_a_longer_pause_is_never_forgiven() -> None:
     for _ in range(2):
         with pytest.raises(WorkerStalledError, match=r"stood still for 10\.0 s"):
             pulse.check()
-
-
-# --- writers ----------------------------------------------------------------------------------------------------------
-
-
-class Registry:
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
-        self.asked: list[int] = []
-
-    def schema_by_id(self, schema_id: int) -> Any:
-        self.asked.append(schema_id)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-async def test_a_schema_is_learned_from_the_registry() -> None:
-    decoder = pinned_decoder("deploy_event")
-    value = events.commit("c", "11:00")
-    encoded = tick_messages("t", 1, APPENDED, SECOND)[0].value or b""
-    writers = SchemaLookup(decoder, Registry(load_schema("deploy_event")))  # type: ignore[arg-type]  # a fake
-    assert await writers.learn(9)
-    assert decoder.decode(b"\0\0\0\0\x09" + encoded[5:])["event_type"] == "clock_tick"
-    assert value["event_type"] == "commit_created"
-
-
-async def test_an_unknown_id_is_asked_for_once_a_minute() -> None:
-    registry = Registry(RegistryError("no such schema", 404))
-    writers = SchemaLookup(pinned_decoder("deploy_event"), registry)  # type: ignore[arg-type]  # a fake
-    assert not await writers.learn(9)
-    assert not await writers.learn(9)
-    assert registry.asked == [9]
-
-
-async def test_no_more_unknown_ids_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.event_log.schema_lookup.MOST_UNKNOWN", 3)
-    registry = Registry(RegistryError("no such schema", 404))
-    writers = SchemaLookup(pinned_decoder("deploy_event"), registry)  # type: ignore[arg-type]  # a fake
-    for number in range(20):
-        assert not await writers.learn(number)
-        assert len(writers._unknown) <= 3
-    assert not await writers.learn(19)
-    assert registry.asked == list(range(20))
-
-
-@pytest.mark.parametrize("status", [None, 500, 401])
-async def test_a_registry_that_does_not_say_is_not_taken_for_a_no(status: int | None) -> None:
-    writers = SchemaLookup(pinned_decoder("deploy_event"), Registry(RegistryError("?", status)))  # type: ignore[arg-type]  # a fake
-    with pytest.raises(RegistryError):
-        await writers.learn(9)
-
-
-async def test_without_a_registry_nothing_is_learned() -> None:
-    assert not await SchemaLookup(pinned_decoder("deploy_event"), None).learn(9)
 
 
 # --- the guard --------------------------------------------------------------------------------------------------------
