@@ -1,12 +1,9 @@
 """A message of a log as it was read, before anybody knows what it is."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from streams.errors import SetupError
-
-if TYPE_CHECKING:
-    from confluent_kafka import Message
 
 
 class ConsumedMessage(Protocol):
@@ -28,6 +25,16 @@ class ConsumedMessage(Protocol):
     def value(self) -> bytes | None: ...  # noqa: D102
 
 
+class FetchedMessage(Protocol):
+    """A message as librdkafka gives it."""
+
+    def partition(self) -> int | None: ...  # noqa: D102
+    def offset(self) -> int | None: ...  # noqa: D102
+    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102 - the kind, and milliseconds since 1970
+    def key(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
 class RawRecord(NamedTuple):
     """A message that no client made."""
 
@@ -42,8 +49,8 @@ class RawRecord(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]] = ()
 
 
-def record_of(topic: str, message: "Message") -> RawRecord:
-    """Return a message that confluent_kafka consumed, without its headers: they are slow to get and seldom needed."""
+def record_of(topic: str, message: FetchedMessage) -> RawRecord:
+    """Return the record of a message, without its headers: they are slow to get and seldom needed."""
     kind, timestamp = message.timestamp()
     place = message.partition() or 0, message.offset() or 0
     # librdkafka counts the kinds of timestamps from 1, Kafka from 0.
