@@ -13,7 +13,7 @@ from typing import Final
 
 from streams.core.partition_state import PartitionState
 from streams.core.settings import MetricSettings
-from streams.demo.load import load
+from tests.support.load import load
 
 BATCH: Final = 8_000
 STEP: Final = 5_000_000

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import pytest
 
-from streams.demo.load import load
 from tests.bench.bench_throughput import program
 from tests.bench.installation import PARTITIONS, PATIENCE, Installation, Timing, Worker
 from tests.bench.machine import setting, show, spread
+from tests.support.load import load
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.demo.load import encoded_load
 from streams.worker.run import GC_THRESHOLDS
 from tests.bench.budget import EDGES, GARBAGE, spend
 from tests.bench.installation import PARTITIONS
 from tests.bench.machine import setting, show
+from tests.support.load import encoded_load
 
 pytestmark = pytest.mark.timeout(1800)
 

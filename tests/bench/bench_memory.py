@@ -13,10 +13,10 @@ from typing import Final
 
 import pytest
 
-from streams.demo.load import load
 from tests.bench.bare_partition_state import STEP
 from tests.bench.installation import PATIENCE, Installation, Worker
 from tests.bench.machine import memory, setting, show
+from tests.support.load import load
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes, packages_env
 

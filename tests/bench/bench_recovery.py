@@ -23,11 +23,11 @@ from confluent_kafka import Consumer, TopicPartition
 
 from schemas.partitioner import partition_of
 from schemas.values import EventValue
-from streams.demo.load import load
 from tests.bench.bare_partition_state import STEP
 from tests.bench.installation import PARTITIONS, PATIENCE, Installation, Worker
 from tests.bench.machine import setting, show, spread
 from tests.support import events
+from tests.support.load import load
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
 

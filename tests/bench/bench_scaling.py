@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from streams.demo.load import load
 from tests.bench.installation import Installation, Timing, Worker, await_end
 from tests.bench.machine import cpu_seconds, setting, show
+from tests.support.load import load
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
 

@@ -19,9 +19,9 @@ from typing import Final
 
 import pytest
 
-from streams.demo.load import load
 from tests.bench.installation import PARTITIONS, PATIENCE, Installation, Timing, Worker
 from tests.bench.machine import setting, show, spread
+from tests.support.load import load
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes, packages_env
 

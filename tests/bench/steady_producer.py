@@ -17,7 +17,7 @@ from schemas.ids import pinned_encoder
 from schemas.values import SECOND, EventValue
 from streams.demo import facts
 from streams.demo.facts import PROD, fact
-from streams.demo.load import load
+from tests.support.load import load
 
 SERVICES: Final = 40
 WATCHED: Final = 20

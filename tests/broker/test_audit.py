@@ -16,9 +16,9 @@ from schemas.ids import pinned_encoder
 from schemas.values import SECOND, EventValue
 from streams.audit import process_pool
 from streams.audit.run import AuditRequest, audit
-from streams.demo.load import load
 from streams.settings.installation import WorkerSettings
 from tests.support.events import cause, opened, promoted
+from tests.support.load import load
 from tests.support.log import Raw
 from tests.support.servers.installation import Installation, home, published, put
 from tests.support.servers.kafka import KafkaBroker

@@ -13,7 +13,7 @@ from schemas.duration import format_duration
 from schemas.ids import pinned_encoder
 from schemas.values import MINUTE, SECOND, EventValue, Micros
 from streams.core.settings import MetricSettings
-from streams.demo.load import load
+from tests.support.load import load
 from tests.support.servers.installation import Installation, published, put
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from schemas.values import DAY, EventValue
-from streams.demo.load import load
+from tests.support.load import load
 from tests.support.servers.installation import Installation, Worker, assert_same, published, recompute
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes

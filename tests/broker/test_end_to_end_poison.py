@@ -13,7 +13,7 @@ from schemas.codec.codec import MAX_BYTES, frame
 from schemas.events import new_event_id
 from schemas.ids import pinned_encoder
 from schemas.values import DAY, HOUR, EventValue
-from streams.demo.load import load
+from tests.support.load import load
 from tests.support.log import Raw
 from tests.support.log_replay import Records, facts_of, played, totals
 from tests.support.servers.installation import PARTITIONS, Installation, assert_same, home, published, recompute

@@ -17,8 +17,8 @@ from typing_extensions import override
 from schemas.duration import format_duration
 from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.values import SECOND
-from streams.demo.load import load
 from tests.support.events import cause, opened, promoted
+from tests.support.load import load
 from tests.support.log import Raw
 from tests.support.servers.installation import PARTITIONS, Installation, assert_same, home, published, recompute
 from tests.support.servers.kafka import KafkaBroker

@@ -14,7 +14,7 @@ from schemas.values import SECOND, EventValue, Micros
 from streams.core.settings import MetricSettings
 from streams.demo import facts
 from streams.demo.disturb import Poison, disturb
-from streams.demo.load import load
+from tests.support.load import load
 from tests.support.log import Raw
 from tests.support.servers.installation import PARTITIONS, home
 

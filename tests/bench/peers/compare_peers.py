@@ -22,11 +22,11 @@ import pytest
 
 from schemas.ids import pinned_decoder
 from schemas.values import EventValue
-from streams.demo.load import load
 from tests.bench.bench_throughput import caught_up, program
 from tests.bench.installation import PARTITIONS, PATIENCE, Installation, Timing
 from tests.bench.machine import setting, show, spread
 from tests.bench.peers.plain_join import ZERO
+from tests.support.load import load
 from tests.support.missing import not_run
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes

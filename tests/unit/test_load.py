@@ -3,7 +3,7 @@
 from schemas.ids import pinned_decoder
 from schemas.rules import check_event
 from schemas.values import SECOND, Micros
-from streams.demo.load import encoded_load, load
+from tests.support.load import encoded_load, load
 
 END: Micros = 1_790_000_000_000_000
 
