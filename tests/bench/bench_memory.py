@@ -29,8 +29,8 @@ MB: Final = 1024 * 1024
 
 def test_bytes_per_live_deployment(kafka: KafkaBroker, unique: str, processes: Processes, tmp_path: Path) -> None:
     count = int(setting("BENCH_DEPLOYMENTS", 100_000) * EVENTS_EACH)
-    before, after, deployments = bare_shelf(processes, count)
-    rows = [row("a shelf alone", before, after, deployments, None)]
+    before, after, deployments = bare_partition_state(processes, count)
+    rows = [row("a partition's state alone", before, after, deployments, None)]
 
     place, app_id = Installation(kafka, unique), f"{unique}worker"
     place.create(app_id, broker_time=False)
@@ -55,9 +55,9 @@ def test_bytes_per_live_deployment(kafka: KafkaBroker, unique: str, processes: P
     )
 
 
-def bare_shelf(processes: Processes, count: int) -> tuple[int, int, int]:
+def bare_partition_state(processes: Processes, count: int) -> tuple[int, int, int]:
     """What the program of that name says: bytes before, bytes after, deployments."""
-    answer = processes.folder / "shelf.json"
+    answer = processes.folder / "partition_state.json"
     program = str(Path(__file__).with_name("bare_partition_state.py"))
     process = processes.start(sys.executable, program, str(count), str(SERVICES), str(answer), env=packages_env())
     assert process.wait(PATIENCE) == 0

@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.conftest import Tell
 from tests.chaos.program import BREAKS
 from tests.chaos.run import run_schedule
-from tests.chaos.schedule import FOLDING, SESSION, USUAL, Fault, Schedule, World
+from tests.chaos.schedule import SESSION, SHORT_RETENTION, USUAL, Fault, Schedule, World
 from tests.support.servers.kafka import KafkaBroker
 
 TRIES: Final = 4
@@ -34,7 +34,7 @@ MUTATIONS: Final = (
     Mutation("acknowledge-early", KILLS, "audit: exit code 1"),
     Mutation("commit-past-holes", KILLS, "audit: exit code 1"),
     Mutation("store-first", KILLS, "audit: exit code 1"),
-    Mutation("forget-folds", KILLS, "audit: exit code 1", FOLDING, (2.5, 3.5)),
+    Mutation("forget-folds", KILLS, "audit: exit code 1", SHORT_RETENTION, (2.5, 3.5)),
     Mutation("outlive-session", (PAUSE,), "audit: exit code 1", gap=(1.5, 2.5)),
     Mutation("serve-early", (Fault("serving killed"),) * 3, "sampler: ", gap=(3.0, 4.0)),
 )

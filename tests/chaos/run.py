@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 
 from schemas.values import SECOND, Micros
 from tests.chaos.sampler import Sampler
-from tests.chaos.schedule import FOLDING, Schedule
+from tests.chaos.schedule import SHORT_RETENTION, Schedule
 from tests.chaos.stage import ChaosFailed, Commands, Stage
 from tests.chaos.traffic import Traffic, events_of, finished, messages_of
 from tests.support.servers.installation import published
@@ -87,7 +87,9 @@ def run_schedule(kafka: KafkaBroker, folder: Path, schedule: Schedule, broken: s
 
 def _variables(schedule: Schedule) -> dict[str, str]:
     """What only a program of the tests can be told; nothing in the usual world, which runs `candora` as it is."""
-    return {"CHAOS_FOLD_PERIOD": str(schedule.world.settings.retention_period)} if schedule.world is FOLDING else {}
+    if schedule.world is not SHORT_RETENTION:
+        return {}
+    return {"CHAOS_FOLD_PERIOD": str(schedule.world.settings.retention_period)}
 
 
 def _run(stage: Stage, outcome: Outcome) -> None:
@@ -111,7 +113,7 @@ def _run(stage: Stage, outcome: Outcome) -> None:
         code, said = stage.audit()
         if code:
             outcome.problems.append(f"audit: exit code {code}\n{said}")
-        if schedule.world is not FOLDING:
+        if schedule.world is not SHORT_RETENTION:
             outcome.problems.extend(_untrue(stage, finished(events, schedule.world.settings, due_at, _now())))
     finally:
         traffic.give_up()

@@ -43,7 +43,7 @@ class World(NamedTuple):
 
 
 _USUAL: Final = MetricSettings(failure_window=HOUR, lateness=SECOND, windows=(2 * HOUR, 7 * DAY))
-_FOLDING: Final = MetricSettings(
+_SHORT_RETENTION: Final = MetricSettings(
     failure_window=2 * SECOND,
     lateness=SECOND,
     canary_timeout=2 * SECOND,
@@ -51,7 +51,7 @@ _FOLDING: Final = MetricSettings(
     retention_period=2 * SECOND,
 )
 USUAL: Final = World("usual", _USUAL)
-FOLDING: Final = World("folding", _FOLDING)
+SHORT_RETENTION: Final = World("retention", _SHORT_RETENTION)
 """The longest window is so short that records are closed all the time."""
 
 
@@ -105,14 +105,14 @@ def plan(seed: int) -> Schedule:
     kinds = list(_KINDS)
     chosen = [kinds[seed % len(kinds)], *rng.choices(kinds, k=rng.randrange(1, 4))]
     faults = _faults(chosen, rng)
-    return Schedule(seed, faults, FOLDING if seed % 3 == 0 else USUAL)
+    return Schedule(seed, faults, SHORT_RETENTION if seed % 3 == 0 else USUAL)
 
 
 def quick_plan(seed: int) -> Schedule:
     """A schedule that costs little: nothing in it takes long to come back."""
     rng = Random(f"{seed}/chaos")
     faults = _faults((_QUICK[seed % len(_QUICK)], rng.choice(_QUICK), rng.choice(_QUICK)), rng)
-    return Schedule(seed, faults, FOLDING if seed % 2 else USUAL, events=2_000, seconds=5.0, gap=(0.3, 1.0))
+    return Schedule(seed, faults, SHORT_RETENTION if seed % 2 else USUAL, events=2_000, seconds=5.0, gap=(0.3, 1.0))
 
 
 def _faults(kinds: Sequence[str], rng: Random) -> tuple[Fault, ...]:
