@@ -16,7 +16,7 @@ import pytest
 
 from tests.bench.installation import Installation
 from tests.bench.machine import cpu_seconds, setting, show
-from tests.chaos.sidecar_traffic import alert, group
+from tests.support.builders.sidecar_requests import alert, group
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
 from tests.support.servers.sidecar import Sidecar

@@ -13,10 +13,10 @@ from schemas.values import DAY, MINUTE, Micros
 from streams.demo.company import history
 from streams.exporter.metrics import METRICS, PIPELINE, MetricKind
 from streams.replay.replay import told_at
+from tests.support.builders.scrapes import numbers
 from tests.support.servers.installation import Installation
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
-from tests.unit.streams.exporter.scrapes import numbers
 
 pytestmark = [pytest.mark.broker, pytest.mark.proof, pytest.mark.timeout(240)]
 

@@ -10,13 +10,13 @@ import pytest
 from schemas.duration import format_duration
 from schemas.values import DAY, SECOND
 from streams.core.settings import MetricSettings
+from tests.support.builders.scrapes import numbers
 from tests.support.events import cause, commit, opened, promoted, resolved
 from tests.support.log_replay import Records
+from tests.support.servers.exporter import Serving
 from tests.support.servers.installation import Installation, assert_same, home, lasting, published, recompute
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
-from tests.unit.streams.exporter.live import Serving
-from tests.unit.streams.exporter.scrapes import numbers
 
 pytestmark = pytest.mark.slow
 

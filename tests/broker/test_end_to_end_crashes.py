@@ -7,11 +7,11 @@ from typing import Final
 import pytest
 
 from schemas.values import DAY, EventValue
+from tests.support.builders.scrapes import numbers
 from tests.support.load import load
 from tests.support.servers.installation import Installation, Worker, assert_same, published, recompute
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
-from tests.unit.streams.exporter.scrapes import numbers
 
 pytestmark = pytest.mark.proof
 

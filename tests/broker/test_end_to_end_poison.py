@@ -13,13 +13,13 @@ from schemas.codec.codec import MAX_BYTES, frame
 from schemas.events import new_event_id
 from schemas.ids import pinned_encoder
 from schemas.values import DAY, HOUR, EventValue
+from tests.support.builders.scrapes import numbers
 from tests.support.load import load
 from tests.support.log import Raw
 from tests.support.log_replay import Records, facts_of, played, totals
 from tests.support.servers.installation import PARTITIONS, Installation, assert_same, home, published, recompute
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
-from tests.unit.streams.exporter.scrapes import numbers
 
 pytestmark = pytest.mark.slow
 

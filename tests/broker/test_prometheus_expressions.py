@@ -15,11 +15,11 @@ import pytest
 from typing_extensions import override
 
 from schemas.values import DAY, HOUR, MINUTE, SECOND, CountersValue, IncidentRecordValue, Micros
+from tests.support.builders.snapshots import NOON, SHA, counters, histogram, incident, metrics_value
+from tests.support.servers.exporter import Outputs, Serving, start_serving
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes, free_port
 from tests.support.servers.prometheus import Prometheus, PrometheusStarter, Sample
-from tests.unit.streams.exporter.live import Outputs, Serving, start_serving
-from tests.unit.streams.exporter.values import NOON, SHA, counters, histogram, incident, metrics_value
 
 CHANGE_FAILURE_RATE: Final = """sum(increase(deployments_total{env="prod"}[30d]))
 - sum(increase(deployments_success_total{env="prod"}[30d]))

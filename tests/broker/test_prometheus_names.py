@@ -5,11 +5,10 @@ import subprocess
 
 import pytest
 
+from tests.support.builders.scrapes import LINE, STAMPED, scrape, text
+from tests.support.builders.snapshots import full_value, metrics_value
 from tests.support.missing import not_run
 from tests.support.servers.prometheus import HOW_TO_GET_IT
-from tests.unit.streams.exporter.scrapes import scrape, text
-from tests.unit.streams.exporter.test_incident_samples import LINE, STAMPED
-from tests.unit.streams.exporter.values import full_value, metrics_value
 
 
 @pytest.mark.prometheus

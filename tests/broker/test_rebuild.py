@@ -17,14 +17,14 @@ from typing_extensions import override
 from schemas.duration import format_duration
 from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.values import SECOND
+from tests.support.builders.scrapes import number, numbers
 from tests.support.events import cause, opened, promoted
 from tests.support.load import load
 from tests.support.log import Raw
+from tests.support.servers.exporter import Serving
 from tests.support.servers.installation import PARTITIONS, Installation, assert_same, home, published, recompute
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Process, Processes
-from tests.unit.streams.exporter.live import Serving
-from tests.unit.streams.exporter.scrapes import number, numbers
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(400)]
 

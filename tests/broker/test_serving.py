@@ -7,11 +7,11 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.ids import pinned_encoder
 from schemas.values import DAY, SECOND
+from tests.support.builders.scrapes import number, numbers
+from tests.support.builders.snapshots import counters, full_value, incident, metrics_value
+from tests.support.servers.exporter import Outputs, Reply, start_serving
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
-from tests.unit.streams.exporter.live import Outputs, Reply, start_serving
-from tests.unit.streams.exporter.scrapes import number, numbers
-from tests.unit.streams.exporter.values import counters, full_value, incident, metrics_value
 
 API = {"service": "api", "env": "prod"}
 

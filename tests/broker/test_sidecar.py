@@ -9,7 +9,7 @@ import pytest
 
 from schemas.ids import pinned_decoder
 from schemas.partitioner import partition_of
-from tests.chaos.sidecar_traffic import alert, deployment, group
+from tests.support.builders.sidecar_requests import alert, deployment, group
 from tests.support.servers.installation import PARTITIONS, Installation
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes, free_port

@@ -15,9 +15,9 @@ from tests.chaos.sampler import Sampler
 from tests.chaos.schedule import SHORT_RETENTION, Schedule
 from tests.chaos.stage import ChaosFailed, Commands, Stage
 from tests.chaos.traffic import Traffic, events_of, finished, messages_of
+from tests.support.builders.scrapes import numbers
 from tests.support.servers.installation import published
 from tests.support.servers.kafka import KafkaBroker
-from tests.unit.streams.exporter.scrapes import numbers
 
 PATIENCE: Final = 120.0
 """Seconds until the broker must have everything."""

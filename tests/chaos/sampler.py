@@ -7,7 +7,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from tests.unit.streams.exporter.live import Serving
+from tests.support.servers.exporter import Serving
 
 EVERY: Final = 0.05
 """Seconds between an answer and the next question."""

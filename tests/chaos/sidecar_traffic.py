@@ -5,16 +5,16 @@ Like the real ones they send again what was not answered with 2xx, a few times, 
 
 import asyncio
 import itertools
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import aiohttp
 from typing_extensions import override
+
+from tests.support.builders.sidecar_requests import alert, deployment, group, resolved
 
 SERVICES: Final = 20
 TRIES: Final = 5
@@ -103,48 +103,3 @@ def requests() -> Iterator[Request]:
         else:
             opened.append(alert(service, number))
             yield Request("/v1/webhooks/alertmanager", group(opened[-1]))
-
-
-def deployment(service: str, name: str) -> list[dict[str, Any]]:
-    """Promoted, and rolled back."""
-    about = {"service": service, "env": "prod", "deployment_id": name, "occurred_at": _now()}
-    return [{**about, "event_type": "canary_promoted"}, {**about, "event_type": "rollback_triggered"}]
-
-
-def alert(service: str, number: int) -> dict[str, Any]:
-    """One that is firing."""
-    labels = {"alertname": "TooSlow", "service": service, "env": "prod", "severity": "critical"}
-    return {
-        "status": "firing",
-        "labels": labels,
-        "annotations": {},
-        "startsAt": _now(),
-        "endsAt": "0001-01-01T00:00:00Z",
-        "generatorURL": "http://prometheus.example/graph",
-        "fingerprint": f"{number:016x}",
-    }
-
-
-def resolved(firing: dict[str, Any]) -> dict[str, Any]:
-    """The same, when it has ended."""
-    return {**firing, "status": "resolved", "endsAt": _now()}
-
-
-def group(one: dict[str, Any]) -> dict[str, Any]:
-    """A delivery of one alert."""
-    return {
-        "version": "4",
-        "groupKey": json.dumps(one["labels"]),
-        "truncatedAlerts": 0,
-        "status": one["status"],
-        "receiver": "candora",
-        "groupLabels": {},
-        "commonLabels": one["labels"],
-        "commonAnnotations": {},
-        "externalURL": "http://alertmanager.example",
-        "alerts": [one],
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

@@ -12,10 +12,10 @@ from typing_extensions import override
 from schemas.duration import format_duration
 from tests.chaos.machines import Clock, Disk
 from tests.chaos.schedule import SESSION, WORKERS, Fault, Schedule
+from tests.support.servers.exporter import Serving
 from tests.support.servers.installation import Installation
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import POLL, Process, Processes, free_port, packages_env
-from tests.unit.streams.exporter.live import Serving
 
 PROGRAM: Final = str(Path(__file__).with_name("program.py"))
 BACKOFF: Final = 1.0

@@ -15,7 +15,7 @@ from schemas.codec.reader import compile_reader
 from schemas.codec.writer import compile_writer
 from schemas.errors import ContractError, InvalidEvent, Undecodable, UnknownSchema
 from schemas.ids import pinned_decoder, pinned_encoder, pinned_id
-from tests.contract.golden import MODELS, goldens
+from tests.support.builders.golden_messages import MODELS, goldens
 
 EVENT_ID: Final = pinned_id("deploy_event")
 MESSAGES: Final = [(golden.record, golden.message) for golden in goldens()]

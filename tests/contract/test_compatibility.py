@@ -8,7 +8,7 @@ import pytest
 
 from schemas.codec.codec import Schema, load_schema, schema_versions
 from schemas.compatibility import full_faults
-from tests.contract.golden import MODELS
+from tests.support.builders.golden_messages import MODELS
 
 Change = Callable[[dict[str, Any]], None]
 

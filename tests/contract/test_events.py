@@ -12,7 +12,7 @@ from schemas.events import DeployEvent, EventType, new_event_id, parse_event
 from schemas.fingerprint import fingerprint
 from schemas.rules import MAX_ATTRIBUTES, REQUIRED, check_event, check_time
 from schemas.values import HOUR, MINUTE, EventValue
-from tests.contract.golden import goldens
+from tests.support.builders.golden_messages import goldens
 
 SHA: Final = "9f2c4e1ab7" * 4
 GOLDENS: Final = {each.name: json.loads(each.json_text) for each in goldens() if each.record == "deploy_event"}

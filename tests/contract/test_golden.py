@@ -8,7 +8,7 @@ import pytest
 from schemas.codec.codec import load_schema, schema_versions, split_frame
 from schemas.ids import pinned_decoder, pinned_encoder, pinned_id
 from schemas.rules import REQUIRED
-from tests.contract.golden import MODELS, ROOT, Golden, fields_of, goldens, source_of
+from tests.support.builders.golden_messages import MODELS, ROOT, Golden, fields_of, goldens, source_of
 
 GOLDENS = goldens()
 RECORDS = sorted(MODELS)

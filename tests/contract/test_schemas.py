@@ -9,7 +9,7 @@ import pytest
 from schemas.codec.codec import load_schema, schema_versions
 from schemas.ids import pinned_id, pinned_ids, subject_for
 from schemas.topics import load_topics, topic_of
-from tests.contract.golden import MODELS, ROOT, fields_of, schema_files, source_of
+from tests.support.builders.golden_messages import MODELS, ROOT, fields_of, schema_files, source_of
 
 RECORDS = sorted(MODELS)
 

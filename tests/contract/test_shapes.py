@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from tests.contract.golden import MODELS, VALUES, source_of
+from tests.support.builders.golden_messages import MODELS, VALUES, source_of
 
 RECORDS = sorted(MODELS)
 Shape = Any

@@ -13,8 +13,8 @@ from schemas.codec.codec import Encoder, Schema, load_schema
 from schemas.codec.writer import NOT_WRITTEN, compile_writer
 from schemas.errors import InvalidEvent
 from schemas.ids import pinned_decoder
-from tests.contract.golden import goldens
 from tests.contract.test_codec import EVERY_VALUE, EVERYTHING
+from tests.support.builders.golden_messages import goldens
 
 EVERY: Final = Schema.parse("all", EVERYTHING)
 GOLDENS: Final = [(golden.record, pinned_decoder(golden.record).decode(golden.message)) for golden in goldens()]

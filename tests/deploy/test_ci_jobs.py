@@ -10,10 +10,10 @@ import pytest
 
 from streams.demo.broker import EmbeddedBroker
 from tests.support.ci_jobs import REAL, RECORD, Ended, Job, Workspace, github, gitlab, jenkins, real_environ
+from tests.support.fakes.sidecar import Sidecar
+from tests.support.servers.in_thread import sidecar_at
 from tests.support.servers.processes import free_port
 from tests.tools.ci_packages import CHECKED, LISTS, SWITCHES, action
-from tests.unit.producers.delivery.sidecar_client.running import sidecar_at
-from tests.unit.producers.sidecar.sidecar import Sidecar
 
 SYSTEMS: Final[Mapping[str, Job]] = {"github": github, "gitlab": gitlab, "jenkins": jenkins}
 SHA: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

@@ -13,9 +13,9 @@ from streams.report.layout import document
 from streams.report.page import page
 from streams.report.periods import last
 from streams.report.review import ReviewRequest, review
+from tests.support.builders.hostile_review import hostile_review
 from tests.support.company_history import END, company_events
 from tests.support.servers.browser import browser
-from tests.unit.streams.report.test_shown import evil
 
 pytestmark = pytest.mark.browser
 
@@ -102,7 +102,7 @@ async def test_it_prints_on_a_few_pages(file: Path, tmp_path: Path) -> None:
 
 
 async def test_text_of_others_does_nothing(tmp_path: Path) -> None:
-    told = evil()
+    told = hostile_review()
     path = tmp_path / "evil.html"
     path.write_text(page(told, document(told)), "utf-8")
     async with browser(tmp_path) as tab:

@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.golden import goldens
 from tests.fuzz.choices import Drawn
 from tests.fuzz.oracle import check_json
 from tests.fuzz.search import quick
 from tests.fuzz.wild_json import wild_json
+from tests.support.builders.golden_messages import goldens
 
 SOURCES: list[dict[str, Any]] = [
     json.loads(golden.json_text) for golden in goldens() if golden.record == "deploy_event"

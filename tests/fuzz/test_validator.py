@@ -8,11 +8,11 @@ from schemas.errors import ContractError
 from schemas.ids import pinned_id
 from schemas.rules import LATEST
 from schemas.values import EventValue
-from tests.contract.golden import goldens
 from tests.fuzz.choices import Drawn
 from tests.fuzz.oracle import EVENTS, home_of, message, new_intake, take_in
 from tests.fuzz.search import quick
 from tests.fuzz.wild_events import wild_event
+from tests.support.builders.golden_messages import goldens
 
 MESSAGES = [golden.message for golden in goldens() if golden.record == "deploy_event"]
 INTAKE = new_intake()

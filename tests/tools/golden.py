@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from schemas.ids import pinned_encoder
-from tests.contract.golden import MODELS, Golden
+from tests.support.builders.golden_messages import MODELS, Golden
 
 
 def main() -> None:

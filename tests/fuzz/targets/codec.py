@@ -7,8 +7,8 @@ with watched("schemas"):
     from schemas.errors import ContractError
     from schemas.ids import pinned_decoder, pinned_encoder, pinned_id
     from schemas.partitioner import partition_of
-    from tests.contract.golden import MODELS, goldens
     from tests.fuzz.oracle import PARTITIONS, check_error, message, new_intake, take_in
+    from tests.support.builders.golden_messages import MODELS, goldens
 
 RECORDS = tuple(MODELS)
 DECODERS = {record: pinned_decoder(record) for record in RECORDS}

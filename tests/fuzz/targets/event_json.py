@@ -6,9 +6,9 @@ from typing import Any
 from tests.fuzz.targets.guided import Guided, search, watched
 
 with watched("schemas"):
-    from tests.contract.golden import goldens
     from tests.fuzz.oracle import check_json
     from tests.fuzz.wild_json import wild_json
+    from tests.support.builders.golden_messages import goldens
 
 SOURCES: list[dict[str, Any]] = [
     json.loads(golden.json_text) for golden in goldens() if golden.record == "deploy_event"

@@ -22,12 +22,12 @@ from schemas.values import SECOND, EventValue, Micros
 from streams.core.partition_state import PartitionState
 from streams.core.settings import MetricSettings
 from streams.exporter.metrics import PIPELINE
+from tests.support.builders.scrapes import number
 from tests.support.log import Log, Place, offset_in, partition_in
 from tests.support.log_replay import Published, Records
+from tests.support.servers.exporter import Serving
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import POLL, Process, Processes, free_port
-from tests.unit.streams.exporter.live import Serving
-from tests.unit.streams.exporter.scrapes import number
 
 T = TypeVar("T")
 

@@ -17,9 +17,9 @@ from producers.spool.spool import Spool, SpoolBusy, SpoolLimits, SpoolUnusable
 from schemas.codec.codec import Encoder
 from schemas.ids import pinned_decoder, pinned_encoder
 from schemas.values import EventValue
+from tests.support.fakes.sidecar import NOW
 from tests.support.publishers import RecordingPublisher, Reports, message, publish
 from tests.support.servers.processes import free_port
-from tests.unit.producers.sidecar.sidecar import NOW
 
 AWAY = DeliveryFailure(FailureCause.UNREACHABLE, "nobody answers")
 TOO_LARGE = DeliveryFailure(FailureCause.MESSAGE, "too large")

@@ -9,7 +9,7 @@ from producers.events.fast_json import plain_event
 from schemas.events import DeployEvent, parse_event
 from schemas.values import EventValue
 from streams.demo.company import history
-from tests.contract.golden import goldens
+from tests.support.builders.golden_messages import goldens
 from tests.unit.producers.events.test_fast_json import EVENT
 
 GOLDEN = [parse_event(each.json_text).to_value() for each in goldens() if each.record == "deploy_event"]

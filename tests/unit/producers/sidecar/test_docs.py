@@ -9,7 +9,7 @@ from producers.sidecar.metrics import SidecarMetrics
 from producers.sidecar.rejections import LIMITS
 from producers.sidecar.webhooks.sources import SOURCES
 from producers.spool.spool import Spool
-from tests.unit.producers.sidecar.sidecar import Sidecar
+from tests.support.fakes.sidecar import Sidecar
 
 PAGE = (Path(__file__).parents[4] / "docs/sidecar.md").read_text("utf-8")
 COMMANDS = re.sub(r"\n {6}", " ", "\n".join(re.findall(r"^ {4}(\S.*(?:\n {6}.*)*)$", PAGE, re.MULTILINE)))

@@ -10,7 +10,7 @@ import pytest
 
 from producers.sidecar.settings import LimitSettings
 from producers.spool.spool import SpoolLimits
-from tests.unit.producers.sidecar.sidecar import EVENT, Sidecar
+from tests.support.fakes.sidecar import EVENT, Sidecar
 
 OTHER = {**EVENT, "deployment_id": "run-1818"}
 CLOUD = {"specversion": "1.0", "id": "1", "source": "/ci", "type": "com.example.deploy"}

@@ -16,7 +16,7 @@ from producers.sidecar.spool_writer import SpoolWriter
 from producers.spool.message_file import SpooledMessage
 from producers.spool.spool import Spool, SpoolLimits
 from schemas.values import EventValue
-from tests.unit.producers.sidecar.sidecar import ALERTS, Sidecar
+from tests.support.fakes.sidecar import ALERTS, Sidecar
 
 
 class Held(Spool):

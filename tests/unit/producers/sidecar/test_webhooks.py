@@ -9,7 +9,7 @@ import pytest
 
 from producers.sidecar.settings import LimitSettings
 from producers.spool.spool import SpoolLimits
-from tests.unit.producers.sidecar.sidecar import ALERTS, Sidecar
+from tests.support.fakes.sidecar import ALERTS, Sidecar
 
 
 @pytest.mark.parametrize("name", ["alertmanager", "Alertmanager", "prometheus"])

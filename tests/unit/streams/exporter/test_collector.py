@@ -18,9 +18,8 @@ from schemas.values import DAY, HOUR, MINUTE
 from streams.core.counters import LEAD_BUCKETS
 from streams.exporter.collector import EXEMPLAR_LIMIT, ScrapeAnswer, ScrapeCollector
 from streams.exporter.metrics import METRICS, PIPELINE
-from tests.unit.streams.exporter.scrapes import number, openmetrics, samples, scrape, text
-from tests.unit.streams.exporter.test_incident_samples import LINE, STAMPED
-from tests.unit.streams.exporter.values import (
+from tests.support.builders.scrapes import LINE, STAMPED, number, openmetrics, samples, scrape, text
+from tests.support.builders.snapshots import (
     NOON,
     SETTINGS,
     SHA,

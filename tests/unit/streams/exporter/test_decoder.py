@@ -10,7 +10,7 @@ from schemas.errors import ContractError, Undecodable, UnknownSchema, WrongKey
 from schemas.ids import pinned_encoder
 from schemas.keys import record_key
 from streams.exporter.decoder import BAD_REASONS, IncidentMessage, MetricsMessage, RecordReader
-from tests.unit.streams.exporter.values import full_value, incident, metrics_value
+from tests.support.builders.snapshots import full_value, incident, metrics_value
 
 METRICS = pinned_encoder("delivery_metrics")
 INCIDENTS = pinned_encoder("incident")

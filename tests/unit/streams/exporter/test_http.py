@@ -19,8 +19,8 @@ from streams.exporter.decoder import MetricsMessage
 from streams.exporter.http import RenderedScrape, accepts_gzip, create_app, render
 from streams.exporter.incident_samples import SampleQueue
 from streams.exporter.store import ExporterStore
-from tests.unit.streams.exporter.scrapes import number
-from tests.unit.streams.exporter.values import NOON, counters, full_value, metrics_value
+from tests.support.builders.scrapes import number
+from tests.support.builders.snapshots import NOON, counters, full_value, metrics_value
 
 Client = TestClient[Request, Application]
 PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75"

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from schemas.values import DAY, HOUR, MINUTE, SECOND, IncidentRecordValue, Micros
 from streams.exporter.incident_samples import LAST_SAMPLE_SHOWN_FOR, SampleLabels, SampleQueue, StampedSample
-from tests.unit.streams.exporter.values import NOON, incident, incident_key
+from tests.support.builders.scrapes import LINE, STAMPED
+from tests.support.builders.snapshots import NOON, incident, incident_key
 
-LINE = SampleLabels("api", "prod", "sev1")
-STAMPED = StampedSample(NOON // 1000, "api/inc-1", 2400.0)
 HOLD = MINUTE
 NOW = NOON + 10 * MINUTE
 

@@ -11,8 +11,8 @@ from streams.exporter.incident_samples import SampleQueue
 from streams.exporter.lag import UNKNOWN, LagWatcher, PipelineLag, look
 from streams.exporter.store import ExporterStore
 from streams.kafka.admin import TopicOffsets
-from tests.unit.streams.exporter.scrapes import HEALTH, number, openmetrics, scrape
-from tests.unit.streams.exporter.values import NOON
+from tests.support.builders.scrapes import HEALTH, number, openmetrics, scrape
+from tests.support.builders.snapshots import NOON
 
 LOG, DEAD, GROUP = "deploy_events", "deploy_events_dead", "candora-worker"
 

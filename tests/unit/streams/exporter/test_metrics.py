@@ -7,9 +7,8 @@ import pytest
 from streams.exporter import metrics
 from streams.exporter.collector import FAMILIES
 from streams.exporter.metrics import LABELS, METRICS, MetricKind, MetricSpec
-from tests.unit.streams.exporter.scrapes import openmetrics, samples, scrape, text
-from tests.unit.streams.exporter.test_incident_samples import LINE, STAMPED
-from tests.unit.streams.exporter.values import full_value, metrics_value
+from tests.support.builders.scrapes import LINE, STAMPED, openmetrics, samples, scrape, text
+from tests.support.builders.snapshots import full_value, metrics_value
 
 BARE = {"deployments_total", "deployments_success_total", "lead_time_seconds", "incident_resolution_seconds"}
 FULL = scrape([full_value(), metrics_value(env="")], {LINE: STAMPED})

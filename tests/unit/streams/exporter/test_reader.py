@@ -19,8 +19,8 @@ from streams.exporter.decoder import RecordReader
 from streams.exporter.incident_samples import SampleQueue
 from streams.exporter.reader import OutputReader, OutputReadError
 from streams.exporter.store import ExporterStore
-from tests.unit.streams.exporter.scrapes import number, openmetrics
-from tests.unit.streams.exporter.values import NOON, counters, metrics_value
+from tests.support.builders.scrapes import number, openmetrics
+from tests.support.builders.snapshots import NOON, counters, metrics_value
 
 TOPIC = "delivery_metrics"
 DATA = pinned_encoder("delivery_metrics").encode(metrics_value(counted=counters(4)))

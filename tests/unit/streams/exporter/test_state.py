@@ -14,8 +14,8 @@ from schemas.values import CountersValue, MetricsValue
 from streams.exporter.collector import ScrapeAnswer
 from streams.exporter.metrics import PIPELINE
 from streams.exporter.state import MetricsSnapshot, MetricsState, RecordOutcome, any_counter_decreased
-from tests.unit.streams.exporter.scrapes import HEALTH, number, numbers, openmetrics
-from tests.unit.streams.exporter.values import counters, histogram, metrics_value, state
+from tests.support.builders.scrapes import HEALTH, number, numbers, openmetrics
+from tests.support.builders.snapshots import counters, histogram, metrics_value, state
 
 PAIR = ("api", "prod")
 OF_THE_PIPELINE = {name for each in PIPELINE for name in each.series}

@@ -7,8 +7,8 @@ from streams.exporter.collector import ScrapeAnswer
 from streams.exporter.decoder import IncidentMessage, MetricsMessage
 from streams.exporter.incident_samples import SampleQueue
 from streams.exporter.store import SCRAPERS, ExporterStore
-from tests.unit.streams.exporter.scrapes import number, openmetrics
-from tests.unit.streams.exporter.values import NOON, counters, incident, incident_key, metrics_value
+from tests.support.builders.scrapes import number, openmetrics
+from tests.support.builders.snapshots import NOON, counters, incident, incident_key, metrics_value
 
 
 class Clock:

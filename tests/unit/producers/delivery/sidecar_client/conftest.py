@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.producers.delivery.sidecar_client.running import PROXIES
+from tests.support.servers.in_thread import PROXIES
 
 VARIABLES = (
     "CANDORA_KAFKA_BOOTSTRAP_SERVERS",

@@ -13,9 +13,9 @@ import pytest
 from producers import cli
 from producers.sidecar.settings import LimitSettings
 from producers.spool.spool import Spool
+from tests.support.fakes.sidecar import EVENT, Sidecar
+from tests.support.servers.in_thread import sidecar_at
 from tests.support.servers.processes import free_port
-from tests.unit.producers.delivery.sidecar_client.running import sidecar_at
-from tests.unit.producers.sidecar.sidecar import EVENT, Sidecar
 
 STARTED = ["canary_started", "--service", "shop", "--env", "prod", "--deployment", "run-1"]
 STARTED += ["--occurred-at", "2026-01-05T09:00:00Z", "--timeout", "2s"]

@@ -15,8 +15,8 @@ from producers.delivery.publisher import FailureCause
 from producers.delivery.sidecar_client.http import HttpClient, NoResponse
 from producers.delivery.sidecar_client.settings import read_endpoint
 from tests.support.certificates import Authority
+from tests.support.servers.in_thread import serving
 from tests.support.servers.processes import free_port
-from tests.unit.producers.delivery.sidecar_client.running import serving
 
 SECRET = {"Authorization": "Bearer geheim"}
 

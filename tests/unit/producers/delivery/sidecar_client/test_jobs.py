@@ -13,12 +13,12 @@ from aiohttp import web
 from producers.delivery.publisher import DeliveryFailure, FailureCause, Outcome, SidecarReceipt
 from producers.delivery.sidecar_client.publisher import open_sidecar
 from producers.sidecar.auth.gate import open_gate
+from tests.support.fakes.sidecar import Sidecar
 from tests.support.forges import AUDIENCE, GITHUB_CLAIMS, GITLAB_CLAIMS, SHA, Forge
 from tests.support.publishers import publish
-from tests.unit.producers.delivery.sidecar_client.running import serving, sidecar_at
+from tests.support.servers.in_thread import serving, sidecar_at
 from tests.unit.producers.delivery.sidecar_client.test_publisher import event
 from tests.unit.producers.sidecar.auth.asking import settings
-from tests.unit.producers.sidecar.sidecar import Sidecar
 
 OURS = {"service": "shop", "env": "prod", "occurred_at": "2026-01-05T09:00:00Z"}
 CART = {**OURS, "service": "cart"}

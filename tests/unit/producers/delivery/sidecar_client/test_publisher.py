@@ -20,10 +20,10 @@ from producers.events.event_builder import event_from
 from producers.sidecar.settings import LimitSettings
 from producers.spool.spool import SpoolLimits
 from schemas.ids import pinned_encoder
+from tests.support.fakes.sidecar import EVENT, Sidecar
 from tests.support.publishers import PublisherSuite, publish
+from tests.support.servers.in_thread import sidecar_at
 from tests.support.servers.processes import free_port
-from tests.unit.producers.delivery.sidecar_client.running import sidecar_at
-from tests.unit.producers.sidecar.sidecar import EVENT, Sidecar
 
 URL: Final = "http://sidecar:8480"
 EPOCH: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)

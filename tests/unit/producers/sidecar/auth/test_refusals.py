@@ -11,9 +11,9 @@ import pytest
 from producers.sidecar.auth.gate import AuthGate, open_gate
 from producers.sidecar.auth.settings import AuthSettings
 from producers.sidecar.auth.tokens import new_token, token_hash
+from tests.support.fakes.sidecar import ALERTS, NOW, Sidecar
 from tests.support.forges import GITHUB_CLAIMS, OIDC, Forge
 from tests.support.senders import KEY, SENDERS, Headers, standard
-from tests.unit.producers.sidecar.sidecar import ALERTS, NOW, Sidecar
 
 SECRET = "hunter2-planted-secret-value"
 TOKEN, EXPIRED = new_token(), new_token()

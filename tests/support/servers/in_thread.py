@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.unit.producers.sidecar.sidecar import Sidecar
+from tests.support.fakes.sidecar import Sidecar
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ from schemas.ids import pinned_encoder
 from schemas.values import IncidentRecordValue, MetricsValue
 from streams.exporter.decoder import INCIDENTS_TOPIC, METRICS_TOPIC, TOPICS
 from streams.exporter.metrics import PIPELINE
+from tests.support.builders.scrapes import numbers
+from tests.support.builders.snapshots import incident_key
 from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Process, Processes, free_port, packages_env
-from tests.unit.streams.exporter.scrapes import numbers
-from tests.unit.streams.exporter.values import incident_key
 
 SERVE: Final = """
 import logging

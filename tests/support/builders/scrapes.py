@@ -12,7 +12,11 @@ from streams.exporter.collector import ExporterHealth, ScrapeAnswer, ScrapeColle
 from streams.exporter.incident_samples import SampleLabels, StampedSample
 from streams.exporter.lag import PipelineLag
 from streams.exporter.state import MetricsState
-from tests.unit.streams.exporter.values import NOON
+from tests.support.builders.snapshots import NOON
+
+LINE = SampleLabels("api", "prod", "sev1")
+STAMPED = StampedSample(NOON // 1000, "api/inc-1", 2400.0)
+"""What `incident()` is shown as."""
 
 HEALTH = ExporterHealth(
     ready=True,

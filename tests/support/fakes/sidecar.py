@@ -1,4 +1,4 @@
-"""A sidecar without Kafka: its receiver behind aiohttp's test client, and its spool in a folder of the test."""
+"""A sidecar without Kafka: its HTTP application behind aiohttp's test client, and its spool in a folder of the test."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -11,7 +11,6 @@ import pytest
 
 from schemas.values import DAY, EventTypeName, EventValue
 from streams.core.settings import MetricSettings
-from streams.replay.replay import told_at
 from streams.report.as_json import as_json
 from streams.report.blocks import ReportDocument
 from streams.report.layout import document
@@ -21,14 +20,13 @@ from streams.report.periods import PeriodPair, last, quarter, week
 from streams.report.review import Review, ReviewRequest, review
 from streams.report.terminal import show
 from streams.terminal.console import WIDTH
+from tests.support.builders.hostile_review import hostile_review
 from tests.support.company_history import END, company_events
-from tests.support.events import DAY_1, commit, event, promoted, rollback, stage, told
+from tests.support.events import DAY_1, commit, promoted, rollback, stage
 
 GOLDEN = Path(__file__).parent / "golden"
-"""Written anew by `python -m tests.unit.streams.report.test_shown`; look at what changed before you commit it."""
+"""Written anew by `python -m tests.unit.streams.report.test_rendering`; look at what changed before you commit it."""
 ASKED = {"week": week("2026-W13", END), "month": last(30 * DAY, END), "quarter": quarter("2026-Q1", END + DAY)}
-
-EVIL = '<script>alert("1")</script> | `$x$` \x1b[31m\u202e [a](http://b) &amp;'
 
 
 @cache
@@ -48,34 +46,13 @@ def texts() -> Iterable[tuple[str, str]]:
         yield from ((f"{name}.txt", terminal(laid_out)), (f"{name}.md", markdown(laid_out)))
 
 
-def evil_events() -> list[EventValue]:
-    detail = {**told(severity="sev1"), "title": EVIL}
-    named = {"severity": "sev1", "incident_id": "x|y`<b>"}
-    first = event("incident_opened", "12:30", incident_id=named["incident_id"], env="prod", incident=detail)
-    undone = rollback("d2 10:00", deployment="<img src=x onerror=1>|", env="prod")
-    if undone["rollback"] is not None:
-        undone["rollback"]["reason"] = EVIL
-    return [
-        commit("c1", "09:00"),
-        promoted("D1", "12:00", sha="c1"),
-        first,
-        promoted("<img src=x onerror=1>|", "d2 09:00", sha="c2"),
-        undone,
-    ]
-
-
-def evil() -> Review:
-    pair = last(7 * DAY, DAY_1 + 6 * DAY)
-    return review(sorted(evil_events(), key=told_at), ReviewRequest(pair, ("prod",), ("sh*", "<b>")), MetricSettings())
-
-
 @pytest.mark.parametrize("name", [f"{name}.{ending}" for name in ASKED for ending in ("txt", "md")])
 def test_the_demo_company_reads_as_it_was_approved(name: str) -> None:
     assert dict(texts())[name] == (GOLDEN / name).read_text("utf-8")
 
 
 def test_a_terminal_of_80_columns_is_never_left_and_colour_says_nothing_alone() -> None:
-    for told_of in (company(ASKED["month"]), evil()):
+    for told_of in (company(ASKED["month"]), hostile_review()):
         laid_out = document(told_of)
         plain = terminal(laid_out)
         assert max(map(len, plain.splitlines())) <= WIDTH
@@ -85,13 +62,13 @@ def test_a_terminal_of_80_columns_is_never_left_and_colour_says_nothing_alone() 
 
 
 def test_no_control_character_of_others_reaches_a_terminal() -> None:
-    text = terminal(document(evil()))
+    text = terminal(document(hostile_review()))
     assert "alert(" in text
     assert all(letter.isprintable() for line in text.splitlines() for letter in line)
 
 
 def test_markdown_of_others_is_no_markdown() -> None:
-    text = markdown(document(evil()))
+    text = markdown(document(hostile_review()))
     assert "<" not in text.replace("&lt;", "")
     assert r"\[a\](http://b)" in text
     assert "&amp;amp;" in text
@@ -100,7 +77,7 @@ def test_markdown_of_others_is_no_markdown() -> None:
 
 
 def test_html_of_others_is_no_html() -> None:
-    told_of = evil()
+    told_of = hostile_review()
     text = page(told_of, document(told_of))
     assert "&lt;script&gt;alert(" in text
     assert "<script" not in text
