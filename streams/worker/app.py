@@ -1,4 +1,4 @@
-"""The worker as a Faust app: the one place where its parts are put together."""
+"""The worker as a Faust app: assembles its parts."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from streams.worker.faust_patches.consumer import BatchConsumer
 from streams.worker.health import HealthServer
 from streams.worker.outputs import OutputEncoder
 from streams.worker.partitions import AssignedPartitions, PartitionStateFactory
-from streams.worker.preflight import look_again, look_at_topics
+from streams.worker.preflight import check_partition_count, wait_for_topics
 from streams.worker.publisher import OutputPublisher
 from streams.worker.tables import ROCKSDB_OPTIONS, TABLE, StateTable, start_position
 from streams.worker.ticks import tick_messages
@@ -31,14 +31,14 @@ from streams.worker.watchdog import Watchdog
 log: Final = logging.getLogger(__name__)
 
 _REBALANCE_SECONDS: Final = 60.0
-LOOK_AGAIN: Final = 60.0
-"""Seconds until the topics are looked at again."""
-_SILENCE: Final = 2 / 3
-"""Of the session timeout: after that long a silence a worker no longer trusts its partitions to be its own."""
+TOPIC_CHECK_INTERVAL: Final = 60.0
+"""Seconds between two checks of the number of partitions."""
+_SILENCE_LIMIT: Final = 2 / 3
+"""Fraction of the session timeout after which a stalled worker must assume that its partitions were reassigned."""
 
 
 class WorkerApp(HardenedApp):
-    """A Faust app that reads deploy_events into partition states and publishes what they hold."""
+    """A Faust app that applies deploy_events to partition states and publishes the resulting records."""
 
     def __init__(self, settings: WorkerSettings, partition_state_factory: PartitionStateFactory) -> None:
         self.settings = settings
@@ -49,7 +49,7 @@ class WorkerApp(HardenedApp):
             bounds=settings.bounds(),
             **_faust_options(settings),
         )
-        self.publisher = OutputPublisher(settings.client(), settings.session_timeout / SECOND * _SILENCE)
+        self.publisher = OutputPublisher(settings.client(), settings.session_timeout / SECOND * _SILENCE_LIMIT)
         table = self.Table(
             TABLE,
             key_type=bytes,
@@ -59,13 +59,13 @@ class WorkerApp(HardenedApp):
         )
         state = StateTable(table, self.publisher)
         self.partition_states = AssignedPartitions(partition_state_factory, settings.core(), state.rows)
-        self.pulse = Watchdog(settings.session_timeout / SECOND * _SILENCE)
+        self.watchdog = Watchdog(settings.session_timeout / SECOND * _SILENCE_LIMIT)
         self.reader = BatchReader(
             self.partition_states,
             OutputEncoder(settings),
             self.publisher,
             state,
-            self.pulse,
+            self.watchdog,
         )
         self.partitions = 0
         self.health: HealthServer | None = None
@@ -73,7 +73,7 @@ class WorkerApp(HardenedApp):
         self.on_partitions_revoked.connect(self._drop_partition_states)
         if settings.tick_interval:
             self.timer(settings.tick_interval / SECOND, on_leader=True, name="tick")(self._tick)
-        self.timer(LOOK_AGAIN, name="look at the topics")(self._look_again)
+        self.timer(TOPIC_CHECK_INTERVAL, name="check the topics")(self._check_partition_count)
 
     @override
     def on_init_dependencies(self) -> Iterable[ServiceT]:
@@ -86,7 +86,7 @@ class WorkerApp(HardenedApp):
     async def on_first_start(self) -> None:
         self.settings.store_dir.mkdir(parents=True, exist_ok=True)
         await super().on_first_start()
-        self.partitions = await look_at_topics(self.settings, self.publisher)
+        self.partitions = await wait_for_topics(self.settings, self.publisher)
         self.reader.events = EventReader.open(
             self.partitions,
             self.settings.max_future,
@@ -97,7 +97,7 @@ class WorkerApp(HardenedApp):
     @override
     async def on_start(self) -> None:
         await super().on_start()
-        self.add_future(self.pulse.run(self.publisher.poll))
+        self.add_future(self.watchdog.run(self.publisher.poll))
 
     @override
     async def on_stop(self) -> None:
@@ -113,15 +113,15 @@ class WorkerApp(HardenedApp):
             return super().start_position(tp, committed, first, end)
         return start_position(tp, committed, partition_state.offset, first, end)
 
-    # --- partitions come and go ---------------------------------------------------------------------------------------
+    # --- partition assignment -----------------------------------------------------------------------------------------
 
     async def _load_partition_states(self) -> None:
-        await self.partition_states.load(tp.partition for tp in self._held() if tp.topic == self.events_topic)
+        await self.partition_states.load(tp.partition for tp in self._assigned() if tp.topic == self.events_topic)
 
     async def _drop_partition_states(self, *_args: Any, **_kwargs: Any) -> None:
         self.partition_states.drop()
 
-    def _held(self) -> set[TP]:
+    def _assigned(self) -> set[TP]:
         return set(self.consumer.assignment())
 
     async def _tick(self) -> None:
@@ -129,13 +129,13 @@ class WorkerApp(HardenedApp):
         messages = tick_messages(self.events_topic, self.partitions, at, self.settings.tick_interval)
         await self.publisher.publish(messages)
 
-    async def _look_again(self) -> None:
-        await look_again(self.settings, self.publisher, self.partitions)
+    async def _check_partition_count(self) -> None:
+        await check_partition_count(self.settings, self.publisher, self.partitions)
 
     # --- health -------------------------------------------------------------------------------------------------------
 
     def why_not_ready(self) -> list[str]:
-        """The reasons why no batch is being read; empty if it is."""
+        """Return the reasons why no batch is being read; empty if the worker is ready."""
         tables: Any = self.tables
         reasons = {
             "it is stopping": self.should_stop,
@@ -143,23 +143,23 @@ class WorkerApp(HardenedApp):
             "the state is being recovered": self.in_recovery or not tables.actives_ready,
             "partitions are being rebalanced": self.rebalancing,
         }
-        return [reason for reason, holds in reasons.items() if holds]
+        return [reason for reason, applies in reasons.items() if applies]
 
     def oldest_batch_at(self) -> float | None:
-        """When the batch that has waited longest was handed over (monotonic seconds)."""
-        links = (each.oldest_in_hand for each in self._chains().values())
-        return min((link.given_at for link in links if link is not None), default=None)
+        """Return when the oldest batch in flight was delivered (monotonic seconds); None without one."""
+        batches = (each.oldest_in_flight for each in self._ledgers().values())
+        return min((oldest.delivered_at for oldest in batches if oldest is not None), default=None)
 
     def positions(self) -> Mapping[int, int]:
-        """The next offset to read of every partition held."""
-        return {tp.partition: each.next for tp, each in self._chains().items()}
+        """Return the next offset to read of every assigned partition."""
+        return {tp.partition: each.next for tp, each in self._ledgers().items()}
 
-    def _chains(self) -> Mapping[TP, Any]:
-        return self._consumer.chains if isinstance(self._consumer, BatchConsumer) else {}
+    def _ledgers(self) -> Mapping[TP, Any]:
+        return self._consumer.ledgers if isinstance(self._consumer, BatchConsumer) else {}
 
 
 def create_app(settings: WorkerSettings, partition_state_factory: PartitionStateFactory = PartitionState) -> WorkerApp:
-    """Return the worker's app, connected to nothing yet. `partition_state_factory` is for tests."""
+    """Create the worker's app without connecting to Kafka. `partition_state_factory` is for tests."""
     return WorkerApp(settings, partition_state_factory)
 
 
@@ -182,18 +182,18 @@ def _faust_options(settings: WorkerSettings) -> dict[str, Any]:
         "canonical_url": f"http://{settings.instance_id or 'worker'}",
         "datadir": settings.store_dir,
         "store": f"{settings.store}://",
-        "table_standby_replicas": 0,  # a worker comes back to its own data directory
+        "table_standby_replicas": 0,  # a restarted worker reuses its own data directory
         "topic_allow_declare": False,
         "processing_guarantee": "at_least_once",
         "producer_request_timeout": 60.0,
         "autodiscover": False,
         "web_enabled": False,
-        "env_prefix": "CANDORA_FAUST",  # so that a stray WEB_PORT of somebody else is not ours
+        "env_prefix": "CANDORA_FAUST",  # ignore a WEB_PORT that is meant for another program
     }
 
 
 def add_agent(app: HardenedApp, topic: str, reader: BatchReader) -> None:
-    """Let `reader` read the batches of `topic`. What it raises ends the worker; nothing is acknowledged but by it."""
+    """Add the agent that passes batches of `topic` to `reader`, which acknowledges them. Its errors end the worker."""
     source = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
     async def read_batches(stream: Any) -> None:

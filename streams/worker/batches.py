@@ -1,4 +1,4 @@
-"""One batch of one partition: read it, publish what changed, write the state, acknowledge. In that order."""
+"""Process a batch of one partition: read, publish what changed, write the state, acknowledge. In that order."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from schemas.values import DeadLetterValue
 from streams.event_log.dead_letters import dead_letter, refused
 from streams.event_log.event_reader import EventReader
 from streams.event_log.raw_record import RawRecord
-from streams.worker.faust_patches import leave, settle
+from streams.worker.faust_patches import abandon, settle
 from streams.worker.outputs import OutputEncoder
 from streams.worker.partitions import AssignedPartitions, PartitionStateLike
 from streams.worker.publisher import OutputPublisher
@@ -26,7 +26,7 @@ _YIELD_EVERY: Final = 256
 
 
 class BatchReader:
-    """Reads batches. A crash at any point repeats the batch; that changes nothing but repeats outputs."""
+    """Processor of batches. A crash at any point repeats the batch, which only repeats outputs."""
 
     def __init__(
         self,
@@ -34,56 +34,56 @@ class BatchReader:
         outputs: OutputEncoder,
         publisher: OutputPublisher,
         table: StateTable,
-        pulse: Watchdog,
+        watchdog: Watchdog,
     ) -> None:
         self._partition_states = partition_states
         self._outputs = outputs
         self._publisher = publisher
         self._table = table
-        self._pulse = pulse
+        self._watchdog = watchdog
         self.events: EventReader | None = None
-        """Made once the number of partitions is known."""
+        """Set once the number of partitions is known."""
 
     async def read(self, event: EventT[Any]) -> None:
-        """Read a batch and acknowledge it.
+        """Process a batch and acknowledge it.
 
-        If its partition is taken away meanwhile, it is not acknowledged: the next owner reads it again. Any exception
-        means the same, and ends the worker.
+        If its partition is revoked meanwhile, or on any exception, which ends the worker, it is not acknowledged: the
+        next owner reads it again.
         """
         partition = event.message.partition
         partition_state = self._partition_states.get(partition)
         if partition_state is None:
-            log.warning("partition %d is not held: a batch of it is left to its owner", partition)
-            leave(event)
+            log.warning("partition %d is not assigned: leaving a batch to its owner", partition)
+            abandon(event)
             return
         records: Any = event.value
         dead = await self._fill(partition_state, records)
         changes = partition_state.collect()
-        self._pulse.check()
+        self._watchdog.check()
         await self._publisher.publish(self._outputs.messages(changes, dead))
-        self._pulse.check()
+        self._watchdog.check()
         if self._partition_states.get(partition) is partition_state:
             await self._table.write(partition, changes.rows)
         if self._partition_states.get(partition) is partition_state:
             settle(event)
         else:
-            log.warning("partition %d was taken away while a batch of it was being read", partition)
-            leave(event)
+            log.warning("partition %d was revoked while one of its batches was being processed", partition)
+            abandon(event)
 
     async def _fill(self, partition_state: PartitionStateLike, records: Sequence[RawRecord]) -> list[DeadLetterValue]:
-        """Let a partition state read the messages of a batch; returns those that are refused."""
+        """Apply the messages of a batch to a partition state; return dead letters for those refused."""
         if self.events is None:
-            raise RuntimeError("a batch came before the topics were looked at")
+            raise RuntimeError("a batch arrived before the topics were checked")
         events, start = self.events, 0
         dead: dict[int, DeadLetterValue] = {}
         moments = [(events.append_time(record), record.offset) for record in records]
         while start < len(records):
             end = start + partition_state.begin(moments[start:])
-            of_key: dict[bytes | None, list[int]] = {}
+            by_key: dict[bytes | None, list[int]] = {}
             for position in range(start, end):
-                of_key.setdefault(records[position].key, []).append(position)
-            by_service = chain.from_iterable(of_key.values())  # a service at a time, as the partition state likes it
-            for taken, position in enumerate(by_service, 1):
+                by_key.setdefault(records[position].key, []).append(position)
+            by_service = chain.from_iterable(by_key.values())  # one service at a time, as the partition state prefers
+            for count, position in enumerate(by_service, 1):
                 record, event = records[position], None
                 try:
                     try:
@@ -95,7 +95,7 @@ class BatchReader:
                 refusal = partition_state.take(event, position - start)
                 if refusal is not None:
                     dead[position] = dead_letter(record, refused(refusal))
-                if taken % _YIELD_EVERY == 0:
+                if count % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
             partition_state.finish()
             start = end

@@ -1,4 +1,4 @@
-"""The same Kafka client settings for Faust that librdkafka understands: who we are and whom we trust."""
+"""Convert librdkafka's security settings to Faust credentials (SASL and TLS)."""
 
 import ssl
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Any, Final
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 
-_PASSWORDS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_USED: Final = frozenset(
+_PASSWORD_MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_SUPPORTED: Final = frozenset(
     {
         "bootstrap.servers",
         "security.protocol",
@@ -26,32 +26,34 @@ _USED: Final = frozenset(
 
 
 class SecurityError(ValueError):
-    """The Kafka client settings ask for what the worker's consumer cannot do."""
+    """Kafka client settings that the worker's consumer does not support."""
 
 
 def credentials(client: Mapping[str, str]) -> CredentialsT | None:
-    """Return Faust's credentials for librdkafka's settings; None for a broker without security."""
-    unknown = sorted(client.keys() - _USED)
+    """Return Faust credentials for librdkafka settings; None for plaintext. Raises SecurityError."""
+    unknown = sorted(client.keys() - _SUPPORTED)
     if unknown:
-        raise SecurityError(f"the worker does not understand {', '.join(unknown)}; it understands {sorted(_USED)}")
+        raise SecurityError(f"the worker does not understand {', '.join(unknown)}; it understands {sorted(_SUPPORTED)}")
     protocol = client.get("security.protocol", "plaintext").upper()
     if protocol == "PLAINTEXT":
         return None
-    context = _context(client) if protocol in {"SSL", "SASL_SSL"} else None
+    context = _ssl_context(client) if protocol in {"SSL", "SASL_SSL"} else None
     if protocol == "SSL":
         return SSLCredentials(context)
     if protocol not in {"SASL_PLAINTEXT", "SASL_SSL"}:
         raise SecurityError(f"KAFKA_SECURITY_PROTOCOL is {protocol}: use PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
     mechanism = client.get("sasl.mechanism", "").upper()
-    if mechanism not in _PASSWORDS:
-        raise SecurityError(f"KAFKA_SASL_MECHANISM is {mechanism or 'not set'}: use one of {', '.join(_PASSWORDS)}")
+    if mechanism not in _PASSWORD_MECHANISMS:
+        raise SecurityError(
+            f"KAFKA_SASL_MECHANISM is {mechanism or 'not set'}: use one of {', '.join(_PASSWORD_MECHANISMS)}"
+        )
     name, password = client.get("sasl.username"), client.get("sasl.password")
     if not name or not password:
         raise SecurityError(f"{mechanism} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
     return SASLCredentials(username=name, password=password, ssl_context=context, mechanism=mechanism)
 
 
-def _context(client: Mapping[str, str]) -> ssl.SSLContext:
+def _ssl_context(client: Mapping[str, str]) -> ssl.SSLContext:
     authority, certificate = client.get("ssl.ca.location"), client.get("ssl.certificate.location")
     try:
         context = ssl.create_default_context(cafile=authority)

@@ -1,4 +1,4 @@
-"""/healthz: is it alive? /readyz: does it do its work, and if not, why not?"""
+"""Health endpoints: /healthz (liveness) and /readyz (readiness, with reasons)."""
 
 import os
 from collections.abc import Mapping
@@ -12,64 +12,68 @@ from typing_extensions import override
 from streams.errors import SetupError
 
 STALLED_AFTER: Final = 300.0
-"""Seconds that a batch may take before the worker is taken for stuck."""
+"""Seconds that a batch may take before the worker counts as stuck."""
 
 
 class WorkerStatus(Protocol):
-    """What the health of a worker is seen from."""
+    """State of a worker, as far as its health depends on it."""
 
     def why_not_ready(self) -> list[str]:
-        """The reasons why no batch is being read; empty if it is."""
+        """Return the reasons why no batch is being read; empty if the worker is ready."""
 
     def oldest_batch_at(self) -> float | None:
-        """When the batch that has waited longest was handed over (monotonic seconds)."""
+        """Return when the oldest batch in flight was delivered (monotonic seconds); None without one."""
 
     def positions(self) -> Mapping[int, int]:
-        """The next offset to read of every partition held."""
+        """Return the next offset to read of every assigned partition."""
 
 
-def liveness(watched: WorkerStatus, now: float) -> tuple[int, dict[str, Any]]:
-    """Return HTTP status and body of /healthz. 503 only for what a restart cures."""
-    oldest = watched.oldest_batch_at()
+def liveness(worker: WorkerStatus, now: float) -> tuple[int, dict[str, Any]]:
+    """Return HTTP status and body of /healthz: 503 only for faults that a restart can fix."""
+    oldest = worker.oldest_batch_at()
     waiting = 0.0 if oldest is None else now - oldest
     alive = waiting < STALLED_AFTER
     return (200 if alive else 503), {"alive": alive, "oldest_batch_seconds": round(waiting, 3)}
 
 
-def readiness(watched: WorkerStatus) -> tuple[int, dict[str, Any]]:
-    """Return HTTP status and body of /readyz, with the next offset of every partition held."""
-    why = watched.why_not_ready()
-    body = {"ready": not why, "why": why, "next_offsets": {str(key): at for key, at in watched.positions().items()}}
-    return (503 if why else 200), body
+def readiness(worker: WorkerStatus) -> tuple[int, dict[str, Any]]:
+    """Return HTTP status and body of /readyz, with the next offset of every assigned partition."""
+    reasons = worker.why_not_ready()
+    body = {
+        "ready": not reasons,
+        "why": reasons,
+        "next_offsets": {str(key): at for key, at in worker.positions().items()},
+    }
+    return (503 if reasons else 200), body
 
 
 class PortError(SetupError):
-    """The health server cannot listen where the settings say."""
+    """The health server cannot listen on the configured address."""
 
 
 class HealthServer(Service):
-    """A small web server that is up before anything else, so that a long recovery is seen as what it is."""
+    """HTTP server that starts before everything else, so that a long recovery is visible as such."""
 
     abstract = False
 
-    def __init__(self, watched: WorkerStatus, host: str, port: int, **kwargs: Any) -> None:
+    def __init__(self, worker: WorkerStatus, host: str, port: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._watched = watched
+        self._worker = worker
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
 
     @property
     def port(self) -> int:
-        """The port it listens on; 0 before it does."""
+        """The listening port; 0 before the server has started."""
         addresses = self._runner.addresses if self._runner is not None else []
         return int(addresses[0][1]) if addresses else 0
 
     @override
     async def on_start(self) -> None:
-        site = web.Application()
-        site.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
-        self._runner = web.AppRunner(site, access_log=None)
+        app = web.Application()
+        app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
@@ -86,9 +90,9 @@ class HealthServer(Service):
             await self._runner.cleanup()
 
     async def _healthz(self, _request: web.Request) -> web.Response:
-        status, body = liveness(self._watched, monotonic())
+        status, body = liveness(self._worker, monotonic())
         return web.json_response(body, status=status)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        status, body = readiness(self._watched)
+        status, body = readiness(self._worker)
         return web.json_response(body, status=status)

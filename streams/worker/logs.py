@@ -16,7 +16,7 @@ _NOISY: Final = ("aiokafka.consumer.group_coordinator", "aiohttp.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """Format a record as one line of JSON: time, level, logger, message, error, and the fields of `extra`."""
+    """Formatter for one line of JSON per record: time, level, logger, message, error, and the fields of `extra`."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -32,10 +32,10 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-class OneLine(logging.Filter):
-    """Log a set-up error once, as its message without a traceback.
+class SetupErrorFilter(logging.Filter):
+    """Filter that logs a set-up error once, as its message without a traceback.
 
-    Each service that fails because of it would log it again.
+    Otherwise every service that fails because of it logs it again.
     """
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class OneLine(logging.Filter):
 
 
 def configure_logging(form: Literal["json", "text"], stream: TextIO | None = None) -> None:
-    """Send all logs of level INFO and above to `stream` (standard error), replacing what was configured before."""
+    """Send all logs of level INFO and above to `stream` (standard error), replacing any previous configuration."""
     handler = logging.StreamHandler(stream or sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if form == "json" else text)
-    handler.addFilter(OneLine())
+    handler.addFilter(SetupErrorFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The records that a worker publishes, as messages."""
+"""Encode the records that a worker publishes as Kafka messages."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ from streams.worker.publisher import OutgoingMessage
 
 
 class OutputEncoder:
-    """Knows topic, key and form of every record that goes out."""
+    """Encoder that knows topic, key and schema of every output record."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._deployments = settings.topic("deployments"), pinned_encoder("deployment")
@@ -24,10 +24,10 @@ class OutputEncoder:
         self._events = settings.topic("deploy_events"), pinned_encoder("deploy_event")
 
     def messages(self, changes: PartitionChanges, dead: Iterable[DeadLetterValue]) -> Iterator[OutgoingMessage]:
-        """Everything that a batch publishes. Snapshots come last: who reads one finds what it counts."""
+        """Yield all messages of a batch. Snapshots come last, so that the records they count are already published."""
         topic, encoder = self._dead
-        for letter in dead:
-            yield OutgoingMessage(topic, letter["key"], encoder.encode(letter))
+        for dead_letter in dead:
+            yield OutgoingMessage(topic, dead_letter["key"], encoder.encode(dead_letter))
         topic, encoder = self._events
         for link in changes.links if self._send_links else ():
             yield OutgoingMessage(topic, link["service"].encode(), encoder.encode(link))

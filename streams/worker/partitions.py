@@ -1,4 +1,4 @@
-"""Hold the state of the assigned partitions: restored from the table whenever partitions are assigned."""
+"""Keep the state of the assigned partitions, restored from the table on every assignment."""
 
 import asyncio
 import logging
@@ -15,37 +15,37 @@ Rows = Iterable[tuple[str, Sequence[Any]]]
 
 
 class PartitionStateLike(Protocol):
-    """All service states of one partition, as `streams.core.partition_state.Partition state` keeps them."""
+    """Interface of `streams.core.partition_state.PartitionState`: all service states of one partition."""
 
     @property
     def offset(self) -> int:
-        """The last message read; -1 for none."""
+        """Offset of the last message read; -1 for none."""
 
     def restore(self, rows: Rows, /) -> None:
         """Rebuild the service states from stored rows, in any order."""
 
     def begin(self, moments: Sequence[tuple[Micros, int]], /) -> int:
-        """Begin to read messages: append time and offset of each. The answer says how many of them in one go."""
+        """Begin a batch, given append time and offset of each message; return how many to take before `finish`."""
 
     def take(self, event: EventValue | None, position: int, /) -> Refusal | None:
-        """Take in one of them, those of a service in log order. The answer says why it is refused, if it is."""
+        """Take one message, those of a service in log order; return the refusal, if any."""
 
     def finish(self) -> None:
-        """Bring everything to the end of what was begun."""
+        """Advance all service states to the end of what `begin` announced."""
 
     def collect(self) -> PartitionChanges:
-        """Take what changed since the last time."""
+        """Return, and clear, what changed since the last call."""
 
 
 PartitionStateFactory = Callable[[int, MetricSettings], PartitionStateLike]
 
 
 class AssignedPartitions:
-    """One partition state for each partition held.
+    """One partition state per assigned partition.
 
-    All are dropped at every rebalance and restored after it, those of retained partitions too: such a state may have
-    read messages whose outputs and rows were never confirmed. It would take them for known when they are read again,
-    and publish nothing.
+    All states are dropped at every rebalance and restored after it, even those of retained partitions: such a state
+    may include messages whose outputs and rows were never confirmed. When these are read again, it would take them
+    for duplicates and publish nothing.
     """
 
     def __init__(self, factory: PartitionStateFactory, settings: MetricSettings, rows: Callable[[int], Rows]) -> None:
@@ -56,26 +56,26 @@ class AssignedPartitions:
         self._epoch = 0
 
     def get(self, partition: int) -> PartitionStateLike | None:
-        """The partition state of a partition; None if it is not held."""
+        """Return the state of a partition; None if it is not assigned."""
         return self._partition_states.get(partition)
 
     def drop(self) -> None:
-        """Forget all partition states: the partitions may be another's."""
+        """Drop all partition states: the partitions may have another owner by now."""
         self._epoch += 1
         self._partition_states.clear()
 
     async def load(self, partitions: Iterable[int]) -> None:
-        """Make the partition states of the partitions now held. The event loop goes on meanwhile."""
+        """Restore the states of the assigned partitions, in threads, without blocking the event loop."""
         self.drop()
         epoch = self._epoch
         for partition in sorted(partitions):
-            partition_state, count = await asyncio.to_thread(self._restored, partition)
+            partition_state, count = await asyncio.to_thread(self._restore, partition)
             if self._epoch != epoch:
                 return
             self._partition_states[partition] = partition_state
             log.info("partition %d: state restored from %d rows", partition, count)
 
-    def _restored(self, partition: int) -> tuple[PartitionStateLike, int]:
+    def _restore(self, partition: int) -> tuple[PartitionStateLike, int]:
         rows = list(self._rows(partition))
         partition_state = self._factory(partition, self._settings)
         partition_state.restore(rows)

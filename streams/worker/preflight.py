@@ -1,4 +1,4 @@
-"""Before anything is read: do the topics exist, and do they fit each other?"""
+"""Check before reading that the topics exist and that their partition counts match."""
 
 import asyncio
 import logging
@@ -16,27 +16,29 @@ from streams.worker.publisher import OutputPublisher
 
 log: Final = logging.getLogger(__name__)
 
-PATIENCE: Final = 60.0
-"""Seconds for which a broker may be silent at the start."""
+BROKER_TIMEOUT: Final = 60.0
+"""Seconds to wait for a broker on start."""
 
-_ASK: Final = 5.0
-_CREATE: Final = "create it with `candora topics create`"
+_QUERY_TIMEOUT: Final = 5.0
+_CREATE_HINT: Final = "create it with `candora topics create`"
 
 
 class TopicsError(SetupError):
-    """A topic is missing, or has another number of partitions than it must have."""
+    """A topic is missing or has the wrong number of partitions."""
 
 
 class SilentKafkaError(SetupError):
-    """No broker answers where the settings say that there are some."""
+    """No broker answers at the configured addresses."""
 
 
 def event_partitions(settings: WorkerSettings, partitions: Mapping[str, int]) -> int:
-    """Return the number of partitions of deploy_events; TopicsError if the topics are not as they must be."""
+    """Return the number of partitions of deploy_events; raise TopicsError if topics are missing or do not match."""
     needed = [settings.topic(topic.name) for topic in load_topics()] + [settings.changelog, settings.leader_topic]
     missing = [name for name in needed if not partitions.get(name)]
     if missing:
-        raise TopicsError(f"Kafka at {settings.kafka_bootstrap_servers} has no topic {', '.join(missing)}: {_CREATE}")
+        raise TopicsError(
+            f"Kafka at {settings.kafka_bootstrap_servers} has no topic {', '.join(missing)}: {_CREATE_HINT}"
+        )
     events = settings.topic("deploy_events")
     if partitions[settings.changelog] != partitions[events]:
         raise TopicsError(
@@ -46,35 +48,35 @@ def event_partitions(settings: WorkerSettings, partitions: Mapping[str, int]) ->
     return partitions[events]
 
 
-async def look_again(settings: WorkerSettings, publisher: OutputPublisher, known: int) -> None:
-    """TopicsError if deploy_events no longer has the number of partitions that this worker knows.
+async def check_partition_count(settings: WorkerSettings, publisher: OutputPublisher, known: int) -> None:
+    """Raise TopicsError if the number of partitions of deploy_events is no longer `known`.
 
-    Services have moved then. What comes for them lies where this worker refuses it, or where nobody reads.
+    In that case services have moved to other partitions: their events are refused there, or nobody reads them.
     """
     events = settings.topic("deploy_events")
     try:
-        found = (await asyncio.to_thread(publisher.partitions, _ASK)).get(events, known)
-    except KafkaException:  # it is away, and nothing is read meanwhile either
+        count = (await asyncio.to_thread(publisher.partitions, _QUERY_TIMEOUT)).get(events, known)
+    except KafkaException:  # the broker is unreachable, so nothing is being read either
         return
-    if found != known:
-        raise TopicsError(f"{events} had {known} partitions and now has {found}: {PARTITIONS_ADVICE}")
+    if count != known:
+        raise TopicsError(f"{events} had {known} partitions and now has {count}: {PARTITIONS_ADVICE}")
 
 
-async def look_at_topics(settings: WorkerSettings, publisher: OutputPublisher) -> int:
-    """Ask the broker, for up to PATIENCE seconds. Returns the number of partitions of deploy_events.
+async def wait_for_topics(settings: WorkerSettings, publisher: OutputPublisher) -> int:
+    """Check the topics, retrying for up to BROKER_TIMEOUT seconds; return the partition count of deploy_events.
 
     Raises TopicsError, SilentKafkaError.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE
+    deadline = loop.time() + BROKER_TIMEOUT
     while True:
         try:
-            return event_partitions(settings, await asyncio.to_thread(publisher.partitions, _ASK))
+            return event_partitions(settings, await asyncio.to_thread(publisher.partitions, _QUERY_TIMEOUT))
         except KafkaException as error:
             servers = settings.kafka_bootstrap_servers
             if loop.time() > deadline:
                 raise SilentKafkaError(
-                    f"Kafka at {servers} has not answered for {PATIENCE:g} s: {reason_of(error)}; are "
+                    f"Kafka at {servers} has not answered for {BROKER_TIMEOUT:g} s: {reason_of(error)}; are "
                     "CANDORA_KAFKA_BOOTSTRAP_SERVERS and the KAFKA_… variables right?"
                 ) from error
             log.warning("Kafka at %s does not answer yet: %s", servers, reason_of(error))

@@ -1,4 +1,4 @@
-"""The one Kafka producer of a worker: what it sends, it waits for, and what the broker does not take ends it."""
+"""Publish outputs with one Kafka producer, wait for every confirmation, and fail on any rejected message."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ _YIELD_EVERY: Final = 500
 
 
 class OutgoingMessage(NamedTuple):
-    """A message to be sent; partition -1: by its key."""
+    """A message to send; partition -1 means partitioned by key."""
 
     topic: str
     key: bytes | None
@@ -36,11 +36,11 @@ class OutgoingMessage(NamedTuple):
 
 
 class PublishError(RuntimeError):
-    """The broker did not take a message. Nothing that was read may be acknowledged on its account."""
+    """A message was not delivered. The batch it belongs to must not be acknowledged."""
 
 
 class _Delivery:
-    """Collects the reports of one `publish`; called from the thread that flushes."""
+    """Delivery reports of one `publish`; `report` is called from the flushing thread."""
 
     def __init__(self) -> None:
         self.confirmed = 0
@@ -60,11 +60,11 @@ class _Delivery:
 
 
 class OutputPublisher:
-    """An idempotent librdkafka producer, used from one event loop. The loop never waits for the network.
+    """An idempotent librdkafka producer, used from one event loop, which it never blocks.
 
-    What the broker has not confirmed within `patience` seconds is given up. That must be less than a worker may be
-    silent: what it had queued when it was frozen must not be sent when it wakes and its partitions are another's.
-    Raises SecurityError if librdkafka does not take the client's settings.
+    `patience` is the delivery timeout in seconds. It must be shorter than the silence allowed to a worker: messages
+    queued before a freeze must not be sent after it, when the partitions may have another owner.
+    Raises SecurityError if librdkafka rejects the client's settings.
     """
 
     def __init__(self, client: Mapping[str, str], patience: float) -> None:
@@ -74,16 +74,16 @@ class OutputPublisher:
         except KafkaException as error:
             reason = error.args[0].str()
             raise SecurityError(
-                f"the Kafka client does not take its settings: {reason}; look at the KAFKA_… variables"
+                f"the Kafka client rejects its settings: {reason}; look at the KAFKA_… variables"
             ) from error
         self._patience = patience
         self._flusher = ThreadPoolExecutor(2, thread_name_prefix="candora-flush")
         self._closed = False
 
     async def publish(self, messages: Iterable[OutgoingMessage]) -> int:
-        """Send messages and wait until the broker has all of them, in order within a partition.
+        """Send messages, in order within a partition, and wait until the broker has confirmed all of them.
 
-        Returns the largest offset that one of them got, -1 if there was none. Raises PublishError.
+        Returns the largest offset assigned, -1 without messages. Raises PublishError.
         """
         delivery = _Delivery()
         sent, last = 0, monotonic()
@@ -91,7 +91,7 @@ class OutputPublisher:
             now = monotonic()
             if now - last > self._patience:
                 raise PublishError(
-                    f"the worker stood still for {now - last:.1f} s amid a batch: it must not go on with it"
+                    f"the worker stood still for {now - last:.1f} s within a batch and must not go on with it"
                 )
             last = now
             await self._send(message, delivery)
@@ -100,9 +100,9 @@ class OutputPublisher:
         if sent:
             await asyncio.get_running_loop().run_in_executor(self._flusher, self._flush)
         if delivery.error is not None:
-            raise PublishError(f"{delivery.topic}: the broker did not take a message: {delivery.error.str()}")
+            raise PublishError(f"{delivery.topic}: a message was not delivered: {delivery.error.str()}")
         if delivery.confirmed != sent:
-            raise PublishError(f"the worker stopped when the broker had {delivery.confirmed} of {sent} messages")
+            raise PublishError(f"the worker stopped when {delivery.confirmed} of {sent} messages were confirmed")
         return delivery.last_offset
 
     async def _send(self, message: OutgoingMessage, delivery: _Delivery) -> None:
@@ -121,16 +121,16 @@ class OutputPublisher:
             pass
 
     def poll(self) -> None:
-        """Let the client say what it has to say in our logs; to be called now and then."""
+        """Serve the client's log callbacks; to be called regularly."""
         self._producer.poll(0)
 
     def partitions(self, timeout: float) -> dict[str, int]:
-        """The topics of the cluster and how many partitions each has. Blocks; raises KafkaException."""
+        """Return the partition count of every topic of the cluster. Blocks; raises KafkaException."""
         topics = self._producer.list_topics(timeout=timeout).topics
         return {name: len(topic.partitions) for name, topic in topics.items()}
 
     def close(self) -> None:
-        """Give up what is not confirmed yet. Whoever waits for it gets a PublishError."""
+        """Drop unconfirmed messages; callers waiting for them get a PublishError."""
         self._closed = True
         self._producer.purge()
         self._producer.flush(1.0)

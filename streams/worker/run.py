@@ -1,4 +1,4 @@
-"""Run a worker: as a process of its own, or inside of another program."""
+"""Run a worker: as its own process, or in a thread of another program."""
 
 import asyncio
 import gc
@@ -27,21 +27,21 @@ USAGE: Final = 2
 """Exit code for settings that cannot work."""
 
 GC_THRESHOLDS: Final = (1_000_000, 20, 100)
-"""Collect garbage less often: the state is many small, long-lived objects, and a scan costs a fifth of the speed."""
+"""Fewer garbage collections: scanning the many small, long-lived objects of the state costs 20 % of throughput."""
 
 
 class PromptWorker(faust.Worker):
-    """Ends when everything has stopped, and after `patience` seconds even if something has not.
+    """A Faust worker that exits as soon as everything has stopped, and after `patience` seconds at the latest.
 
-    Mode waits for another second, in which nobody reads the partitions; and for ever for aiokafka's thread, which dies
-    when it is stopped at the moment that its broker goes away. Ended like that a worker is as one that was killed.
+    Mode waits for another second, in which nobody reads the partitions; and forever for aiokafka's thread, which dies
+    if it is stopped at the moment that its broker goes away. A forced exit is as safe as being killed.
     """
 
     patience = 45.0
 
     @override
     async def stop(self) -> None:
-        end = threading.Timer(self.patience, _give_up, (self.patience,))
+        end = threading.Timer(self.patience, _force_exit, (self.patience,))
         end.daemon = True
         end.start()
         await super().stop()
@@ -51,9 +51,9 @@ class PromptWorker(faust.Worker):
         await asyncio.sleep(0)
 
 
-def _give_up(patience: float) -> None:
+def _force_exit(patience: float) -> None:
     log.critical(
-        "not everything has stopped within %g s: the worker ends as it is, with nothing acknowledged", patience
+        "the worker has not stopped within %g s and exits now; unfinished batches are not acknowledged", patience
     )
     logging.shutdown()
     os._exit(1)
@@ -62,8 +62,8 @@ def _give_up(patience: float) -> None:
 def run_worker(settings: WorkerSettings, partition_state_factory: PartitionStateFactory = PartitionState) -> NoReturn:
     """Run a worker until SIGTERM or SIGINT, and exit with 0; with another code if it crashed.
 
-    On a signal it finishes the batches in hand, commits and stops. With static membership its partitions stay its own
-    until the session timeout, for the worker that takes its place; without it, they go to the others at once.
+    On a signal it finishes the batches in flight, commits and stops. With static membership its partitions stay
+    reserved until the session timeout, for its replacement; without, they are reassigned at once.
     """
     configure_logging(settings.log_format)
     gc.set_threshold(*GC_THRESHOLDS)
@@ -75,7 +75,7 @@ def run_worker(settings: WorkerSettings, partition_state_factory: PartitionState
     log.info("%s", describe())
     worker = PromptWorker(app, loglevel="info", quiet=True, override_logging=False, redirect_stdouts=False)
     worker.patience = settings.session_timeout / SECOND
-    worker.spinner = None  # it would set the root logger to DEBUG, which costs a fifth of the speed
+    worker.spinner = None  # it would set the root logger to DEBUG, which costs 20 % of throughput
     worker.execute_from_commandline()
 
 
@@ -83,16 +83,16 @@ App = TypeVar("App", bound=faust.App)
 
 
 class AppThread(Generic[App]):
-    """An app in a thread and an event loop of its own: `with AppThread(make_app) as running: ...`."""
+    """An app in its own thread and event loop: `with AppThread(factory) as running: ...`."""
 
-    def __init__(self, make: Callable[[], App]) -> None:
-        self._make = make
+    def __init__(self, factory: Callable[[], App]) -> None:
+        self._factory = factory
         self._thread = threading.Thread(target=self._run, name="candora-worker", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self.app: App | None = None
         self.error: BaseException | None = None
-        """What ended it, if it was not `stop`."""
+        """The exception that ended the app, if any."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -102,16 +102,16 @@ class AppThread(Generic[App]):
         self.stop()
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the thread and return at once."""
         self._thread.start()
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the thread is alive."""
         return self._thread.is_alive()
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Let it finish what is in hand and end. Raises what it crashed with, TimeoutError if it does not end."""
+        """Stop gracefully. Raises the exception the app crashed with, or TimeoutError if it does not stop."""
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(timeout)
@@ -123,16 +123,16 @@ class AppThread(Generic[App]):
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception as error:  # noqa: BLE001 - it is raised again in `stop`
+        except Exception as error:  # noqa: BLE001 - raised again in `stop`
             self.error = error
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        app: Any = self._make()
+        app: Any = self._factory()
         self.app = app
         starting = asyncio.ensure_future(app.start())
         stopping = asyncio.ensure_future(self._stop.wait())
-        crashed = asyncio.ensure_future(app._crashed.wait())  # noqa: SLF001 - mode tells it in no other way
+        crashed = asyncio.ensure_future(app._crashed.wait())  # noqa: SLF001 - mode has no public way to wait for a crash
         try:
             await asyncio.wait({stopping, crashed, starting}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -147,7 +147,7 @@ class AppThread(Generic[App]):
 
 
 class WorkerThread(AppThread[WorkerApp]):
-    """A worker inside of another program. `app.why_not_ready()` says how far it is."""
+    """A worker in a thread of another program. `app.why_not_ready()` tells its progress."""
 
     def __init__(
         self, settings: WorkerSettings, partition_state_factory: PartitionStateFactory = PartitionState

@@ -1,4 +1,4 @@
-"""The state: one Faust table of small rows, each with the version of its form in front."""
+"""The stored state: one Faust table of small rows, each prefixed with its format version."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from streams.worker.publisher import OutgoingMessage, OutputPublisher
 log: Final = logging.getLogger(__name__)
 
 STORED_VERSION: Final = 1
-"""The form of the stored rows. Raise it with every change that an older program would misread."""
+"""Format version of the stored rows. Increase it with every change that an older program would misread."""
 
 TABLE: Final = "state"
 
@@ -25,7 +25,7 @@ ROCKSDB_OPTIONS: Final = {
     "target_file_size_base": 16 * 1024 * 1024,
     "max_open_files": 64,
 }
-"""Per partition, which is one database each: about 12 MiB of memory. Faust's own limit would be over 2 GiB."""
+"""Limits per partition, each of which is a database: about 12 MiB. Faust's own defaults allow over 2 GiB."""
 
 Row = tuple[str, Sequence[Any] | None]
 """Key and value of a row; None deletes it."""
@@ -36,21 +36,21 @@ _decode: Final = msgspec.msgpack.Decoder().decode
 
 
 class StateError(SetupError):
-    """The stored state cannot be used by this program. No fault of any message: the worker must not go on."""
+    """The stored state cannot be used by this program. No message is at fault, so the worker must stop."""
 
 
 def encode_row(value: Sequence[Any] | None) -> bytes | None:
-    """Return a row as it is stored; None (a tombstone) for None."""
+    """Encode a row for storage; None, a tombstone, for None."""
     return None if value is None else _VERSION_BYTE + _encode(value)
 
 
 def decode_row(key: str, data: bytes) -> Sequence[Any]:
-    """Return a stored row's value, tuples as lists. StateError if it was stored by another version of the program."""
+    """Decode a stored row, tuples as lists. Raises StateError if it is damaged or has another format version."""
     if data[:1] != _VERSION_BYTE:
         found = f"version {data[0]}" if data else "no version"
         raise StateError(
             f"the stored state has {found} (row {key!r}), this program reads version {STORED_VERSION}. Nothing is "
-            "lost, the state can be made again from deploy_events: either run the program that wrote it, and beside it "
+            "lost, the state can be rebuilt from deploy_events: either run the program that wrote it, and beside it "
             "this one's `candora rebuild`, or set a new CANDORA_APP_ID, create its topics (`candora topics create`) "
             "and let this one read deploy_events again"
         )
@@ -65,9 +65,9 @@ def decode_row(key: str, data: bytes) -> Sequence[Any]:
 
 
 def start_position(tp: TP, committed: int | None, known: int, first: int, end: int) -> int:
-    """Return where to begin to read: what the state does not know is read again, whatever was committed.
+    """Return the offset to start at: messages missing from the state are read again, even if committed.
 
-    `known` is the last offset in the state, -1 for none. StateError if the log ends before it.
+    `known` is the last offset in the state, -1 for none. Raises StateError if the log ends before it.
     """
     if known >= end:
         raise StateError(
@@ -88,15 +88,15 @@ def start_position(tp: TP, committed: int | None, known: int, first: int, end: i
 
 
 def row_key(partition: int, key: str) -> bytes:
-    """Return the key of a row in the table. The memory store keeps all partitions in one dictionary."""
+    """Return the table key of a row: prefixed, as the memory store keeps all partitions in one dictionary."""
     return b"%d/%b" % (partition, key.encode())
 
 
 class StateTable:
-    """Rows of the state, written to the changelog first and to the local store once the broker has them.
+    """The rows of the state, written to the changelog first and to the local store once the broker has confirmed them.
 
-    So the store never holds what the changelog does not, and its place in the changelog is exact. Faust writes the
-    other way round, a future for each row, and forgets which partition of the memory store a row belongs to.
+    So the store is never ahead of the changelog, and its changelog offset is exact. Faust writes the other way round,
+    with a future per row, and loses track of which partition a row of the memory store belongs to.
     """
 
     def __init__(self, table: Any, publisher: OutputPublisher) -> None:
@@ -105,7 +105,7 @@ class StateTable:
         self._changelog: str = self._table.changelog_topic_name
 
     async def write(self, partition: int, rows: Iterable[Row]) -> None:
-        """Write rows in the order given, and wait until the broker has all of them. Raises PublishError."""
+        """Write rows in the order given and wait for the broker's confirmation. Raises PublishError."""
         encoded = [(row_key(partition, key), encode_row(value)) for key, value in rows]
         if not encoded:
             return
@@ -116,7 +116,7 @@ class StateTable:
         self._table.apply_changelog_batch([ChangelogEvent(key, row, partition, offset, tp) for key, row in encoded])
 
     def rows(self, partition: int) -> Iterator[tuple[str, Sequence[Any]]]:
-        """The rows of a partition that this worker has recovered. Raises StateError."""
+        """Yield key and value of the recovered rows of a partition. Raises StateError."""
         prefix = row_key(partition, "")
         for stored, data in self._items(partition, prefix):
             if not stored.startswith(prefix):

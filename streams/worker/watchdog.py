@@ -1,4 +1,4 @@
-"""Notices that the process stood still: frozen, swapped out, or in a loop that gave nobody else a turn."""
+"""Detect that the process stalled: frozen, swapped out, or blocked in a loop that never yields."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,14 +9,14 @@ BEAT_SECONDS: Final = 0.5
 
 
 class WorkerStalledError(RuntimeError):
-    """The worker was silent for so long that its partitions may be another's. It must write nothing any more."""
+    """The worker stalled for so long that its partitions may have another owner. It must not write any more."""
 
 
 class Watchdog:
-    """Beats while the event loop goes round. A pause of more than `limit` seconds is never forgiven.
+    """Measures pauses of the event loop. After one of more than `limit` seconds, every `check` fails.
 
-    Kafka's broker does not keep a worker that wakes too late from writing old state over that of the new owner; only
-    its revocation, which it hears of later, would. So it asks itself before it writes.
+    Kafka does not keep a worker that wakes too late from overwriting the new owner's state; only the revocation would,
+    which it receives later. So the worker checks before it writes.
     """
 
     def __init__(self, limit: float, clock: Callable[[], float] = monotonic) -> None:
@@ -26,22 +26,22 @@ class Watchdog:
         self._longest = 0.0
 
     def beat(self) -> None:
-        """Say that the process is alive."""
+        """Record that the event loop is running."""
         now = self._clock()
         self._longest = max(self._longest, now - self._last)
         self._last = now
 
     def check(self) -> None:
-        """Raise StoodStillError if the process ever paused for more than the limit."""
+        """Raise WorkerStalledError if the process ever paused for more than the limit."""
         self.beat()
         if self._longest > self._limit:
             raise WorkerStalledError(
                 f"the worker stood still for {self._longest:.1f} s, more than {self._limit:.1f} s: its partitions may "
-                "be another's by now, so it ends; give it more processor time, or raise CANDORA_SESSION_TIMEOUT"
+                "have another owner by now, so it stops; give it more processor time, or raise CANDORA_SESSION_TIMEOUT"
             )
 
     async def run(self, each_time: Callable[[], None]) -> None:
-        """Beat for ever, and call `each_time`; raises StoodStillError."""
+        """Beat until cancelled, calling `each_time` after each beat. Raises WorkerStalledError."""
         self._last = self._clock()
         while True:
             await asyncio.sleep(BEAT_SECONDS)

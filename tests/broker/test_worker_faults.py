@@ -123,7 +123,7 @@ def test_partitions_that_are_added_while_it_runs_end_a_worker(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another, started later, is refused as well: `test_rebuild.test_a_log_that_got_more_partitions`."""
-    monkeypatch.setattr(app, "LOOK_AGAIN", 0.5)
+    monkeypatch.setattr(app, "TOPIC_CHECK_INTERVAL", 0.5)
     installation.send(commits(100))
     worker = installation.thread()
     worker.start()

@@ -1,19 +1,19 @@
-"""Correct what faust-streaming 0.15.3 gets wrong: every class here overrides methods of exactly that version.
+"""Fix faults of faust-streaming 0.15.3: every class here overrides methods of exactly that version.
 
-| | Faust, as it is | mended in |
+| | Fault of Faust | fixed in |
 |---|---|---|
-| H1 | a revoke forgets what was acknowledged before it commits it | `consumer.on_partitions_revoked` |
-| H2 | after a recovery, messages flow before the position is set back to the committed one | `recovery` |
+| H1 | a revocation forgets acknowledged messages before committing them | `consumer.on_partitions_revoked` |
+| H2 | after a recovery, messages flow before the position is reset to the committed one | `recovery` |
 | H3 | a flush gives up after 100 ms, so offsets are committed before the changelog is written | `producer` |
-| H4 | one unacknowledged message at the head of a partition is committed over | `offset_ledger` |
+| H4 | commits skip an unacknowledged message at the head of a partition | `offset_ledger` |
 
-and what follows from reading whole batches: an offset is committed along a chain of batches, never past a hole in it.
-Besides, `headers` reads messages that aiokafka cannot, and what a transaction took back is not read.
+and what reading whole batches requires: offsets are committed contiguously, never past an unprocessed batch. Besides,
+`headers` reads messages that aiokafka cannot, and messages of aborted transactions are not read.
 """
 
 from streams.settings.types import BatchBounds
 from streams.worker.faust_patches.app import FaustReplacements, HardenedApp
-from streams.worker.faust_patches.consumer import MessageBatch, leave, settle
+from streams.worker.faust_patches.consumer import MessageBatch, abandon, settle
 from streams.worker.faust_patches.version import FAUST_VERSION, WrongFaustError, check_faust_version
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "HardenedApp",
     "MessageBatch",
     "WrongFaustError",
+    "abandon",
     "check_faust_version",
-    "leave",
     "settle",
 ]

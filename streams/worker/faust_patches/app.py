@@ -1,4 +1,4 @@
-"""The Faust app with every override in its place; nothing outside of the app is touched."""
+"""The Faust app with all overrides installed, without patching anything outside of the app."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -19,7 +19,7 @@ from streams.worker.faust_patches.version import check_faust_version
 
 @dataclass(frozen=True, slots=True)
 class FaustReplacements:
-    """The classes that stand in for Faust's own. A test that shows a fault of Faust puts the original back."""
+    """The classes that replace Faust's own. A test that demonstrates a fault of Faust restores the original."""
 
     consumer: type[driver.Consumer] = BatchConsumer
     producer: type[driver.Producer] = HardenedProducer
@@ -27,7 +27,7 @@ class FaustReplacements:
 
 
 class HardenedApp(faust.App):
-    """A Faust app that reads `batch_topics` in batches of at most `bounds`, and commits only what is done."""
+    """A Faust app that reads `batch_topics` in batches within `bounds` and commits only processed messages."""
 
     hardening: ClassVar[FaustReplacements] = FaustReplacements()
 
@@ -45,15 +45,15 @@ class HardenedApp(faust.App):
         super().__init__(app_id, TableManager=self.hardening.tables, **options)
 
     def start_position(self, tp: TP, committed: int | None, first: int, end: int) -> int:  # noqa: ARG002 - for apps with state
-        """Where to begin to read a partition: at the group's offset, or at the first one if it has none."""
+        """Return the offset to start a partition at: the committed one, or the first if there is none."""
         return first if committed is None else committed
 
     @override
     async def on_stop(self) -> None:
-        """Stop. If the last commit fails, Faust leaves everything else running; here it is stopped all the same."""
+        """Stop everything, even if the last commit fails: Faust would leave the rest running."""
         try:
             await super().on_stop()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the app ends with it
+        except Exception as error:  # noqa: BLE001 - any error ends the app
             await self.crash(error)
 
     @override

@@ -1,7 +1,7 @@
-"""Headers whose names are not UTF-8: aiokafka cannot read their message, nor any behind it in the partition.
+"""Tolerate header names that are not UTF-8: aiokafka can read neither their message nor any after it.
 
-Kafka does not look at header names, and clients in C and Go write any bytes there. One such message would end every
-worker that comes to it. Here its headers get names that can be read, and the message goes the way of all others.
+Kafka does not check header names, and C and Go clients write any bytes. One such message would crash every worker that
+reaches it. Here, invalid bytes in header names are escaped, and the message is processed like any other.
 """
 
 import struct
@@ -15,28 +15,28 @@ from aiokafka.record.memory_records import MemoryRecords  # type: ignore[import-
 from typing_extensions import override
 
 _OVERHEAD: Final = struct.calcsize(">qi")
-"""Base offset and length of a batch, which the length does not count."""
+"""Size of the base offset and length fields, which the length of a batch excludes."""
 
 _LENGTH: Final = struct.Struct(">i")
 
 
 class _Text(bytes):
     @override
-    def decode(self, *_how: str, **_more: str) -> str:
+    def decode(self, *_args: str, **_kwargs: str) -> str:
         return super().decode("utf-8", "backslashreplace")
 
 
 class _Buffer(bytearray):
-    """Bytes whose parts, asked for their text, always have one."""
+    """Bytes whose slices decode without errors."""
 
     @override
-    def __getitem__(self, place: Any) -> Any:
-        found = super().__getitem__(place)
-        return _Text(found) if isinstance(place, slice) else found
+    def __getitem__(self, index: Any) -> Any:
+        item = super().__getitem__(index)
+        return _Text(item) if isinstance(index, slice) else item
 
 
-class _Batch:
-    """A batch of aiokafka that is read with care if it cannot be read as it is."""
+class _LenientBatch:
+    """A record batch that is parsed again, leniently, if aiokafka's parser fails."""
 
     def __init__(self, batch: Any, data: bytes) -> None:
         self._batch = batch
@@ -52,38 +52,38 @@ class _Batch:
         try:
             return iter(list(self._batch))
         except (UnicodeDecodeError, CorruptRecordException):
-            careful = _DefaultRecordBatchPy(self._data)
-            careful._maybe_uncompress()  # noqa: SLF001 - its reader is all we need of it
-            careful._buffer = _Buffer(careful._buffer)  # noqa: SLF001 - as above
-            return iter(list(careful))
+            lenient = _DefaultRecordBatchPy(self._data)
+            lenient._maybe_uncompress()  # noqa: SLF001 - needed before the buffer is replaced
+            lenient._buffer = _Buffer(lenient._buffer)  # noqa: SLF001 - as above
+            return iter(list(lenient))
 
 
 class LenientRecords:
-    """Stands in for aiokafka's reader of what a fetch brought."""
+    """Replacement for aiokafka's `MemoryRecords`, the parser of a fetch response."""
 
     def __init__(self, data: bytes) -> None:
         self._records = MemoryRecords(data)
         self._data = data
-        self._at = 0
+        self._position = 0
 
     def has_next(self) -> bool:
-        """Whether there is another whole batch."""
+        """Return whether there is another complete batch."""
         return bool(self._records.has_next())
 
     def size_in_bytes(self) -> int:
-        """How many bytes the fetch brought."""
+        """Return the size of the fetched data in bytes."""
         return int(self._records.size_in_bytes())
 
-    def next_batch(self) -> _Batch | None:
-        """The next batch."""
+    def next_batch(self) -> _LenientBatch | None:
+        """Return the next batch; None if there is none."""
         batch = self._records.next_batch()
-        begin = self._at
+        start = self._position
         if batch is None:
             return None
-        self._at += _OVERHEAD + _LENGTH.unpack_from(self._data, begin + _OVERHEAD - _LENGTH.size)[0]
-        return _Batch(batch, self._data[begin : self._at])
+        self._position += _OVERHEAD + _LENGTH.unpack_from(self._data, start + _OVERHEAD - _LENGTH.size)[0]
+        return _LenientBatch(batch, self._data[start : self._position])
 
 
-def read_headers_with_care() -> None:
-    """Let aiokafka's consumers read every message. Only what they cannot read at all is read otherwise."""
+def tolerate_invalid_headers() -> None:
+    """Install the lenient parser in aiokafka. It only affects batches that the original parser cannot read."""
     fetcher.MemoryRecords = LenientRecords

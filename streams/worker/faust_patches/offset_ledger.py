@@ -1,4 +1,4 @@
-"""What was read of one partition and what of it may be committed: a chain of links without holes."""
+"""Track which offsets of a partition were read and which may be committed: contiguous offset ranges."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -7,40 +7,40 @@ from time import monotonic
 
 @dataclass(slots=True, eq=False)
 class OffsetRange:
-    """Offsets `start` up to, not including, `end`, handed to an agent at `given_at` (monotonic seconds)."""
+    """Offsets from `start` up to, not including, `end`, delivered to an agent at `delivered_at` (monotonic seconds)."""
 
     start: int
     end: int
-    given_at: float = field(default_factory=monotonic)
+    delivered_at: float = field(default_factory=monotonic)
     done: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class OffsetLedger:
-    """One partition since its position was last set; a new position or another assignment begins a new chain.
+    """Ledger of one partition since its last seek; another seek or assignment starts a new ledger.
 
-    `next` is the offset to read next. Because a link begins where the one before it ended, the end of the done links at
-    the head is what may be committed: a link that is not done (H4) holds everything behind it back.
+    `next` is the offset to read next. As ranges are contiguous, the end of the last done range before any that is not
+    may be committed: one that is not done (H4) holds back everything after it.
     """
 
     next: int
     links: deque[OffsetRange] = field(default_factory=deque)
 
     def add(self, end: int) -> OffsetRange:
-        """Give out everything from `next` to `end`."""
-        link = OffsetRange(self.next, end)
-        self.links.append(link)
+        """Add the range from `next` to `end`, about to be delivered."""
+        offsets = OffsetRange(self.next, end)
+        self.links.append(offsets)
         self.next = end
-        return link
+        return offsets
 
-    def take_back(self, link: OffsetRange) -> None:
-        """Undo `add`: the newest link was not handed over after all."""
-        if self.links.pop() is not link:
-            raise RuntimeError(f"offsets {link.start} to {link.end - 1} are not the newest ones that were given out")
-        self.next = link.start
+    def retract(self, offsets: OffsetRange) -> None:
+        """Undo `add`: the newest range was not delivered after all."""
+        if self.links.pop() is not offsets:
+            raise RuntimeError(f"offsets {offsets.start} to {offsets.end - 1} are not the newest ones in the ledger")
+        self.next = offsets.start
 
-    def pass_over(self, end: int) -> None:
-        """Go on at `end`: nothing in between is to be read, so it is done when what was given out before it is."""
+    def skip_to(self, end: int) -> None:
+        """Continue at `end`. There is nothing to read in between, so the gap is done when the range before it is."""
         if self.links:
             self.links[-1].end = end
             self.next = end
@@ -48,25 +48,25 @@ class OffsetLedger:
             self.add(end).done = True
 
     def committable(self) -> int | None:
-        """The offset that may be committed; None if the head of the chain is not done."""
+        """Return the offset that may be committed; None if the first range is not done."""
         end = None
-        for link in self.links:
-            if not link.done:
+        for offsets in self.links:
+            if not offsets.done:
                 break
-            end = link.end
+            end = offsets.end
         return end
 
     def committed(self, offset: int) -> None:
-        """Forget the links that the broker keeps the end of."""
+        """Drop the ranges before a committed offset."""
         while self.links and self.links[0].done and self.links[0].end <= offset:
             self.links.popleft()
 
     @property
-    def in_hand(self) -> int:
-        """How many links are not done."""
-        return sum(not link.done for link in self.links)
+    def in_flight(self) -> int:
+        """The number of ranges that are not done."""
+        return sum(not offsets.done for offsets in self.links)
 
     @property
-    def oldest_in_hand(self) -> OffsetRange | None:
-        """The link that has waited longest."""
-        return next((link for link in self.links if not link.done), None)
+    def oldest_in_flight(self) -> OffsetRange | None:
+        """The oldest range that is not done; None if all are."""
+        return next((offsets for offsets in self.links if not offsets.done), None)

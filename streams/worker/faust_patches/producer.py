@@ -1,4 +1,4 @@
-"""The producer: a flush that waits until the broker has everything, or fails (H3)."""
+"""The producer: a flush that waits until the broker has confirmed everything, or fails (H3)."""
 
 import asyncio
 from typing import Any
@@ -11,14 +11,14 @@ from typing_extensions import override
 
 
 class HardenedBuffer(ProducerBuffer):
-    """Faust's buffer of messages to be sent, which remembers them until the broker has them."""
+    """Faust's send buffer, tracking messages until the broker confirms them."""
 
     max_messages = 10_000
 
     @override
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._unconfirmed: set[FutureMessage] = set()
-        self._lost: BaseException | None = None
+        self._error: BaseException | None = None
         super().__init__(*args, **kwargs)
 
     @override
@@ -30,27 +30,27 @@ class HardenedBuffer(ProducerBuffer):
     def _on_done(self, fut: asyncio.Future[Any]) -> None:
         self._unconfirmed.discard(fut)
         if fut.cancelled():
-            self._lost = self._lost or asyncio.CancelledError("a message was cancelled before the broker had it")
+            self._error = self._error or asyncio.CancelledError("a message was cancelled before it was confirmed")
         else:
-            self._lost = self._lost or fut.exception()
+            self._error = self._error or fut.exception()
 
     @override
     async def flush(self) -> None:
-        """H3: Faust gives up after 100 ms, and commits offsets of messages whose effects are not written."""
-        while self._unconfirmed and self._lost is None and not self._crashed.is_set():
+        """H3: Faust gives up after 100 ms and commits offsets of messages whose effects are not written."""
+        while self._unconfirmed and self._error is None and not self._crashed.is_set():
             await asyncio.wait(set(self._unconfirmed), timeout=1.0)
-        if self._lost is not None:
-            raise ProducerSendError(f"the broker did not take a message: {self._lost!r}") from self._lost
+        if self._error is not None:
+            raise ProducerSendError(f"a message was not delivered: {self._error!r}") from self._error
 
     @override
     async def on_stop(self) -> None:
-        """Wait for what is not confirmed, unless something was lost: that was said by then."""
-        if self._lost is None:
+        """Wait for unconfirmed messages, unless one was lost, which has already been reported."""
+        if self._error is None:
             await self.flush()
 
 
 class HardenedProducer(driver.Producer):
-    """Faust's producer with the buffer above."""
+    """Faust's producer with a `HardenedBuffer`."""
 
     @override
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Recovery of tables: set the position back before messages flow (H2), and let no fault pass in silence."""
+"""Table recovery: seek before messages flow (H2), and raise errors that Faust drops."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from typing_extensions import override
 
 
 class ChangelogEvent(NamedTuple):
-    """A changelog record as the stores of Faust want to see it: an event that is its own message."""
+    """A changelog record in the form that Faust's stores expect: an event that is its own message."""
 
     key: bytes
     value: bytes | None
@@ -25,21 +25,21 @@ class ChangelogEvent(NamedTuple):
 
     @property
     def message(self) -> "ChangelogEvent":
-        """The message of the event."""
+        """The message of the event: the event itself."""
         return self
 
 
 class _RecoveryEnd:
-    """Stands in for the event that Faust sets when the tables have all of their changelogs.
+    """Replacement for the event that Faust sets when all changelogs are restored.
 
-    Faust sets and clears one in another task than the one that waits for it. This one looks for itself.
+    Faust sets and clears its event in a different task than the one that waits for it. This one polls the recovery.
     """
 
     def __init__(self, recovery: "HardenedRecovery") -> None:
         self._recovery = recovery
 
     async def wait(self) -> bool:
-        """Wait until no table lacks anything."""
+        """Wait until no table needs recovery."""
         while self._recovery.need_recovery():
             self._recovery.progress.clear()
             with suppress(TimeoutError):
@@ -47,14 +47,14 @@ class _RecoveryEnd:
         return True
 
     def set(self) -> None:
-        """Nothing: it is not told."""
+        """Do nothing: the state is polled."""
 
     def clear(self) -> None:
-        """Nothing: it is not told."""
+        """Do nothing: the state is polled."""
 
 
 class HardenedRecovery(Recovery):
-    """Faust's recovery with its last step in the right order. It takes changelogs by the fetch, not by the record."""
+    """Faust's recovery with its last steps in the right order, applying changelogs per fetch instead of per record."""
 
     @override
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -67,8 +67,8 @@ class HardenedRecovery(Recovery):
     def signal_recovery_end(self) -> asyncio.Event:
         return cast("asyncio.Event", self._end)
 
-    def take(self, tp: TP, records: Sequence[Any]) -> None:
-        """Store what was fetched of a changelog. What is not assigned any more is dropped."""
+    def apply(self, tp: TP, records: Sequence[Any]) -> None:
+        """Apply fetched changelog records; drop those of partitions no longer assigned."""
         if tp not in self.active_tps:
             return
         seen: Any = self.active_offsets[tp]
@@ -85,9 +85,9 @@ class HardenedRecovery(Recovery):
 
     @override
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
-        """H2: Faust lets source partitions flow and then seeks, so messages are read twice or never committed.
+        """H2: Faust resumes source partitions before it seeks, so messages are read twice or never committed.
 
-        Faust also drops what a table's recovery callbacks raise; here it ends the worker.
+        Faust also drops exceptions of a table's recovery callbacks; here they end the worker.
         """
         app = cast("Any", self.app)
         consumer = app.consumer
@@ -107,8 +107,8 @@ class HardenedRecovery(Recovery):
             await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
             if self._rebalanced_since(generation_id):
                 return
-        # From here to resume_flow() nothing may wait: resuming clears the queues, and a message that came in between
-        # would be lost with them.
+        # No await from here to resume_flow(): resuming clears the queues, and with them any message that arrived in
+        # between.
         consumer.resume_partitions({tp for tp in consumer.assignment() if not self._is_changelog_tp(tp)})
         self.completed.set()
         app.flow_control.resume()
@@ -128,7 +128,7 @@ class HardenedRecovery(Recovery):
 
     @override
     async def _wait(self, coro: WaitArgT, timeout: Seconds | None = None) -> None:
-        """Wait, but not past a new rebalance. Faust takes a timeout for a stop, and would sit there for ever."""
+        """Wait, but not past a new rebalance. Faust takes a timeout for a stop and would hang."""
         signal = self.signal_recovery_start
         result = await self.wait_first(coro, signal, timeout=timeout)  # type: ignore[arg-type]  # mode waits for any event
         if result.stopped:
@@ -140,7 +140,7 @@ class HardenedRecovery(Recovery):
 
 
 class HardenedTableManager(TableManager):
-    """Faust's table manager with the recovery above."""
+    """Faust's table manager with a `HardenedRecovery`."""
 
     @property
     @override
@@ -151,6 +151,6 @@ class HardenedTableManager(TableManager):
 
     @override
     async def on_start(self) -> None:
-        """Start at once. Faust first waits a second for tables that are yet to be made: here, all are made by then."""
+        """Start at once. Faust first waits a second for tables to be created; here, all of them exist by then."""
         await self._update_channels()
         await self.recovery.start()

@@ -1,4 +1,4 @@
-"""The one version of Faust that the overrides are written against."""
+"""The only Faust version that the overrides support."""
 
 from typing import Final
 
@@ -8,11 +8,11 @@ FAUST_VERSION: Final = "0.15.3"
 
 
 class WrongFaustError(RuntimeError):
-    """Another version of Faust is installed than the one whose methods are overridden here."""
+    """The installed Faust is not the version whose methods are overridden."""
 
 
 def check_faust_version(installed: str | None = None) -> None:
-    """Raise WrongFaustError unless the installed Faust is the one that was read, line by line, for the overrides."""
+    """Raise WrongFaustError unless the installed Faust is the version that the overrides were written against."""
     version = installed if installed is not None else faust.__version__
     if version != FAUST_VERSION:
         raise WrongFaustError(

@@ -39,8 +39,8 @@ class World:
         self.known: set[int] = set()
         self.partition_states = AssignedPartitions(CountingPartitionState, MetricSettings(), lambda _: [])
         self.now = 0.0
-        self.pulse = Watchdog(10.0, lambda: self.now)
-        self.reader = BatchReader(self.partition_states, OutputEncoder(WorkerSettings()), self, self, self.pulse)  # type: ignore[arg-type]  # fakes
+        self.watchdog = Watchdog(10.0, lambda: self.now)
+        self.reader = BatchReader(self.partition_states, OutputEncoder(WorkerSettings()), self, self, self.watchdog)  # type: ignore[arg-type]  # fakes
         self.decoder = pinned_decoder("deploy_event")
         validator = EventValidator(self.decoder, PARTITIONS, 5 * MINUTE)
         self.reader.events = EventReader(self.decoder, validator, self)  # type: ignore[arg-type]  # a fake

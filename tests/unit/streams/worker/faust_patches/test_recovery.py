@@ -37,7 +37,7 @@ def fetched(*offsets: int) -> list[Any]:
 @pytest.mark.parametrize(("seen", "stored"), [(None, [0, 1, 2]), (-1, [0, 1, 2]), (1, [2]), (2, [])])
 def test_what_the_store_has_already_is_not_stored_again(seen: int | None, stored: list[int]) -> None:
     state, table = recovering(seen)
-    HardenedRecovery.take(state, TP("changelog", 0), fetched(0, 1, 2))
+    HardenedRecovery.apply(state, TP("changelog", 0), fetched(0, 1, 2))
     assert table.offsets == stored
     assert state.active_offsets[TP("changelog", 0)] == 2
     assert state.progress.is_set()
@@ -46,6 +46,6 @@ def test_what_the_store_has_already_is_not_stored_again(seen: int | None, stored
 def test_the_changelog_of_a_partition_that_is_gone_is_dropped() -> None:
     """Faust applies it to whichever table came before."""
     state, table = recovering(None)
-    HardenedRecovery.take(state, TP("changelog", 1), fetched(0))
+    HardenedRecovery.apply(state, TP("changelog", 1), fetched(0))
     assert table.offsets == []
     assert state.active_offsets == {TP("changelog", 0): None}
