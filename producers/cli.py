@@ -49,13 +49,13 @@ class Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        told = message.replace("expected one argument", "needs a value, which must not begin with -")
-        raise UsageError(f"{told}; see `{self.prog} --help`")
+        """Raise UsageError with argparse's message."""
+        problem = message.replace("expected one argument", "needs a value, which must not begin with -")
+        raise UsageError(f"{problem}; see `{self.prog} --help`")
 
     @override
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Name a flag that it does not know, where argparse would only miss the command."""
+        """Name an unknown flag before the command, where argparse would only report a missing command."""
         given = sys.argv[1:] if args is None else list(args)
         first = given[0] if given else ""
         if self._subparsers is not None and first.startswith("-") and first not in self._option_string_actions:
@@ -85,7 +85,7 @@ class _Version(argparse.Action):
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser of these arguments: with the command that they name alone, or with all if they name none."""
+    """Build the parser: with the one command that the arguments name, or with all if they name none."""
     parser = Parser(prog="candora-ci", description="Tell candora what a pipeline does.", allow_abbrev=False)
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

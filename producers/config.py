@@ -62,7 +62,7 @@ class ProducerConfig:
 
 
 def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, str]) -> ProducerConfig:
-    """The settings: a flag before its variable; an empty variable (a secret that CI does not hand out) counts as unset.
+    """Read the settings. A flag precedes its variable; an empty variable (a secret that CI withholds) counts as unset.
 
     `flags` holds `servers`, `sidecar`, `topic_prefix`, `registry`, `timeout` and `spool` (text or None), `strict` and
     `allow_failure`.
@@ -100,7 +100,7 @@ def load_config(flags: Mapping[str, str | bool | None], environ: Mapping[str, st
 
 
 def switch(environ: Mapping[str, str], variable: str) -> bool:
-    """Whether a yes-or-no variable says yes."""
+    """Read a yes-or-no variable."""
     value = environ.get(variable, "").strip().lower()
     if value in _YES:
         return True

@@ -23,11 +23,11 @@ class Command(Protocol):
     """What it does, in one line without a full stop."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add its flags, and what more its own `--help` says."""
+        """Add the command's flags, and the rest of its `--help`."""
         ...
 
     def run(self, given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
-        """Do it.
+        """Run the command.
 
         Raises:
             UsageError: it was called or configured wrongly.
@@ -36,5 +36,5 @@ class Command(Protocol):
 
 
 def load(name: str) -> Command:
-    """The command of this name, which is one of `NAMES`."""
+    """Return the command of this name, which is one of `NAMES`."""
     return cast("Command", import_module(f"producers.commands.{name}"))

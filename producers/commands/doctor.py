@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
-    """Check, and say at once what is found; as JSON, at the end."""
+    """Run the checks and print each result at once; as JSON, at the end."""
     from producers.doctor.examine import examine
     from producers.doctor.finding import exit_code
 

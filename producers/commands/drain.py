@@ -73,7 +73,7 @@ def _seconds(text: str) -> float:
 
 
 def _nothing_there(folder: str, console: Console, *, as_json: bool) -> ExitCode:
-    """A spool is made by the first `emit` that may need it: none is no fault, but its name may be wrong."""
+    """Report a missing spool. The first `emit` that needs one creates it, so this is no failure."""
     if as_json:
         console.data(json.dumps({"sent": 0, "left": 0, "quarantined": []}))
     console.info(f"there is no folder {folder}: no `emit --spool` has run here, or that is not its name")

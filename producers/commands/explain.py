@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace, _environ: Mapping[str, str], console: Console) -> ExitCode:
-    """Show it."""
+    """Show what the payload becomes."""
     from producers.sidecar.json_body import webhook_json
     from producers.sidecar.rejections import RequestRejected
     from producers.sidecar.webhook_mapper import MappedDelivery, map_delivery
@@ -88,7 +88,7 @@ def _read(file: str) -> bytes:
 
 
 def _headers(text: str, file: str) -> dict[str, str]:
-    """By lower-case name."""
+    """Read headers by lower-case name."""
     if text.lstrip().startswith("{"):
         try:
             found = json.loads(text)
@@ -117,7 +117,7 @@ def _as_json(mapped: "MappedDelivery") -> str:
 
 
 def _show(mapped: "MappedDelivery", console: Console) -> None:
-    """Line by line, and nothing of a payload moves the cursor of a terminal."""
+    """Print each line without control characters of the payload, which could move a terminal's cursor."""
     from schemas.errors import one_line
 
     for built in mapped.events:

@@ -98,7 +98,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
-    """Read it, write or send it, and say what could not be joined."""
+    """Import events, write or send them, and report what could not be joined."""
     from producers.history_import.event_output import counts, in_order, merge, read_output, write
     from producers.history_import.imported_events import ImportedEvents, TimeRange
     from producers.history_import.summary import ImportSummary, refusals, values_of
@@ -215,7 +215,7 @@ def _read_git(given: argparse.Namespace, environ: Mapping[str, str], found: "Imp
 
 
 def _services(given: argparse.Namespace) -> "ServiceMap | None":
-    """The map that is named, else candora.yaml of the repository, if there is one."""
+    """Read the named service map, else candora.yaml of the repository, if there is one."""
     from producers.context.service_map import FILE, MAX_BYTES, read_services
 
     if given.service is not None:
@@ -250,7 +250,7 @@ def _tell_merged(merged: "MergeSummary", name: str, console: Console) -> None:
 
 
 def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Console, found: "ImportedEvents") -> ExitCode:
-    """Send what was found, or of it what has not arrived."""
+    """Send the imported events, with --state only those that have not arrived."""
     from producers.config import load_config
     from producers.delivery.delivery import open_delivery
     from producers.delivery.emitter import EmitOptions, Emitter

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console) -> ExitCode:
-    """Run it until SIGTERM."""
+    """Run the sidecar until SIGTERM."""
     missing = [name for name in _EXTRA if find_spec(name) is None]
     if missing:
         raise UsageError(f"`serve` needs {', '.join(missing)}: pip install 'candora[sidecar]'")

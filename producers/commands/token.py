@@ -60,7 +60,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
 
 
 def _entry(given: argparse.Namespace, digest: str, now: datetime) -> dict[str, Any]:
-    """The entry, checked by the model that the sidecar reads it with."""
+    """Return the entry, checked by the model that the sidecar reads it with."""
     from pydantic import ValidationError
 
     from producers.sidecar.auth.settings import TokenSettings
@@ -92,5 +92,5 @@ def _expiry(text: str, now: datetime) -> datetime:
 
 
 def _yaml(entry: Mapping[str, Any]) -> list[str]:
-    """The entry as an item of a list. JSON is YAML, and quotes what YAML would take for something else."""
+    """Return the entry as an item of a YAML list. JSON quotes what YAML would misread."""
     return [f"{'-' if at == 0 else ' '} {name}: {json.dumps(value)}" for at, (name, value) in enumerate(entry.items())]

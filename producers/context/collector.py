@@ -62,7 +62,7 @@ class CollectedFields(NamedTuple):
 class ContextCollector:
     """One command's way to its events. Git is asked for what nobody else says, and for what only it knows."""
 
-    asked: ContextRequest
+    request: ContextRequest
     job: CiJob
     git: Git
     services: ServiceMap | None
@@ -71,16 +71,16 @@ class ContextCollector:
     _warnings: list[str] = field(default_factory=list)
     _notes: list[str] = field(default_factory=list)
 
-    def gather(self) -> CollectedFields:
-        """The events.
+    def collect(self) -> CollectedFields:
+        """Return the events.
 
         Raises:
             UsageError: there is no service to report for.
         """
         self._notes += self.job.ignored
-        if self.asked.fetch_history:
+        if self.request.fetch_history:
             self._fetch()
-        kind = self.asked.event_type
+        kind = self.request.event_type
         if kind in STAGES or kind in ROLLOUTS:
             self._find_sha()
         if kind == "commit_created":
@@ -103,16 +103,16 @@ class ContextCollector:
             self._warnings.append(f"--fetch-history: {problem}")
 
     def _find_sha(self) -> None:
-        """Settle which commit the events are about. What is checked out stands in where the CI system does not say."""
-        if self.asked.sha is not None:
-            self.job = replace(self.job, sha=JobValue(self.asked.sha.lower(), "--sha"))
+        """Determine the commit of the events: the CI system's, else the one that is checked out."""
+        if self.request.sha is not None:
+            self.job = replace(self.job, sha=JobValue(self.request.sha.lower(), "--sha"))
         if self.job.sha is not None:
             return
         try:
             checked_out = self.git.commit(self.git.resolve("HEAD"))
         except GitError as problem:
-            told = self._warnings if self.asked.event_type in STAGES else self._notes
-            told.append(f"no commit is known: {problem}")
+            messages = self._warnings if self.request.event_type in STAGES else self._notes
+            messages.append(f"no commit is known: {problem}")
             return
         merge = trial_merge(checked_out.message, checked_out.parents)
         if merge is None:
@@ -123,7 +123,7 @@ class ContextCollector:
             self.job = replace(self.job, sha=head, base=base)
 
     def _commit(self) -> GitCommit | None:
-        """The commit as git has it."""
+        """Return the job's commit from git; None, with a note, if git does not have it."""
         if self.job.sha is None:
             return None
         try:
@@ -138,38 +138,42 @@ class ContextCollector:
         commit = self._commit()
         if commit is None:
             services = self._named_services() if self._one_service_for_all else self._no_services("the commit")
-            return [self._event(service, self._untold_commit()) for service in services]
+            return [self._event(service, self._unknown_commit()) for service in services]
         history = self._history(commit)
         gap = self._gap(history.gap)
         if self.services is None or self._one_service_for_all:
             services = self._named_services()
-            return [self._event(service, [*self._made(made), *gap]) for made in history.commits for service in services]
+            return [
+                self._event(service, [*self._commit_fields(entry), *gap])
+                for entry in history.commits
+                for service in services
+            ]
         return [
-            self._event(service, [*self._made(made), *gap])
-            for made in history.commits
-            for service in self._services_of([made], self.services)
+            self._event(service, [*self._commit_fields(entry), *gap])
+            for entry in history.commits
+            for service in self._services_of([entry], self.services)
         ]
 
     def _history(self, commit: GitCommit) -> CommitRange:
-        """The commits to report: this one alone if it was named, else all of the request or push."""
+        """Return the commits to report: this one alone if it was named, else all of the request or push."""
         job = self.job
-        if self.asked.sha is not None or self.asked.alone:
+        if self.request.sha is not None or self.request.alone:
             change = job.change.value if job.change and job.is_request else request_of(commit.message, _value(job.repo))
             return CommitRange([RangeCommit(commit, change, _value(job.merge_sha), mainline=not job.is_request)])
         try:
             if job.is_request:
                 return of_request(self.git, commit, self._bases(), job)
-            base = self.asked.base or _value(job.base)
-            if base is None and (fork := self._left_at()) is not None:
+            base = self.request.base or _value(job.base)
+            if base is None and (fork := self._target_branch()) is not None:
                 return of_request(self.git, commit, [fork], job)
             return of_push(self.git, commit, base, job)
         except GitError as problem:
             return CommitRange([RangeCommit(commit, _value(job.change))], f"only the last commit is known: {problem}")
 
     def _bases(self) -> list[str]:
-        """What the request's commits are told from: what the caller says, else all that stand on its target."""
-        if self.asked.base is not None:
-            return [self.asked.base]
+        """Return the revisions that a request's commits exclude: the caller's base, else all known of its target."""
+        if self.request.base is not None:
+            return [self.request.base]
         bases = [self.job.base.value] if self.job.base else []
         try:
             checked_out = self.git.commit(self.git.resolve("HEAD"))
@@ -182,16 +186,16 @@ class ContextCollector:
             bases.append(f"refs/remotes/origin/{self.job.base_branch.value}")
         return bases
 
-    def _left_at(self) -> str | None:
-        """The branch that this one will be merged into, for a build of a branch without a request."""
+    def _target_branch(self) -> str | None:
+        """Return the branch that this one will be merged into, for a branch build without a request."""
         target = self.job.base_branch or self.job.default_branch
         if target is None or self.job.branch is None or self.job.branch.value == target.value:
             return None
         name = f"refs/remotes/origin/{target.value}"
         return name if self.git.has(name) else None
 
-    def _made(self, made: RangeCommit) -> list[Assignment]:
-        commit = made.commit
+    def _commit_fields(self, entry: RangeCommit) -> list[Assignment]:
+        commit = entry.commit
         facts = [
             Assignment(
                 "commit_sha", commit.sha, self.job.sha.origin if self._is_tip(commit) and self.job.sha else "git"
@@ -201,24 +205,24 @@ class ContextCollector:
         ]
         if commit.parents:
             facts.append(Assignment("commit.parents", list(commit.parents), "git"))
-        if made.change:
+        if entry.change:
             origin = self.job.change.origin if self.job.change and self.job.is_request else "git: commit message"
-            facts.append(Assignment("change_id", made.change, origin))
-        elif self._is_tip(commit) and not self.asked.sha:
+            facts.append(Assignment("change_id", entry.change, origin))
+        elif self._is_tip(commit) and not self.request.sha:
             facts += _known("change_id", self.job.change)
-        if made.merge_sha and made.merge_sha != commit.sha:
+        if entry.merge_sha and entry.merge_sha != commit.sha:
             origin = self.job.merge_sha.origin if self.job.merge_sha else "git: the merge that brought it in"
-            facts.append(Assignment("commit.merge_sha", made.merge_sha, origin))
+            facts.append(Assignment("commit.merge_sha", entry.merge_sha, origin))
         return [*facts, *_known("commit.branch", self.job.branch)]
 
     def _is_tip(self, commit: GitCommit) -> bool:
         return self.job.sha is not None and commit.sha == self.job.sha.value
 
-    def _untold_commit(self) -> list[Assignment]:
-        """A commit that git does not have here: what the CI system says of it."""
+    def _unknown_commit(self) -> list[Assignment]:
+        """Return the fields of a commit that git does not have, as far as the CI system gives them."""
         facts = [*self._stage(), *_known("commit.branch", self.job.branch)]
         facts += _known("commit.merge_sha", self.job.merge_sha)
-        if self.asked.sha is not None:
+        if self.request.sha is not None:
             return facts
         time = _known("occurred_at", self.job.committed_at)
         return [*facts, *time, *self._gap("the commit is not in this clone, so its first commit is not known")]
@@ -253,32 +257,34 @@ class ContextCollector:
         return facts
 
     def _last_promoted(self) -> JobValue | None:
-        """The commit that was promoted last, if the caller says how to find it.
+        """Return the last promoted commit, if the caller says how to find it.
 
         Raises:
-            GitProblem: it cannot be found.
+            GitError: it cannot be found.
         """
-        if self.asked.since is not None:
-            return JobValue(self.git.resolve(self.asked.since), f"--since {self.asked.since}")
-        if self.asked.since_tag is None:
+        if self.request.since is not None:
+            return JobValue(self.git.resolve(self.request.since), f"--since {self.request.since}")
+        if self.request.since_tag is None:
             return None
         if self.job.sha is None:
             raise GitError("there is no commit to look for tags before")
-        tag = self.git.newest_tag(self.asked.since_tag, self.git.resolve(self.job.sha.value))
+        tag = self.git.newest_tag(self.request.since_tag, self.git.resolve(self.job.sha.value))
         if tag is None and self.git.edge():
-            raise GitError(f"no commit of this shallow clone has a tag {self.asked.since_tag}")
+            raise GitError(f"no commit of this shallow clone has a tag {self.request.since_tag}")
         if tag is None:
             self._warnings.append(
-                f"no commit before {self.job.sha.value[:12]} has a tag {self.asked.since_tag}, so only its own change "
-                "is carried: right for a first promotion, else let the clone have the tags"
+                f"no commit before {self.job.sha.value[:12]} has a tag {self.request.since_tag}, so only its own "
+                "change is carried: right for a first promotion, else let the clone have the tags"
             )
             return None
-        return JobValue(self.git.resolve(tag), f"--since-tag {self.asked.since_tag}: {tag.removeprefix('refs/tags/')}")
+        return JobValue(
+            self.git.resolve(tag), f"--since-tag {self.request.since_tag}: {tag.removeprefix('refs/tags/')}"
+        )
 
     # --- services -------------------------------------------------------------------------------------------------
 
     def _touched_services(self) -> Sequence[JobValue]:
-        """The services that the request or push touches; in a repository of one service, that one."""
+        """Return the services that the request or push touches; the only one, in a repository of one service."""
         if self.services is None or self._one_service_for_all:
             return self._named_services()
         commit = self._commit()
@@ -291,30 +297,30 @@ class ContextCollector:
     @property
     def _one_service_for_all(self) -> bool:
         """Whether services do not depend on what a commit touches."""
-        named = self.asked.services or any(text.startswith("service=") for text in self.asked.sets)
+        named = self.request.services or any(text.startswith("service=") for text in self.request.sets)
         return bool(named) or self.services is None
 
     def _no_services(self, what: str) -> Sequence[JobValue]:
         self._warnings.append(
-            f"{self.asked.event_type} is reported for no service, for what {what} touches is not in this clone: "
+            f"{self.request.event_type} is reported for no service, for what {what} touches is not in this clone: "
             "clone with all commits (GitHub: fetch-depth: 0, GitLab: GIT_DEPTH: 0), "
             "or give --fetch-history or --service"
         )
         return []
 
     def _named_services(self) -> Sequence[JobValue]:
-        if self.asked.services or any(text.startswith("service=") for text in self.asked.sets):
-            return self.asked.services or [JobValue("", "")]
+        if self.request.services or any(text.startswith("service=") for text in self.request.sets):
+            return self.request.services or [JobValue("", "")]
         if self.services is not None:
             names = ", ".join(self.services.patterns)
-            raise UsageError(f"{self.asked.event_type} needs a service: --service or CANDORA_SERVICE, one of {names}")
-        repo = self.job.repo or self._cloned()
+            raise UsageError(f"{self.request.event_type} needs a service: --service or CANDORA_SERVICE, one of {names}")
+        repo = self.job.repo or self._remote_repo()
         if repo is None:
             raise UsageError("service: nobody says which: give --service or set CANDORA_SERVICE")
         name = repo.value.rpartition("/")[2]
         return [JobValue(name, f"name of the repository ({repo.origin})")]
 
-    def _cloned(self) -> JobValue | None:
+    def _remote_repo(self) -> JobValue | None:
         try:
             return repo_of(JobValue(self.git.remote(), "git: address of origin"))
         except GitError:
@@ -322,20 +328,20 @@ class ContextCollector:
 
     def _services_of(self, commits: Iterable[RangeCommit], services: ServiceMap) -> list[JobValue]:
         touched: dict[str, JobValue] = {}
-        for made in commits:
-            names = services.touched(self._paths(made))
+        for entry in commits:
+            names = services.touched(self._paths(entry))
             touched |= {name: JobValue(name, services.origin) for name in names}
             if not names:
-                self._notes.append(f"{made.commit.sha[:12]} touches no service of {services.origin}")
+                self._notes.append(f"{entry.commit.sha[:12]} touches no service of {services.origin}")
         return list(touched.values())
 
-    def _paths(self, made: RangeCommit) -> list[str]:
-        """The paths that a commit changes on its branch."""
-        commit = made.commit
+    def _paths(self, entry: RangeCommit) -> list[str]:
+        """Return the paths that a commit changes on its branch."""
+        commit = entry.commit
         try:
             # At the edge of a shallow clone a commit seems to have made every file.
             if commit.sha not in self.git.edge():
-                return self.git.changed(commit) if made.mainline and commit.parents else self.git.paths(commit)
+                return self.git.changed(commit) if entry.mainline and commit.parents else self.git.paths(commit)
             self._no_services(commit.sha[:12])
         except GitError as problem:
             self._warnings.append(f"the paths of {commit.sha[:12]} are not known: {problem}")
@@ -345,7 +351,7 @@ class ContextCollector:
 
     def _event(self, service: JobValue, facts: Iterable[Assignment]) -> list[Assignment]:
         job = self.job
-        said = [
+        job_fields = [
             *([Assignment("source.system", job.system, "detected")] if job.system else []),
             *_known("source.run_id", job.run_id),
             *([Assignment("source.attempt", int(job.attempt.value), job.attempt.origin)] if job.attempt else []),
@@ -359,14 +365,14 @@ class ContextCollector:
         chosen += [fact for fact in facts if fact.path == "commit_sha" and fact.value != _value(job.sha)]
         facts = [fact for fact in facts if fact not in chosen]
         return assignments(
-            self.asked.event_type,
-            self.asked.given,
-            sets=self.asked.sets,
-            attributes=self.asked.attributes,
+            self.request.event_type,
+            self.request.given,
+            sets=self.request.sets,
+            attributes=self.request.attributes,
             environ=self.environ,
             now=self.now,
             chosen=chosen,
-            known=[*facts, *said],
+            known=[*facts, *job_fields],
         )
 
 

@@ -42,7 +42,7 @@ class IncludedCommits(NamedTuple):
 
 
 def of_request(git: Git, head: GitCommit, bases: Sequence[str], job: CiJob) -> CommitRange:
-    """The commits of a pull or merge request: what its head has and the branch that it is for has not."""
+    """Return the commits of a pull or merge request: reachable from its head, not from its target branch."""
     change = job.change.value if job.change else None
     merge_sha = job.merge_sha.value if job.merge_sha else None
     alone = [RangeCommit(head, change, merge_sha)]
@@ -65,7 +65,7 @@ def of_request(git: Git, head: GitCommit, bases: Sequence[str], job: CiJob) -> C
 
 
 def of_push(git: Git, head: GitCommit, base: str | None, job: CiJob) -> CommitRange:
-    """The commits that a push brought to a branch, and the requests that they came from.
+    """Return the commits that a push added to a branch, and the requests that they came from.
 
     Without a `base` the push is taken for one commit, which may be a merge. On the default branch, and wherever
     its message names a request, a merge commit brings in those of its other parents.
@@ -89,10 +89,10 @@ def of_push(git: Git, head: GitCommit, base: str | None, job: CiJob) -> CommitRa
     found: list[RangeCommit] = []
     gap = None
     for commit in line:
-        made = _on_line(commit, repo)
-        found.append(made)
-        if len(commit.parents) > 1 and (is_default or made.change):
-            side = _brought(git, made)
+        entry = _on_line(commit, repo)
+        found.append(entry)
+        if len(commit.parents) > 1 and (is_default or entry.change):
+            side = _merged_commits(git, entry)
             gap = gap or side.gap
             found += side.commits
     limited = _bounded(found)
@@ -100,7 +100,7 @@ def of_push(git: Git, head: GitCommit, base: str | None, job: CiJob) -> CommitRa
 
 
 def since(git: Git, sha: str, base: str) -> IncludedCommits:
-    """The commits that `sha` has and the last promoted one, `base`, has not."""
+    """Return the commits reachable from `sha`, not from the last promoted one, `base`."""
     shas = git.shas(sha, [base], most=MAX_INCLUDED + 1)
     if git.edge().intersection(shas):
         return IncludedCommits(None, f"the commits since {base[:12]} are not all in this clone, so none are listed")
@@ -115,8 +115,8 @@ def _on_line(commit: GitCommit, repo: str | None) -> RangeCommit:
     return RangeCommit(commit, request_of(commit.message, repo), mainline=True)
 
 
-def _brought(git: Git, merge: RangeCommit) -> CommitRange:
-    """The commits that a merge commit brought in."""
+def _merged_commits(git: Git, merge: RangeCommit) -> CommitRange:
+    """Return the commits that a merge commit brought in."""
     first, *others = merge.commit.parents
     gap = f"the commits that {merge.commit.sha[:12]} merged are not all in this clone"
     if not all(git.has(parent) for parent in (first, *others)):
@@ -128,12 +128,12 @@ def _brought(git: Git, merge: RangeCommit) -> CommitRange:
 
 
 def _touches_edge(commits: Sequence[GitCommit], edge: frozenset[str]) -> bool:
-    """Whether a walk may have missed commits: it came to where the clone was cut, or around it to the very first."""
+    """Return whether a walk may have missed commits: it reached the shallow boundary, or a root commit beside it."""
     return bool(edge) and any(commit.sha in edge or not commit.parents for commit in commits)
 
 
 def _bounded(commits: list[RangeCommit]) -> CommitRange:
-    """As many as may be sent: the tip, and the oldest, where lead time starts."""
+    """Limit the commits: keep the tip, and the oldest, where lead time starts."""
     if len(commits) <= MAX_COMMITS:
         return CommitRange(commits)
     gap = f"there are more than {MAX_COMMITS} commits; those in the middle are left out"

@@ -34,7 +34,7 @@ class GitCommit(NamedTuple):
 
 
 class Git:
-    """One repository. Every method raises GitProblem when git cannot be run, or has no such thing."""
+    """One repository. Every method raises GitError when git cannot be run, or has no such thing."""
 
     def __init__(self, folder: str, environ: Mapping[str, str], *, limit: float = LIMIT) -> None:
         self._folder = folder
@@ -44,29 +44,29 @@ class Git:
         self._edge: frozenset[str] | None = None
 
     def top(self) -> str:
-        """The folder of the working tree."""
+        """Return the folder of the working tree."""
         return self._run("rev-parse", "--show-toplevel").rstrip("\n")
 
     def remote(self) -> str:
-        """The address of the repository that was cloned."""
+        """Return the address of the repository that was cloned."""
         return self._run("remote", "get-url", "origin").rstrip("\n")
 
     def resolve(self, revision: str) -> str:
-        """The full hash of a commit, by any name that git knows."""
+        """Return the full hash of a commit, by any name that git knows."""
         if "\0" in revision:
             raise GitError("the name of a revision has no NUL")
         found = self._run("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").strip()
         return found.rpartition("\n")[2]  # some versions print --end-of-options too
 
     def has(self, revision: str) -> bool:
-        """Whether the clone has this commit."""
+        """Return whether the clone has this commit."""
         try:
             return bool(self.resolve(revision))
         except GitError:
             return False
 
     def commit(self, sha: str) -> GitCommit:
-        """One commit, with its real parents: also at the edge of a shallow clone."""
+        """Return one commit with its real parents, also at the boundary of a shallow clone."""
         [found] = self._log("--no-walk", sha)
         raw = self._run("cat-file", "commit", sha).partition("\n\n")[0]
         return found._replace(parents=tuple(re.findall(r"^parent ([0-9a-f]+)$", raw, re.MULTILINE)))
@@ -74,16 +74,16 @@ class Git:
     def commits(
         self, tips: Sequence[str], without: Sequence[str], *, most: int, first_parent: bool = False
     ) -> list[GitCommit]:
-        """The commits that `tips` have and the others have not, newest first."""
+        """Return the commits reachable from `tips`, not from `without`, newest first."""
         walk = ["--first-parent"] if first_parent else []
         return self._log(*walk, f"--max-count={most}", *tips, "--not", *without)
 
     def shas(self, tip: str, without: Sequence[str], *, most: int) -> list[str]:
-        """The hashes of those commits, newest first."""
+        """Return the hashes of those commits, newest first."""
         return self._run("rev-list", f"--max-count={most}", tip, "--not", *without).split()
 
     def edge(self) -> frozenset[str]:
-        """The commits whose parents a shallow clone left out; none of a full clone."""
+        """Return the boundary of a shallow clone: commits without their parents. Empty for a full clone."""
         if self._edge is None:
             self._edge = self._read_edge()
         return self._edge
@@ -97,17 +97,17 @@ class Git:
             return frozenset()
 
     def paths(self, commit: GitCommit) -> list[str]:
-        """The paths that a commit touches, of a rename both; of a merge what is in none of its parents."""
+        """Return the paths that a commit changes: both of a rename; of a merge those that differ from every parent."""
         changed = self._run("diff-tree", "--root", "-r", "-c", "-z", "--no-commit-id", "--name-only", commit.sha)
         return [path for path in changed.split("\0") if path]
 
     def changed(self, commit: GitCommit) -> list[str]:
-        """The paths in which a commit differs from its first parent: of a merge all that it brought in."""
+        """Return the paths in which a commit differs from its first parent: of a merge, all that it merged."""
         changed = self._run("diff-tree", "-r", "-z", "--name-only", commit.parents[0], commit.sha)
         return [path for path in changed.split("\0") if path]
 
     def newest_tag(self, glob: str, sha: str) -> str | None:
-        """The newest tag of a form on an ancestor of `sha`, not on itself."""
+        """Return the newest tag that matches `glob` on an ancestor of `sha`, not on `sha` itself."""
         named = self._run(
             "for-each-ref", "--sort=-creatordate", "--format=%(refname)", f"--merged={sha}", f"--no-contains={sha}",
             f"refs/tags/{glob}",
@@ -115,7 +115,7 @@ class Git:
         return next(iter(named.splitlines()), None)
 
     def fetch_history(self, sha: str) -> None:
-        """Fetch the commits and trees that a shallow clone left out, but no files."""
+        """Fetch the commits and trees that a shallow clone lacks, without file contents."""
         self._edge = None
         more = ("fetch", "--quiet", "--no-tags", "--unshallow", "--filter=blob:none", "origin")
         try:
@@ -159,7 +159,7 @@ class Git:
 
 
 def _explained(command: str, said: str, folder: str) -> str:
-    """Why git said no, in one line, and the mend where it is known."""
+    """Explain git's error in one line, with a remedy where one is known."""
     if "dubious ownership" in said:
         return (
             "git does not trust this repository, because it belongs to another user; say that it is safe: "

@@ -20,7 +20,7 @@ _JENKINS_MERGE: Final = re.compile(r"Merge commit '(?P<base>[0-9a-f]{40}|[0-9a-f
 
 
 def request_of(message: str, repo: str | None) -> str | None:
-    """The id of the request that a squash or merge commit of this message brought in; None if it names none."""
+    """Return the id of the request that a squash or merge commit of this message brought in; None if it names none."""
     named = _GITLAB.search(message)
     if named:
         return f"{named['project']}!{named['number']}"
@@ -42,7 +42,7 @@ class TrialMerge(NamedTuple):
 
 
 def trial_merge(message: str, parents: Sequence[str]) -> TrialMerge | None:
-    """The sides of a merge made for a trial; None for any other commit. GitHub and Jenkins make such merges."""
+    """Return the sides of a trial merge, as GitHub and Jenkins make; None for any other commit."""
     if len(parents) != 2:  # noqa: PLR2004 - a merge
         return None
     first, second = parents

@@ -20,41 +20,43 @@ _OF_ONE_COMMIT: Final = ("field_event_id", "field_occurred_at", "field_author", 
 
 
 def collect_fields(given: argparse.Namespace, environ: Mapping[str, str], now: datetime) -> CollectedFields:
-    """The fields of the events that a command line asks for.
+    """Collect the fields of the events that a command line describes.
 
     Raises:
         UsageError: a setting cannot be used, or there is no service to report for.
     """
     event, problem = event_file(environ)
-    asked = _asked(given, environ)
+    request = _request(given, environ)
     git = Git(".", environ)
-    found = ContextCollector(asked, read_job(environ, event), git, _services(given, environ), environ, now).gather()
-    return found._replace(notes=[*([problem] if problem else []), *found.notes])
+    fields = ContextCollector(request, read_job(environ, event), git, _services(given, environ), environ, now).collect()
+    return fields._replace(notes=[*([problem] if problem else []), *fields.notes])
 
 
-def _asked(given: argparse.Namespace, environ: Mapping[str, str]) -> ContextRequest:
+def _request(given: argparse.Namespace, environ: Mapping[str, str]) -> ContextRequest:
     for flag, kinds in (("base", STAGES), ("since", ROLLOUTS), ("since_tag", ROLLOUTS)):
         if getattr(given, f"field_{flag}") is not None and given.event_type not in kinds:
             raise UsageError(f"--{flag.replace('_', '-')} goes with {', '.join(sorted(kinds))}")
-    said = {flag.path: getattr(given, flag.dest) or environ.get(flag.environ or "") or None for flag in HISTORY_FLAGS}
+    history = {
+        flag.path: getattr(given, flag.dest) or environ.get(flag.environ or "") or None for flag in HISTORY_FLAGS
+    }
     sha = given.field_sha or next((text[11:] for text in given.sets if text.startswith("commit_sha=")), None)
     return ContextRequest(
         event_type=given.event_type,
         given=vars(given),
-        services=_chosen(given.field_service, environ),
+        services=_named_services(given.field_service, environ),
         sets=given.sets,
         attributes=given.attributes,
         sha=sha,
         alone=any(getattr(given, dest) is not None for dest in _OF_ONE_COMMIT),
-        base=said["base"],
-        since=said["since"],
-        since_tag=said["since_tag"],
+        base=history["base"],
+        since=history["since"],
+        since_tag=history["since_tag"],
         fetch_history=given.fetch_history,
     )
 
 
-def _chosen(flags: list[str] | None, environ: Mapping[str, str]) -> list[JobValue]:
-    """The services that were named, each once."""
+def _named_services(flags: list[str] | None, environ: Mapping[str, str]) -> list[JobValue]:
+    """Return the services that were named, each once."""
     if flags:
         return [JobValue(name, "--service") for name in dict.fromkeys(flags)]
     variable = "CANDORA_SERVICE"
@@ -63,7 +65,7 @@ def _chosen(flags: list[str] | None, environ: Mapping[str, str]) -> list[JobValu
 
 
 def event_file(environ: Mapping[str, str]) -> tuple[Any, str | None]:
-    """What GitHub says about the event that started the job, or why that cannot be read."""
+    """Read GitHub's event file; return its content, or why it cannot be read."""
     path = environ.get(EVENT_FILE)
     if not path or environ.get("GITHUB_ACTIONS") != "true":
         return None, None
@@ -82,7 +84,7 @@ def event_file(environ: Mapping[str, str]) -> tuple[Any, str | None]:
 
 
 def _services(given: argparse.Namespace, environ: Mapping[str, str]) -> ServiceMap | None:
-    """The map of services: of the file that is named, else of candora.yaml, if there is one."""
+    """Read the named service map, else candora.yaml, if there is one."""
     named = given.field_services or environ.get("CANDORA_SERVICES")
     try:
         with open(named or FILE, "rb") as file:  # noqa: PTH123 - as above

@@ -57,7 +57,7 @@ class Drainer:
         self._delivered: set[SpoolEntry] = set()
 
     def run(self, publisher: Publisher, go_on: Callable[[], bool] = lambda: True) -> DrainResult:
-        """Send what waits now, until `go_on` says no or the broker does not answer.
+        """Send what waits now, until `go_on` returns False or the broker does not answer.
 
         Raises:
             SpoolBusy: another process is draining.
@@ -104,7 +104,7 @@ class _Run:
         """Dead letters among the entries, to be sent after the events."""
 
     def send(self, publisher: Publisher, topic: str, entries: Sequence[SpoolEntry]) -> None:
-        """Send those that are for the topic."""
+        """Send the entries of one topic."""
 
         def report(message: Message, outcome: Outcome) -> None:
             entry = entries[message.line]
@@ -127,15 +127,15 @@ class _Run:
                 self._aside(entry, "too_old", "has waited for longer than the spool keeps messages")
                 continue
             try:
-                parcel = self._spool.read(entry)
-                if parcel is None:
+                spooled = self._spool.read(entry)
+                if spooled is None:
                     continue
-                if parcel.topic == DEAD_LETTERS != topic:
+                if spooled.topic == DEAD_LETTERS != topic:
                     self.letters.append(entry)
                     continue
-                if parcel.body == "json" and self._no_schema:
+                if spooled.body == "json" and self._no_schema:
                     continue
-                yield self._message(parcel, number)
+                yield self._message(spooled, number)
             except SchemaUnavailable as error:  # not asked again for each of them
                 self._no_schema = True
                 self._drained.failure = self._drained.failure or error.failure
@@ -144,9 +144,9 @@ class _Run:
             except ValueError as error:  # a ContractError, or JSON of another version
                 self._aside(entry, "invalid", str(error))
 
-    def _message(self, parcel: SpooledMessage, number: int) -> Message:
-        value = self._encoding.value(parcel)
-        return Message(parcel.event_id, parcel.key.encode(), value, number, self._encoding.topic(parcel.topic))
+    def _message(self, spooled: SpooledMessage, number: int) -> Message:
+        value = self._encoding.value(spooled)
+        return Message(spooled.event_id, spooled.key.encode(), value, number, self._encoding.topic(spooled.topic))
 
     def _aside(self, entry: SpoolEntry, why: Why, problem: str) -> None:
         try:

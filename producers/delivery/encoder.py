@@ -53,17 +53,17 @@ class InstallationEncoder:
             self._ask = _registered(config, config.registry_url)
 
     def topic(self, base: str) -> str:
-        """The name of a topic in this installation."""
+        """Return the name of a topic in this installation."""
         return topic_name(base, self._prefix)
 
     def learn(self, topic: str) -> Encoder[Any]:
-        """The encoder of a topic; asks the registry unless it has answered before. NoSchema if it does not."""
+        """Return the encoder of a topic, asking the registry once. Raises SchemaUnavailable if it gives no id."""
         if topic not in self._encoders:
             self._encoders[topic] = self._ask(topic)
         return self._encoders[topic]
 
     def event(self, value: EventValue) -> SpooledMessage:
-        """An event to be kept: encoded if the schema's id is known, else as JSON. Asks nobody.
+        """Prepare an event for the spool: encoded if its schema id is known, else as JSON. Makes no request.
 
         Raises:
             ContractError: it cannot be encoded.
@@ -78,7 +78,7 @@ class InstallationEncoder:
         return SpooledMessage(value["event_id"], value["service"], text.encode(), "json")
 
     def dead_letter(self, letter_id: str, key: str, value: DeadLetterValue) -> SpooledMessage:
-        """A dead letter to be kept, as `event`."""
+        """Prepare a dead letter for the spool, as `event` does."""
         if DEAD_LETTERS in self._encoders:
             return SpooledMessage(letter_id, key, self._encoders[DEAD_LETTERS].encode(value), topic=DEAD_LETTERS)
         from schemas.records import DeadLetter  # noqa: PLC0415 - as above
@@ -86,26 +86,26 @@ class InstallationEncoder:
         text = DeadLetter.from_value(value).model_dump_json(exclude_none=True)
         return SpooledMessage(letter_id, key, text.encode(), "json", DEAD_LETTERS)
 
-    def value(self, parcel: SpooledMessage) -> bytes:
-        """What goes to Kafka.
+    def value(self, spooled: SpooledMessage) -> bytes:
+        """Return the value to publish for a spooled message.
 
         Raises:
-            NoSchema: it waits for an id.
+            SchemaUnavailable: it waits for an id.
             ContractError: this version of the contract refuses it.
-            Damaged: it is for a topic that this program does not know.
+            DamagedMessageFile: it is for a topic that this program does not know.
         """
-        if parcel.topic not in RECORDS:
-            raise DamagedMessageFile(f"is for a topic {parcel.topic!r} that this program does not know")
-        if parcel.body == "avro":
-            return parcel.content
-        encoder = self.learn(parcel.topic)
-        if parcel.topic == DEAD_LETTERS:
+        if spooled.topic not in RECORDS:
+            raise DamagedMessageFile(f"is for a topic {spooled.topic!r} that this program does not know")
+        if spooled.body == "avro":
+            return spooled.content
+        encoder = self.learn(spooled.topic)
+        if spooled.topic == DEAD_LETTERS:
             from schemas.records import DeadLetter  # noqa: PLC0415 - as above
 
-            return encoder.encode(DeadLetter.model_validate_json(parcel.content).to_value())
+            return encoder.encode(DeadLetter.model_validate_json(spooled.content).to_value())
         from producers.events.event_builder import event_from  # noqa: PLC0415 - as above
 
-        return encoder.encode(event_from(json.loads(parcel.content), _ANY_TIME).value)
+        return encoder.encode(event_from(json.loads(spooled.content), _ANY_TIME).value)
 
 
 def _registered(config: ProducerConfig, url: str) -> "Callable[[str], Encoder[Any]]":

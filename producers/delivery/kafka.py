@@ -45,7 +45,7 @@ _POLL: Final = 0.1
 def producer_settings(
     servers: str, security: Mapping[str, str], *, timeout: float, bulk: bool
 ) -> dict[str, str | int | bool]:
-    """What librdkafka is told. One event leaves at once and uncompressed; many are batched.
+    """Return the settings of librdkafka. One event leaves at once and uncompressed; many are batched.
 
     Idempotence costs half a second on a first send and protects from nothing here: a repeat has the same event id.
     Partitions are chosen as Java and aiokafka do, or every join in the worker would miss rows.
@@ -65,7 +65,7 @@ def producer_settings(
 
 
 def sidecar_settings(servers: str, security: Mapping[str, str]) -> dict[str, str | int | bool]:
-    """What librdkafka is told by who sends for weeks: idempotent, so that a retry inside it is no repeat."""
+    """Return the settings of the long-running sidecar: idempotent, so that librdkafka's retries do not duplicate."""
     return {
         **_always(servers, security),
         "enable.idempotence": True,
@@ -124,11 +124,11 @@ class KafkaPublisher:
         self._drain()
 
     def abandon(self) -> None:
-        """From another thread: have `publish` give up on what is under way, and return."""
+        """Make `publish` give up on messages in flight and return. Thread-safe."""
         self._abandoned = True
 
     def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         self._producer.purge()
         self._producer.flush(0)
 
@@ -158,7 +158,7 @@ class KafkaPublisher:
                 return
 
     def _drain(self) -> None:
-        """Wait for what is under way; at the deadline, or once the broker said no, give up on it."""
+        """Wait for messages in flight; give up on them at the deadline or after a refusal."""
         while len(self._producer) and not self._given_up():
             self._poll(_POLL)
         if len(self._producer):
@@ -204,7 +204,7 @@ class KafkaPublisher:
         return DeliveryFailure(FailureCause.UNREACHABLE, f"no acknowledgement within {self._timeout:g} s ({why})")
 
     def _on_error(self, error: KafkaError) -> None:
-        """Remember what the connections suffer. A refusal is final here; librdkafka would try until the deadline."""
+        """Remember connection errors. A refusal is final here; librdkafka would retry until the deadline."""
         if error.code() in CREDENTIALS or _REFUSED_CERTIFICATE.search(error.str()):
             self._refusal = error.str()
         elif error.code() in _CONNECTION:
@@ -212,14 +212,14 @@ class KafkaPublisher:
 
 
 def _with_the_likely_cause(trouble: str) -> str:
-    """Librdkafka names it when the connection is reset in its handshake, and not when it is closed: a race."""
+    """Add the likely cause, which librdkafka names when a handshake is reset, not when it is closed."""
     if "SSL_HANDSHAKE" in trouble and "PLAINTEXT" not in trouble:
         return f"{trouble}; is it a PLAINTEXT broker listener?"
     return trouble
 
 
 def _without_values(text: str, settings: Mapping[str, str | int | bool]) -> str:
-    """What librdkafka complains of, with every setting's text taken out of it: some are secrets."""
+    """Mask the values of all settings in librdkafka's error text: some are secrets."""
     for value in sorted({value for value in settings.values() if isinstance(value, str)}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", text) if value else text
     return text

@@ -31,7 +31,7 @@ class Outbox:
         self._file.close()
 
     def add(self, message: Message) -> None:
-        """Put a message at the end."""
+        """Append a message."""
         parts = (message.event_id.encode(), message.key, message.value)
         self._file.write(_LENGTHS.pack(message.line, *map(len, parts)) + b"".join(parts))
         self.count += 1

@@ -93,5 +93,5 @@ class Publisher(Protocol):
         ...
 
     def close(self) -> None:
-        """Drop the connections. Nothing is waiting any more: `publish` leaves nothing behind."""
+        """Close the connections. Nothing is in flight: `publish` leaves nothing behind."""
         ...

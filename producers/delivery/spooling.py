@@ -20,7 +20,7 @@ MAX_AGE: Final = "CANDORA_SPOOL_MAX_AGE"
 
 
 def spool_limits(environ: Mapping[str, str]) -> SpoolLimits:
-    """How much the spool takes; UsageError names the variable that cannot be read."""
+    """Read the limits of the spool. UsageError names the variable that cannot be parsed."""
     standard = SpoolLimits()
 
     def number(variable: str, default: int) -> int:
@@ -67,7 +67,7 @@ class SpoolingPublisher:
         self._warn = warn
 
     def publish(self, messages: Iterable[Message], report: Callable[[Message, Outcome], None]) -> None:
-        """Send or keep every message, and report which."""
+        """Publish or spool every message, and report which."""
         failure = self._missing
         messages = iter(messages)
 
@@ -87,13 +87,13 @@ class SpoolingPublisher:
             report(message, self._keep(message, failure or _NOT_TAKEN))
 
     def close(self) -> None:
-        """Drop the connections, and let go of the spool."""
+        """Close the publisher and the spool."""
         if self._publisher is not None:
             self._publisher.close()
         self._spool.close()
 
     def _send_older(self, publisher: Publisher) -> DeliveryFailure | None:
-        """Why sending anything more is useless, if it is."""
+        """Send what the spool holds; return the failure that new messages would share, if any."""
         until = time.monotonic() + self._patience
         try:
             if not self._spool.entries():
@@ -114,12 +114,12 @@ class SpoolingPublisher:
 
     def _keep(self, message: Message, failure: DeliveryFailure) -> Outcome:
         try:
-            self._spool.put(self._parcel(message))
+            self._spool.put(self._spooled(message))
         except (SpoolFull, SpoolUnusable) as error:
             return DeliveryFailure(failure.cause, f"{failure.problem}; and it is not kept: {error}")
         return SpoolReceipt(failure, self._spool.folder)
 
-    def _parcel(self, message: Message) -> SpooledMessage:
+    def _spooled(self, message: Message) -> SpooledMessage:
         if self._unframed:
             return self._encoding.event(pinned_decoder("deploy_event").decode(message.value))
         return SpooledMessage(message.event_id, message.key.decode(), message.value, topic=EVENTS)

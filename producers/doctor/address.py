@@ -28,12 +28,12 @@ class Address(NamedTuple):
 
     @override
     def __str__(self) -> str:
-        """As it is configured."""
+        """Format the address as it is configured."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse_servers(text: str) -> tuple[list[Address], list[CheckResult]]:
-    """The addresses of a list as Kafka clients take it, and what is wrong with the others."""
+    """Parse a list of bootstrap servers; return its addresses, and a problem for each invalid entry."""
     found, faults = [], []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         host, colon, port = entry.rpartition("://")[2].rpartition(":")
@@ -45,7 +45,7 @@ def parse_servers(text: str) -> tuple[list[Address], list[CheckResult]]:
 
 
 def check_addresses(addresses: Iterable[Address], security: Mapping[str, str], limit: float) -> list[CheckResult]:
-    """Try them all at once, `limit` seconds at most.
+    """Check all addresses concurrently, for `limit` seconds at most.
 
     In threads that nobody waits for: the resolver of the C library cannot be interrupted.
     """
@@ -65,7 +65,7 @@ def check_addresses(addresses: Iterable[Address], security: Mapping[str, str], l
 
 
 def check_address(address: Address, security: Mapping[str, str], limit: float) -> CheckResult:
-    """Resolve a name, connect and, where the settings ask for TLS, shake hands."""
+    """Resolve the name, connect and, where the settings ask for TLS, shake hands."""
     name, unreachable = str(address), ExitCode.NOT_DELIVERED
     until = _deadline(limit)
     try:
@@ -133,7 +133,7 @@ def _hung_up(name: str) -> CheckResult:
 
 
 def _await_objection(secure: ssl.SSLSocket) -> None:
-    """Give the other side the time to hang up: with TLS 1.3 it looks at our certificate after the handshake.
+    """Wait for the peer to reject our certificate: with TLS 1.3 it does so after the handshake.
 
     Raises:
         SSLError: it says why it does, or says nothing.
@@ -147,7 +147,7 @@ def _await_objection(secure: ssl.SSLSocket) -> None:
 
 
 def _context(security: Mapping[str, str]) -> ssl.SSLContext | None:
-    """As the settings say; None if they ask for more than Python can do with them. Raises OSError, ValueError."""
+    """Build a TLS context; None if the settings need more than Python supports. Raises OSError, ValueError."""
     if security.keys() & {"ssl.keystore.location", "ssl.certificate.pem", "ssl.key.pem", "ssl.crl.location"}:
         return None
     context = ssl.create_default_context(cafile=security.get("ssl.ca.location"), cadata=security.get("ssl.ca.pem"))
@@ -169,6 +169,6 @@ def _silent(address: Address, limit: float) -> CheckResult:
 
 
 def _deadline(limit: float) -> Callable[[], float]:
-    """Tells how many seconds are left."""
+    """Return a function that gives the seconds left."""
     end = time.monotonic() + limit
     return lambda: max(0.0, end - time.monotonic())

@@ -12,7 +12,7 @@ CLOSE: Final = 30.0
 
 
 def check_clock(ahead: float | None, whose: str) -> CheckResult:
-    """Judge by how many seconds another clock is ahead of this machine's; None if it was not learnt."""
+    """Judge the seconds that another clock is ahead of this machine's; None if unknown."""
     if ahead is None:
         advice = "--send compares with the broker's clock"
         return unknown("clock", "there is no other clock to compare with that can be read", advice)

@@ -90,7 +90,7 @@ def _said(error: Exception) -> str:
 
 
 def judge(cluster: BrokerAnswers, name: str, topic: Topic) -> list[CheckResult]:
-    """What is wrong with what the brokers said. `name` is that of the topic, with its prefix."""
+    """Judge the answers of the brokers. `name` is the topic's, with its prefix."""
     if cluster.refusal is not None:
         advice = "check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or the TLS settings"
         return [problem("login", f"refused: {cluster.refusal}", advice, ExitCode.CREDENTIALS)]

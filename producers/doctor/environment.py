@@ -14,7 +14,7 @@ _NEARLY_FULL = 0.9
 
 
 def check_spool(folder: str | None, environ: Mapping[str, str]) -> CheckResult:
-    """Whether the spool can be written, and what waits in it."""
+    """Check that the spool can be written, and what waits in it."""
     if folder is None:
         return ok("spool", "none is set: what cannot be delivered is not kept, and the command must be run again")
     try:
@@ -30,7 +30,7 @@ def check_spool(folder: str | None, environ: Mapping[str, str]) -> CheckResult:
 
 
 def check_ci(environ: Mapping[str, str]) -> CheckResult:
-    """Which CI system this job runs in, and whether it says which commit it is about."""
+    """Check which CI system this job runs in, and whether it names the commit."""
     try:
         event, trouble = event_file(environ)
         job = read_job(environ, event)
@@ -45,7 +45,7 @@ def check_ci(environ: Mapping[str, str]) -> CheckResult:
 
 
 def check_git(folder: str, environ: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Whether the repository has the history that lead times are made of."""
+    """Check that the repository has the history that lead times need."""
     git = Git(folder, environ)
     try:
         top, edge = git.top(), git.edge()

@@ -26,7 +26,7 @@ SHARE: Final = 2
 def examine(
     config: ProducerConfig, given: Mapping[str, Any], environ: Mapping[str, str], *, trial: bool
 ) -> Iterator[CheckResult]:
-    """Check everything, and give each finding as soon as it is known. With `trial` one synthetic event is sent.
+    """Check everything, yielding each result as soon as it is known. With `trial` one synthetic event is sent.
 
     Raises:
         UsageError: a setting cannot be read.

@@ -35,27 +35,27 @@ class CheckResult(NamedTuple):
         return f"{self.status:<8} {self.name}: {self.text}" + (f"; {self.advice}" if self.advice else "")
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the result as a JSON object."""
         return {"check": self.name, "status": str(self.status), "text": self.text, "advice": self.advice or None}
 
 
 def ok(name: str, text: str) -> CheckResult:
-    """All is well."""
+    """Report that a check passed."""
     return CheckResult(name, CheckStatus.OK, text)
 
 
 def unknown(name: str, text: str, advice: str = "") -> CheckResult:
-    """It could not be told."""
+    """Report that a check could not be made."""
     return CheckResult(name, CheckStatus.UNKNOWN, text, advice)
 
 
 def warning(name: str, text: str, advice: str) -> CheckResult:
-    """It will hurt later."""
+    """Report something that works now and will fail or lose data later."""
     return CheckResult(name, CheckStatus.WARNING, text, advice)
 
 
 def problem(name: str, text: str, advice: str, code: ExitCode) -> CheckResult:
-    """It must be mended."""
+    """Report something that must be fixed."""
     return CheckResult(name, CheckStatus.PROBLEM, text, advice, code)
 
 
@@ -63,6 +63,6 @@ _GRAVEST: Final = (ExitCode.NOT_CONFIGURED, ExitCode.CREDENTIALS, ExitCode.NOT_D
 
 
 def exit_code(findings: Iterable[CheckResult]) -> ExitCode:
-    """How the command ends: by the problem that must be mended before the others can be seen."""
+    """Return the exit code: that of the problem which must be fixed before the others can be seen."""
     codes = {finding.code for finding in findings}
     return next((code for code in _GRAVEST if code in codes), ExitCode.OK)

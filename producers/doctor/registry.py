@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_registry(config: ProducerConfig) -> "tuple[CheckResult, Encode | None]":
-    """Look the schema up; also give what encodes with it. Raises UsageError: the registry's address is none."""
+    """Look up the schema; also return its encoder. Raises UsageError if the registry's address is invalid."""
     try:
         encode = InstallationEncoder(config).learn(EVENTS).encode
     except SchemaUnavailable as error:
@@ -31,7 +31,7 @@ def check_registry(config: ProducerConfig) -> "tuple[CheckResult, Encode | None]
 
 
 def registry_ahead(url: str, limit: float, clock: Callable[[], float] = time.time) -> float | None:
-    """By how many seconds the registry's clock is ahead of ours, to about a second; None if it does not tell."""
+    """Return how many seconds the registry's clock is ahead, to about a second; None if it does not say."""
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:

@@ -16,7 +16,7 @@ _SECURITY: Final = ("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_", "KAFKA_ENABL
 def check_settings(
     config: ProducerConfig, given: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Iterator[CheckResult]:
-    """Say what is set, and by what; of secrets only that they are."""
+    """Report the settings and where each comes from; of secrets only that they are set."""
     if config.sidecar is not None:
         return  # `check_sidecar` says it, once the address is known to hold no password
     if config.servers is None:

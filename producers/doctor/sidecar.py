@@ -54,7 +54,7 @@ def check_sidecar(
 
 
 def _means(endpoint: Endpoint) -> CheckResult:
-    """What we prove ourselves by, and whether somebody on the way can read it."""
+    """Check which credentials are sent, and whether they are encrypted on the way."""
     if endpoint.token:
         means = "a bearer token"
     elif endpoint.id_token:
@@ -79,12 +79,12 @@ def _readiness(url: str, answer: SidecarResponse) -> CheckResult:
 
 
 def _said(answer: SidecarResponse) -> str:
-    """What it says of itself, on one line."""
+    """Return the body of a response on one line."""
     return one_line(answer.body.decode("utf-8", "replace").strip())[:200]
 
 
 def _credentials(endpoint: Endpoint, http: HttpClient, config: ProducerConfig, limit: float) -> CheckResult:
-    """An empty list of events is authenticated like any other, and leaves nothing behind."""
+    """Check the credentials with an empty list of events, which is authenticated like any other."""
     proof = proof_of(endpoint, http, config.sidecar_environ)
     end = time.monotonic() + limit
     try:
@@ -116,7 +116,7 @@ def send_trial(url: str, config: ProducerConfig, event_id: str, value: bytes, li
 
 
 def _ahead(answer: SidecarResponse, here: float) -> float | None:
-    """By how many seconds its clock is ahead of ours, to about a second."""
+    """Return how many seconds the sidecar's clock is ahead, to about a second."""
     try:
         # The header has whole seconds: on average it is half of one late.
         return parsedate_to_datetime(answer.headers["date"]).timestamp() + 0.5 - here

@@ -18,7 +18,7 @@ _ZEROS: Final = "0" * 40
 
 
 def trial_event(now: datetime) -> BuiltEvent:
-    """A commit that nobody made, in the synthetic lane, which enters no number. All trials are one event."""
+    """Build a synthetic commit, which no metric counts. All trials are one event."""
     values = {
         "event_type": "commit_created",
         "service": SERVICE,
@@ -32,7 +32,7 @@ def trial_event(now: datetime) -> BuiltEvent:
 def send(
     settings: Mapping[str, str | int | bool], topic: str, event_id: str, value: bytes, limit: float
 ) -> tuple[CheckResult, float | None]:
-    """Send the event; also give by how many seconds the broker's clock is ahead of ours, None if it does not tell."""
+    """Send the event; also return how many seconds the broker's clock is ahead, None if unknown."""
     producer = Producer(dict(settings))
     reports: list[tuple[KafkaError | None, KafkaMessage]] = []
     headers: Any = [("event_id", event_id.encode())]

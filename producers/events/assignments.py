@@ -23,7 +23,7 @@ def assignments(
     chosen: Sequence[Assignment] = (),
     known: Sequence[Assignment] = (),
 ) -> list[Assignment]:
-    """The fields of one event: flags, `--set` and `--attribute` first, then the environment, then the defaults.
+    """Assign the fields of one event: flags, `--set` and `--attribute` first, then the environment, then the defaults.
 
     `given` holds the text of each flag by its `dest`, None where it is not given. `chosen` stands for the flags and
     variables of its fields, `known` is what else is known of the event: it comes after all that somebody says.
@@ -104,7 +104,7 @@ def _check_utf8(text: str | Sequence[str], origin: str) -> None:
 
 
 def _json(text: str) -> object:
-    """The value that the text is in JSON; the text itself if it is not JSON, so that words need no quotes twice."""
+    """Parse the text as JSON; return the text itself if it is none, so that words need no second pair of quotes."""
     try:
         value: object = json.loads(text)
     except ValueError:

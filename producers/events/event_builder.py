@@ -42,11 +42,11 @@ class BuiltEvent:
     origins: Mapping[str, str]
 
     def as_json(self) -> str:
-        """The event on one line, as `--file` reads it, without the fields that are null."""
+        """Return the event on one line, as `--file` reads it, without the fields that are null."""
         return json.dumps(event_json(self.value), ensure_ascii=False, separators=(",", ":"))
 
     def explained(self) -> Iterable[tuple[str, object, str]]:
-        """Each field that has a value: its path, the value as in JSON, its origin."""
+        """Yield each field that has a value: its path, the value as in JSON, its origin."""
         for path, value in _leaves(json.loads(self.as_json()), ""):
             yield path, value, self._origin(path)
 
@@ -56,7 +56,7 @@ class BuiltEvent:
 
 
 def build_event(assigned: Sequence[Assignment], now: datetime) -> BuiltEvent:
-    """Make the event that the assignments describe.
+    """Build the event that the assignments describe.
 
     Raises:
         InvalidEvent: the contract refuses it, or two assignments are for one field. The path names the field.
@@ -65,7 +65,7 @@ def build_event(assigned: Sequence[Assignment], now: datetime) -> BuiltEvent:
 
 
 def event_from(data: Mapping[str, Any], now: datetime, origins: Mapping[str, str] | None = None) -> BuiltEvent:
-    """Make the event of a JSON object; without an `event_id` it gets one that follows from its content.
+    """Build the event of a JSON object; a missing `event_id` is derived from its content.
 
     Raises:
         InvalidEvent: the contract refuses it. The path names the field.
@@ -122,7 +122,7 @@ def _tree(assigned: Iterable[Assignment]) -> dict[str, Any]:
 
 
 def _names(path: str) -> list[str]:
-    """The names on the way to a field. The name of an attribute may have dots itself."""
+    """Return the names on the way to a field. The name of an attribute may have dots itself."""
     head, _, rest = path.partition(".")
     return [head, rest] if head == "attributes" and rest else path.split(".")
 

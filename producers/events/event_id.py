@@ -17,7 +17,7 @@ _INCIDENT_TYPES: Final = frozenset({"incident_opened", "incident_resolved"})
 
 
 def natural_key(event: EventValue) -> str:
-    """The parts that identify what is reported, joined by "|".
+    """Return the parts that identify what is reported, joined by "|".
 
     The clock of the reporting job is left out, and so are its run and its attributes: running a test job again is no
     new commit. Three cases need more. A rollout of one SHA can happen again: its run and attempt count, or, when
@@ -35,12 +35,12 @@ def natural_key(event: EventValue) -> str:
 
 
 def derived_id(key: str) -> str:
-    """The id of the event with this natural key, as `schemas.events.new_event_id` makes it."""
+    """Return the id of the event with this natural key, as `schemas.events.new_event_id` makes it."""
     return str(uuid5(_NAMESPACE, key))
 
 
 def _occasion(event: EventValue) -> str:
-    """Which of several times it is that the same thing happens."""
+    """Return what tells this occurrence from others of the same thing: a time, or a run and its attempt."""
     if event["event_type"] in _INCIDENT_TYPES:
         return str(event["occurred_at"])
     if event["event_type"] not in _ROLLOUT_TYPES:
@@ -52,7 +52,7 @@ def _occasion(event: EventValue) -> str:
 
 
 def _known(value: Any) -> Any:
-    """The value without what is null, so that a field added to the contract later changes no identity."""
+    """Drop null fields, so that a field added to the contract later changes no identity."""
     if isinstance(value, dict):
         return {name: _known(entry) for name, entry in value.items() if entry is not None}
     if isinstance(value, list):

@@ -15,7 +15,7 @@ _Write = Callable[[Any], Any]
 
 
 def event_json(value: EventValue) -> dict[str, Any]:
-    """The JSON object of an event: times as text, and without the fields that are null."""
+    """Return the JSON object of an event: times as text, and without the fields that are null."""
     written: dict[str, Any] = _writer()(value)
     return written
 
@@ -26,7 +26,7 @@ def _writer() -> _Write:
 
 
 def _write_as(schema: Any) -> _Write:
-    """What writes a value of an Avro type."""
+    """Return the writer of an Avro type."""
     if isinstance(schema, list):
         [present] = [branch for branch in schema if branch != "null"]
         return _write_as(present)

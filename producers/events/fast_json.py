@@ -83,7 +83,7 @@ def _read_record(fields: list[dict[str, Any]]) -> _Read:
 
 
 def _default(default: Any) -> Any:
-    """What stands for a field that is left out. Lists and maps are made anew."""
+    """Return the default of an absent field; a new list or map each time."""
     if default is _NOT_GIVEN:
         raise _NotPlainError
     return default.copy() if isinstance(default, list | dict) else default

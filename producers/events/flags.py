@@ -138,6 +138,6 @@ HISTORY_FLAGS: Final = (
 
 
 def all_flags() -> Iterator[Flag]:
-    """Every flag, in the order of `--help`."""
+    """Yield every flag, in the order of `--help`."""
     for flags in FLAGS.values():
         yield from flags

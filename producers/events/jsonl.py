@@ -24,7 +24,7 @@ class BadLine(NamedTuple):
 
 
 def read_events(stream: BinaryIO, now: datetime) -> Iterator[tuple[int, BuiltEvent] | BadLine]:
-    """Each line's number with its event or its fault; empty lines are passed over."""
+    """Yield the number and event of each line, or a BadLine; empty lines are skipped."""
     for number, line in enumerate(_lines(stream), 1):
         if not line.strip():
             continue

@@ -15,7 +15,7 @@ from producers.errors import UsageError
 from producers.events.event_builder import BuiltEvent
 from producers.events.jsonl import BadLine, read_events
 from producers.history_import.imported_events import ImportedEvents
-from producers.terminal.progress import Show, unseen, watched
+from producers.terminal.progress import Show, no_progress, with_progress
 
 _ID: Final = 36
 """Characters of an event's id."""
@@ -61,7 +61,7 @@ def as_lines(events: Iterable[BuiltEvent]) -> Iterator[bytes]:
     return (f"{built.as_json()}\n".encode() for built in events)
 
 
-def write(path: Path, events: Sequence[BuiltEvent], progress: Show = unseen) -> None:
+def write(path: Path, events: Sequence[BuiltEvent], progress: Show = no_progress) -> None:
     """Write the file, whole or not at all: whoever interrupts it finds it as it was.
 
     Raises:
@@ -71,7 +71,7 @@ def write(path: Path, events: Sequence[BuiltEvent], progress: Show = unseen) -> 
     try:
         _remove_drafts(path)
         with draft.open("wb") as file:
-            file.writelines(as_lines(watched(progress, f"lines into {path}", events)))
+            file.writelines(as_lines(with_progress(progress, f"lines into {path}", events)))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -89,7 +89,7 @@ def _remove_drafts(path: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
-def read_output(path: Path, now: datetime, progress: Show = unseen) -> EventFileIndex:
+def read_output(path: Path, now: datetime, progress: Show = no_progress) -> EventFileIndex:
     """What the file has; nothing if there is none yet.
 
     Raises:

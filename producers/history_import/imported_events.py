@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
 from producers.events.event_builder import Assignment, BuiltEvent, build_event
-from producers.terminal.progress import CountableItems, Show, unseen, watched
+from producers.terminal.progress import CountableItems, Show, no_progress, with_progress
 from schemas.errors import ContractError
 from schemas.values import Micros
 
@@ -52,7 +52,7 @@ class ImportedEvents:
     """What people should know about the numbers that will come of it."""
     outside: int = 0
     """Events before --since, or not before --until."""
-    progress: Show = unseen
+    progress: Show = no_progress
     """Progress display."""
 
     def add(self, assigned: Sequence[Assignment], place: str) -> None:
@@ -82,7 +82,7 @@ class ImportedEvents:
 
     def through(self, doing: str, items: CountableItems[_Item]) -> Iterator[_Item]:
         """The items, one by one, showing how far it is."""
-        return watched(self.progress, doing, items)
+        return with_progress(self.progress, doing, items)
 
     def refuse(self, place: str, problem: str) -> None:
         """Record an item that cannot become an event."""

@@ -41,20 +41,20 @@ class SpooledMessage(NamedTuple):
     """Without the prefix of the installation."""
 
 
-def pack(parcel: SpooledMessage) -> bytes:
-    """The bytes of a file."""
+def pack(message: SpooledMessage) -> bytes:
+    """Serialize a message to the bytes of its file."""
     head = json.dumps(
-        {"topic": parcel.topic, "event_id": parcel.event_id, "key": parcel.key, "body": parcel.body}
+        {"topic": message.topic, "event_id": message.event_id, "key": message.key, "body": message.body}
     ).encode()
-    rest = _CHECKED.pack(len(head), len(parcel.content)) + head + parcel.content
+    rest = _CHECKED.pack(len(head), len(message.content)) + head + message.content
     return MAGIC + bytes([VERSION]) + crc32(rest).to_bytes(4) + rest
 
 
 def unpack(data: bytes) -> SpooledMessage:
-    """The message of a file.
+    """Parse the bytes of a file.
 
     Raises:
-        Damaged: the file was cut short, changed, or written by something else.
+        DamagedMessageFile: the file was cut short, changed, or written by something else.
     """
     if len(data) < _FIXED.size:
         raise DamagedMessageFile(f"has {len(data)} bytes, less than any message")

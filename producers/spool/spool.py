@@ -3,7 +3,7 @@
     <folder>/<millis>-<event id>      messages, whole and synced, named by when they were put and what they are
     <folder>/tmp/<writer>/            files being written; never read, and removed when their writer is dead
     <folder>/quarantine/              files that cannot or should not be sent, each with a <name>.reason beside it
-    <folder>/.tally, .drain           locks: see `spool_tally` and `Spool.draining`
+    <folder>/.tally, .drain           locks: see `usage` and `Spool.draining`
 
 A file is written in `tmp`, synced, renamed and its folder synced before `put` returns; what is found under a message's
 name is therefore whole, whatever died when. It is removed only once a broker has acknowledged it. Several processes may
@@ -87,21 +87,21 @@ class Spool:
                 _sync_folder(os.path.dirname(os.path.abspath(folder)))  # or a power cut could take all of it
             for part in (TMP, QUARANTINE):
                 os.makedirs(self._path(part), mode=0o700, exist_ok=True)
-            self._tally = UsageCounter(folder)
-            with self._tally.locked():
+            self._usage = UsageCounter(folder)
+            with self._usage.locked():
                 self._sweep()
                 os.mkdir(self._writer, 0o700)
                 self._lease = os.open(f"{self._writer}/{_LEASE}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 fcntl.flock(self._lease, fcntl.LOCK_EX)
-                self._tally.recount()
+                self._usage.recount()
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         if self._pool is not None:
             self._pool.shutdown()
         shutil.rmtree(self._writer, ignore_errors=True)
         os.close(self._lease)
-        self._tally.close()
+        self._usage.close()
 
     def __enter__(self) -> Self:
         return self
@@ -113,11 +113,11 @@ class Spool:
 
     # --- in -----------------------------------------------------------------------------------------------------------
 
-    def put(self, parcel: SpooledMessage) -> None:
+    def put(self, message: SpooledMessage) -> None:
         """Keep a message; it is on the disk when this returns. Raises as `put_all`."""
-        self.put_all([parcel])
+        self.put_all([message])
 
-    def put_all(self, parcels: Sequence[SpooledMessage]) -> None:
+    def put_all(self, messages: Sequence[SpooledMessage]) -> None:
         """Keep messages: all of them, or, when this raises SpoolFull, none.
 
         Raises:
@@ -126,7 +126,7 @@ class Spool:
         """
         files = [
             _File(f"{self._writer}/{next(self._numbers)}-{each.event_id}", each.event_id, pack(each))
-            for each in parcels
+            for each in messages
         ]
         with self._usable():
             self._reserve(files)
@@ -139,11 +139,11 @@ class Spool:
             _sync_folder(self.folder)
 
     def _reserve(self, files: Sequence["_File"]) -> None:
-        """Take the room before anything is written: as empty files of the right size, which all processes count."""
+        """Reserve space before writing: empty files of the right size, which every process counts."""
         size = sum(len(file.content) for file in files)
         limit = SpoolUsage(self.limits.max_files, self.limits.max_bytes)
-        with self._tally.locked():
-            if not self._tally.room(SpoolUsage(len(files), size), limit):
+        with self._usage.locked():
+            if not self._usage.room(SpoolUsage(len(files), size), limit):
                 raise SpoolFull(f"the spool {self.folder} is full: it holds {limit.files} files or {limit.size} bytes")
             try:
                 for file in files:
@@ -154,10 +154,10 @@ class Spool:
                 for file in files:
                     _unlink(file.temporary)
                 raise
-            self._tally.add(len(files), size)
+            self._usage.add(len(files), size)
 
     def _write(self, files: Sequence["_File"]) -> None:
-        """Fill files, and give them their names once they are on the disk.
+        """Fill the files, and rename them once they are synced.
 
         They are synced in threads: a file system commits at once what is asked for at once, and one by one takes ten
         times as long.
@@ -173,7 +173,7 @@ class Spool:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-        with self._tally.locked():
+        with self._usage.locked():
             for file in files:
                 self._name(file)
 
@@ -196,16 +196,16 @@ class Spool:
         self._last = millis
 
     def _release(self, files: Sequence["_File"]) -> None:
-        """Give back the room of the files that were not written."""
-        with self._tally.locked():
+        """Release the space of files that were not written."""
+        with self._usage.locked():
             left = [file for file in files if _unlink(file.temporary)]
-            self._tally.add(-len(left), -sum(len(file.content) for file in left))
+            self._usage.add(-len(left), -sum(len(file.content) for file in left))
 
     # --- out ----------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def draining(self) -> Iterator[None]:
-        """Be the one that drains, so that no message is sent by two. The kernel takes the lock back from the dead.
+        """Hold the lock of the one draining process. The kernel releases it if the process dies.
 
         Raises:
             SpoolBusy: another process is.
@@ -222,16 +222,16 @@ class Spool:
             os.close(descriptor)
 
     def entries(self) -> list[SpoolEntry]:
-        """What waits, the oldest first."""
+        """List the waiting messages, the oldest first."""
         with self._usable():
             names = os.listdir(self.folder)
         return sorted(_entry(name) for name in names if is_message(name))
 
     def read(self, entry: SpoolEntry) -> SpooledMessage | None:
-        """The message of an entry; None if it is gone.
+        """Read the message of an entry; None if it is gone.
 
         Raises:
-            Damaged: the file is not what was put, or cannot be read; the message says why.
+            DamagedMessageFile: the file is not what was put, or cannot be read; the message says why.
         """
         try:
             with open(self._path(entry.name), "rb") as file:
@@ -242,23 +242,23 @@ class Spool:
             raise DamagedMessageFile(f"cannot be read: {error.strerror}") from error
 
     def too_old(self, entry: SpoolEntry) -> bool:
-        """Whether a message has waited for longer than the limit."""
+        """Return whether a message has waited longer than `max_age`."""
         return self.age(entry) > self.limits.max_age
 
     def age(self, entry: SpoolEntry) -> float:
-        """Seconds since it was put; 0 if the clock was put back meanwhile."""
+        """Return the seconds since it was put; 0 if the clock was put back meanwhile."""
         return max(0.0, self._clock() - entry.put_at)
 
     def remove(self, entry: SpoolEntry) -> None:
-        """Forget a message that was acknowledged. After a power cut it may be back, and be sent again."""
+        """Remove an acknowledged message. After a power cut it may be back, and be sent again."""
         path = self._path(entry.name)
-        with self._usable(), self._tally.locked(), suppress(FileNotFoundError):
+        with self._usable(), self._usage.locked(), suppress(FileNotFoundError):
             size = os.stat(path).st_size
             os.unlink(path)
-            self._tally.add(-1, -size)
+            self._usage.add(-1, -size)
 
     def quarantine(self, entry: SpoolEntry, reason: str) -> None:
-        """Put a message aside, with the reason in words beside it.
+        """Move a message to the quarantine, with the reason in a file beside it.
 
         Raises:
             SpoolFull: the quarantine has reached a limit; the message stays where it is.
@@ -267,33 +267,33 @@ class Spool:
         if aside.files >= self.limits.max_files or aside.size >= self.limits.max_bytes:
             raise SpoolFull(f"the quarantine of {self.folder} is full: look into it, and empty it")
         path, target = self._path(entry.name), self._path(f"{QUARANTINE}/{entry.name}")
-        with self._usable(), self._tally.locked(), suppress(FileNotFoundError):
+        with self._usable(), self._usage.locked(), suppress(FileNotFoundError):
             size = os.stat(path).st_size
             with open(f"{target}.reason", "w", encoding="utf-8") as file:
                 file.write(f"{reason}\n")
             os.rename(path, target)
-            self._tally.add(-1, -size)
+            self._usage.add(-1, -size)
             _sync_folder(self._path(QUARANTINE))
 
     # --- state --------------------------------------------------------------------------------------------------------
 
     def usage(self) -> SpoolUsage:
-        """How much waits. Somebody who moves files by hand is noticed within a minute."""
-        with self._usable(), self._tally.locked():
-            return self._tally.known()
+        """Return the size of the queue. Files moved by hand are noticed within a minute."""
+        with self._usable(), self._usage.locked():
+            return self._usage.known()
 
     def oldest(self) -> SpoolEntry | None:
-        """What waits for the longest."""
+        """Return the oldest waiting message."""
         with self._usable():
             return min((_entry(name) for name in os.listdir(self.folder) if is_message(name)), default=None)
 
     def quarantined(self) -> SpoolUsage:
-        """How much is in the quarantine."""
+        """Return how much is in the quarantine."""
         with self._usable():
             return count(self._path(QUARANTINE))
 
     def check_writable(self) -> None:
-        """Write and sync a file, as a message would be.
+        """Check that the spool is writable, by writing and syncing a file.
 
         Raises:
             SpoolUnusable: it does not work.
@@ -309,7 +309,7 @@ class Spool:
                 _unlink(probe)
 
     def _sweep(self) -> None:
-        """Remove what dead writers left behind. Nobody was told that it is kept. The lock is held."""
+        """Remove the unfinished files of dead writers, which were never acknowledged. The lock is held."""
         for writer in os.listdir(self._path(TMP)):
             folder = self._path(f"{TMP}/{writer}")
             with suppress(OSError):
@@ -344,7 +344,7 @@ def _entry(name: str) -> SpoolEntry:
 
 
 def _unlink(path: str) -> bool:
-    """Remove a file; whether it was there."""
+    """Remove a file; return whether it existed."""
     try:
         os.unlink(path)
     except OSError:

@@ -39,12 +39,12 @@ class UsageCounter:
         self._counted_at = 0.0
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         os.close(self._descriptor)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Whatever changes the folder does it in here, and says so with `add`. The dead let go of the lock."""
+        """Lock out other writers while the folder changes; record changes with `add`. A dead process releases it."""
         with self._threads:
             if not self._depth:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX)
@@ -57,18 +57,18 @@ class UsageCounter:
                     fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def add(self, files: int, size: int) -> None:
-        """Note what came, or went. The lock is held."""
+        """Record messages added or removed. The lock is held."""
         known = self._read()
         self._write(SpoolUsage(known.files + files, known.size + size))
 
     def room(self, more: SpoolUsage, limit: SpoolUsage) -> bool:
-        """Whether `more` fits under the limit. The lock is held."""
+        """Return whether `more` fits under the limit. The lock is held."""
         if not _fits(self._read(), more, limit) and time.monotonic() - self._counted_at > _RECOUNT_AFTER:
             self.recount()
         return _fits(self._read(), more, limit)
 
     def known(self) -> SpoolUsage:
-        """The count, made anew if the last time is long ago. The lock is held."""
+        """Return the usage, recounted if the last count is old. The lock is held."""
         return self.recount() if time.monotonic() - self._counted_at > _COUNT_GOOD_FOR else self._read()
 
     def recount(self) -> SpoolUsage:
@@ -94,7 +94,7 @@ def _fits(known: SpoolUsage, more: SpoolUsage, limit: SpoolUsage) -> bool:
 
 
 def count(folder: str) -> SpoolUsage:
-    """The messages in a folder; none if there is no such folder."""
+    """Count the messages in a folder; zero if there is no such folder."""
     sizes = []
     with suppress(FileNotFoundError), os.scandir(folder) as found:
         for file in found:
@@ -105,6 +105,6 @@ def count(folder: str) -> SpoolUsage:
 
 
 def is_message(name: str) -> bool:
-    """Whether a file is named as a message is: <millis>-<event id>."""
+    """Return whether a file has the name of a message: <millis>-<event id>."""
     millis, dash, rest = name.partition("-")
     return bool(dash and rest) and millis.isascii() and millis.isdigit() and not rest.endswith(".reason")

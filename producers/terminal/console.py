@@ -48,17 +48,17 @@ class Console:
         self._lines("candora-ci: ", text)
 
     def warning(self, text: str) -> None:
-        """Something did not work, and the job goes on."""
+        """Print a warning: something failed, and the job goes on."""
         self._remember("warning", text)
         self._lines("candora-ci: warning: ", text)
 
     def error(self, text: str) -> None:
-        """Something must be mended."""
+        """Print an error: something must be fixed."""
         self._remember("error", text)
         self._lines("candora-ci: error: ", text)
 
     def annotate(self) -> None:
-        """Once, at the end of a run: show on the job's page what went wrong. A step may have ten annotations only."""
+        """Show warnings and errors on the job's page, in one annotation at the end: a step may have only ten."""
         self._clear()
         troubles = [text for texts in self._troubles.values() for text in texts]
         if not self._annotate or not troubles:
@@ -88,7 +88,7 @@ class Console:
         self._meter.show(doing, done, total)
 
     def _lines(self, prefix: str, text: str) -> None:
-        """Write each line behind the prefix; on GitHub as one, or a second could be a command to the runner."""
+        """Write the lines with a prefix; on GitHub as one, as a second line could be a command to the runner."""
         one = text.replace("\r", "\\r").replace("\n", "\\n")
         for line in [one] if self._annotate else text.split("\n"):
             self._write(prefix + line)

@@ -25,7 +25,7 @@ class StepOutcome(NamedTuple):
 
 
 def outputs(outcome: StepOutcome, new_delimiter: Callable[[], str]) -> str:
-    """The lines for GITHUB_OUTPUT. Of several events each output has a line for each.
+    """Return the lines for GITHUB_OUTPUT. Of several events each output has a line for each.
 
     The delimiter is new for each value, so that no value can end itself and begin an output of its own.
     """
@@ -44,7 +44,7 @@ def outputs(outcome: StepOutcome, new_delimiter: Callable[[], str]) -> str:
 
 
 def summary(outcome: StepOutcome) -> str:
-    """A table in Markdown for GITHUB_STEP_SUMMARY."""
+    """Return a table in Markdown for GITHUB_STEP_SUMMARY."""
     rows = [
         f"| {event.event_type} | {_cell(event.service)} | {event.outcome.get('status', outcome.status)} "
         f"| `{event.event_id}` | {_cell(str(event.outcome.get('problem', '')))} |"
@@ -57,7 +57,7 @@ def summary(outcome: StepOutcome) -> str:
 
 
 def write_step(outcome: StepOutcome, environ: Mapping[str, str], new_delimiter: Callable[[], str]) -> str | None:
-    """Append both to the files that the runner names; return what went wrong, if something did."""
+    """Append outputs and summary to the files that the runner names; return the problem, if any."""
     for variable, text in ((OUTPUT_FILE, outputs(outcome, new_delimiter)), (SUMMARY_FILE, summary(outcome))):
         path = environ.get(variable)
         if not path or not text:
@@ -71,6 +71,6 @@ def write_step(outcome: StepOutcome, environ: Mapping[str, str], new_delimiter: 
 
 
 def _cell(text: str) -> str:
-    """Text that stays in its cell, and is no markup."""
+    """Escape text for a table cell."""
     line = " ".join(text.split())[:300]
     return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'").replace("[", "\\[")

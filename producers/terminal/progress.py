@@ -18,12 +18,12 @@ class CountableItems(Sized, Iterable[_Item_co], Protocol[_Item_co]):
     """Things that can be gone through, and counted before."""
 
 
-def unseen(_doing: str, _done: int, _total: int | None) -> None:
-    """For whom nobody watches."""
+def no_progress(_doing: str, _done: int, _total: int | None) -> None:
+    """No-op progress."""
 
 
-def watched(show: Show, doing: str, items: CountableItems[_Item]) -> Iterator[_Item]:
-    """The items, one by one, showing how far it is."""
+def with_progress(show: Show, doing: str, items: CountableItems[_Item]) -> Iterator[_Item]:
+    """Yield the items, reporting progress before each."""
     total = len(items)
     for done, item in enumerate(items):
         show(doing, done, total)
@@ -34,14 +34,14 @@ class LineDisplay(Protocol):
     """Shows a line in place, until it is taken away."""
 
     def show(self, doing: str, done: int, total: int | None) -> None:
-        """Put it on the terminal, or bring it up to date."""
+        """Draw or update the line."""
 
     def clear(self) -> None:
-        """Take it away."""
+        """Remove the line."""
 
 
 def open_meter(terminal: TextIO) -> LineDisplay:
-    """The best that is installed. Loading rich takes a tenth of a second: only who watches waits for it."""
+    """Open the best display that is installed. rich is loaded only once a display is needed."""
     return RichProgress(terminal) if find_spec("rich") else PlainProgress(terminal)
 
 
@@ -53,13 +53,13 @@ class PlainProgress:
         self._shown = False
 
     def show(self, doing: str, done: int, total: int | None) -> None:
-        """Write over what stood there."""
+        """Overwrite the line."""
         self._shown = True
         self._terminal.write(f"\r{doing}{': ' if done or total else ''}{_numbers(done, total)}\x1b[K")
         self._terminal.flush()
 
     def clear(self) -> None:
-        """Empty the line."""
+        """Clear the line."""
         if self._shown:
             self._shown = False
             self._terminal.write("\r\x1b[K")
@@ -75,7 +75,7 @@ class RichProgress:
         self._began, self._first = 0.0, 0
 
     def show(self, doing: str, done: int, total: int | None) -> None:
-        """Draw it; a thread of rich keeps it moving."""
+        """Draw or update the bar, which a thread of rich animates."""
         if self._drawn is None:
             self._drawn = _draw(self._terminal)
         progress, task = self._drawn
@@ -84,10 +84,10 @@ class RichProgress:
             progress.reset(task, description=doing)
         seconds = time.monotonic() - self._began
         rate = f" ({(done - self._first) / seconds:,.0f}/s)" if total is None and done and seconds >= 1 else ""
-        progress.update(task, completed=done, total=total, told=_numbers(done, total) + rate)
+        progress.update(task, completed=done, total=total, numbers=_numbers(done, total) + rate)
 
     def clear(self) -> None:
-        """Take it away: the terminal is as it was."""
+        """Remove the bar."""
         if self._drawn is not None:
             self._drawn[0].stop()
             self._drawn, self._doing = None, ""
@@ -100,14 +100,14 @@ def _draw(terminal: TextIO) -> "tuple[Progress, TaskID]":
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[numbers]}"),
         TimeRemainingColumn(),
     )
     progress = Progress(
         *columns, console=Console(file=terminal), transient=True, redirect_stdout=False, redirect_stderr=False
     )
     progress.start()
-    return progress, progress.add_task("", total=None, told="")
+    return progress, progress.add_task("", total=None, numbers="")
 
 
 def _numbers(done: int, total: int | None) -> str:

@@ -6,28 +6,28 @@ from producers.context.ci.job import CiJob, JobReader, JobValue, branch_of, chan
 
 
 def read(environ: Mapping[str, str], event: object = None) -> CiJob:
-    """The job. There is no event file."""
-    take = JobReader(environ, event)
-    repo = repo_of(take.text("BITBUCKET_REPO_FULL_NAME") or take.text("BITBUCKET_GIT_HTTP_ORIGIN"))
-    number = take.number(take.text("BITBUCKET_PR_ID"))
-    run_id = take.text("BITBUCKET_BUILD_NUMBER")
+    """Return the job. There is no event file."""
+    values = JobReader(environ, event)
+    repo = repo_of(values.text("BITBUCKET_REPO_FULL_NAME") or values.text("BITBUCKET_GIT_HTTP_ORIGIN"))
+    number = values.number(values.text("BITBUCKET_PR_ID"))
+    run_id = values.text("BITBUCKET_BUILD_NUMBER")
     return CiJob(
         system="bitbucket",
         # The source's commit, also when the target was merged into it for the test.
-        sha=take.sha(take.text("BITBUCKET_COMMIT")),
+        sha=values.sha(values.text("BITBUCKET_COMMIT")),
         repo=repo,
-        branch=branch_of(take.text("BITBUCKET_BRANCH")),
-        tag=take.text("BITBUCKET_TAG"),
+        branch=branch_of(values.text("BITBUCKET_BRANCH")),
+        tag=values.text("BITBUCKET_TAG"),
         change=change_of(repo, number),
         is_request=number is not None,
-        base_branch=branch_of(take.text("BITBUCKET_PR_DESTINATION_BRANCH")),
-        env=take.text("BITBUCKET_DEPLOYMENT_ENVIRONMENT"),
+        base_branch=branch_of(values.text("BITBUCKET_PR_DESTINATION_BRANCH")),
+        env=values.text("BITBUCKET_DEPLOYMENT_ENVIRONMENT"),
         run_id=run_id,
-        attempt=take.number(take.text("BITBUCKET_STEP_RUN_NUMBER")),
+        attempt=values.number(values.text("BITBUCKET_STEP_RUN_NUMBER")),
         deployment_id=run_id,
         url=_url(repo, run_id),
-        actor=take.text("BITBUCKET_STEP_TRIGGERER_UUID"),
-        ignored=take.ignored,
+        actor=values.text("BITBUCKET_STEP_TRIGGERER_UUID"),
+        ignored=values.ignored,
     )
 
 

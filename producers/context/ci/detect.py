@@ -27,7 +27,7 @@ EVENT_FILE: Final = "GITHUB_EVENT_PATH"
 
 
 def system_of(environ: Mapping[str, str]) -> str | None:
-    """The system's canonical name.
+    """Return the system's canonical name.
 
     Raises:
         UsageError: CANDORA_CI names none that is known.
@@ -43,7 +43,7 @@ def system_of(environ: Mapping[str, str]) -> str | None:
 
 
 def read_job(environ: Mapping[str, str], event: object = None) -> CiJob:
-    """The job that this process runs in; what the operator says by CANDORA_* comes first.
+    """Read the job that this process runs in; CANDORA_* variables take precedence.
 
     Raises:
         UsageError: as in `system_of`.

@@ -78,11 +78,11 @@ class JobReader:
         return tuple(dict.fromkeys(self._ignored))
 
     def text(self, *names: str) -> JobValue | None:
-        """The first of the variables that says something."""
+        """Return the first of the variables that is set to a usable text."""
         return next((found for name in names if (found := self._clean(self._environ.get(name), name))), None)
 
-    def said(self, path: str) -> JobValue | None:
-        """A text or number of the event file."""
+    def event(self, path: str) -> JobValue | None:
+        """Return a text or number of the event file."""
         node: Any = self._event
         for name in path.split("."):
             node = node.get(name) if isinstance(node, Mapping) else None
@@ -91,11 +91,11 @@ class JobReader:
         return self._clean(str(node), f"event file: {path}")
 
     def is_set(self, name: str) -> bool:
-        """Whether a variable says yes."""
+        """Return whether a variable is true."""
         return self._environ.get(name, "").strip().lower() in {"true", "1", "yes"}
 
     def sha(self, *found: JobValue | None) -> JobValue | None:
-        """The first that is a full commit hash, in lower case. Zeros mean no commit."""
+        """Return the first full commit hash, in lower case. All zeros mean no commit."""
         for value, origin in filter(None, found):
             lower = value.lower()
             if _SHA.fullmatch(lower):
@@ -106,7 +106,7 @@ class JobReader:
         return None
 
     def number(self, *found: JobValue | None, add: int = 0) -> JobValue | None:
-        """The first that is a whole number, plus `add`."""
+        """Return the first whole number, plus `add`."""
         for value, origin in filter(None, found):
             if value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
                 return JobValue(str(int(value) + add), origin)
@@ -114,7 +114,7 @@ class JobReader:
         return None
 
     def time(self, *found: JobValue | None) -> JobValue | None:
-        """The first that is a time with its zone."""
+        """Return the first time with a zone."""
         for value, origin in filter(None, found):
             try:
                 if datetime.fromisoformat(value).tzinfo is not None:
@@ -125,7 +125,7 @@ class JobReader:
         return None
 
     def url(self, *found: JobValue | None) -> JobValue | None:
-        """The first that is a web address, without a user and password."""
+        """Return the first web address, without user and password."""
         for value, origin in filter(None, found):
             if value.lower().startswith(("https://", "http://")):
                 return JobValue(_USER.sub(r"\1", value), origin)
@@ -153,7 +153,7 @@ class JobReader:
 
 
 def branch_of(found: JobValue | None) -> JobValue | None:
-    """A branch's plain name; None for what is no branch: a tag, a request's ref, a detached head."""
+    """Return a branch's plain name; None for any other ref: a tag, a request's ref, a detached head."""
     if found is None:
         return None
     name = _BRANCH_PREFIX.sub("", found.value, count=1)
@@ -163,14 +163,14 @@ def branch_of(found: JobValue | None) -> JobValue | None:
 
 
 def tag_of(found: JobValue | None) -> JobValue | None:
-    """The tag's plain name, if the ref is one of a tag."""
+    """Return the tag's plain name, if the ref is one of a tag."""
     if found is None or not found.value.startswith(("refs/tags/", "tags/")):
         return None
     return JobValue(found.value.partition("tags/")[2], found.origin)
 
 
 def queue_of(found: JobValue | None) -> tuple[JobValue, JobValue] | None:
-    """The target branch and the request's number, of a branch of GitHub's merge queue."""
+    """Return the target branch and the request's number, of a branch of GitHub's merge queue."""
     branch = branch_of(found)
     queue = _QUEUE.fullmatch(branch.value) if branch else None
     if branch is None or queue is None:
@@ -179,7 +179,7 @@ def queue_of(found: JobValue | None) -> tuple[JobValue, JobValue] | None:
 
 
 def repo_of(found: JobValue | None) -> JobValue | None:
-    """`owner/name` of an address of a repository, or of a name that is given already."""
+    """Return `owner/name` of an address of a repository, or of a name that is given already."""
     if found is None:
         return None
     path = _PLACE.sub("", found.value, count=1).strip("/").removesuffix(".git").strip("/")
@@ -191,12 +191,12 @@ def repo_of(found: JobValue | None) -> JobValue | None:
 
 
 def change_of(repo: JobValue | None, number: JobValue | None, *, gitlab: bool = False) -> JobValue | None:
-    """The id of a request, as the webhooks of its forge give it too."""
+    """Return the id of a request, as the webhooks of its forge give it too."""
     if repo is None or number is None:
         return None
     return JobValue(f"{repo.value}{'!' if gitlab else '#'}{number.value}", f"{repo.origin}, {number.origin}")
 
 
 def last_part(found: JobValue | None) -> JobValue | None:
-    """What stands behind the last slash, such as the number in a request's address."""
+    """Return the part after the last slash, such as the number in a request's address."""
     return None if found is None else JobValue(found.value.rstrip("/").rpartition("/")[2], found.origin)

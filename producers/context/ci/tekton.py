@@ -7,5 +7,5 @@ from producers.context.ci.params import read_params
 
 
 def read(environ: Mapping[str, str], event: object = None) -> CiJob:  # noqa: ARG001 - as all systems are read
-    """The job, as CANDORA_* describe it. There is no event file."""
+    """Return the job, as CANDORA_* describe it. There is no event file."""
     return read_params(environ, "tekton")

@@ -29,11 +29,11 @@ class Credential(Protocol):
     """Who we are to a sidecar."""
 
     def headers(self, left: Left) -> Mapping[str, str]:
-        """What a request carries. Raises Unproven."""
+        """Return the headers of a request. Raises CredentialUnavailable."""
         ...
 
     def renew(self) -> bool:
-        """The sidecar did not take it: whether there may be something better."""
+        """Drop a refused credential; return whether another one can be obtained."""
         ...
 
 
@@ -43,7 +43,7 @@ class TokenCredential:
     def __init__(self, token: str) -> None:
         self._headers: Final = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def headers(self, left: Left) -> Mapping[str, str]:  # noqa: ARG002 - as Proof
+    def headers(self, left: Left) -> Mapping[str, str]:  # noqa: ARG002 - as Credential
         """See `Credential`."""
         return self._headers
 
@@ -59,7 +59,7 @@ class CiJobCredential:
         self,
         endpoint: Endpoint,
         http: HttpClient,
-        kept: SessionFile,
+        session_file: SessionFile,
         *,
         github: HttpClient | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -67,20 +67,20 @@ class CiJobCredential:
         self._endpoint = endpoint
         self._http = http
         self._github = github or HttpClient()
-        self._kept = kept
+        self._session_file = session_file
         self._now = now
         self._session: CachedSession | None = None
 
     def headers(self, left: Left) -> Mapping[str, str]:
         """See `Credential`."""
         if self._session is None or not self._session.good(self._now()):
-            self._session = self._kept.read(self._now()) or self._exchange(left)
+            self._session = self._session_file.read(self._now()) or self._exchange(left)
         return {"Authorization": f"Bearer {self._session.token}"}
 
     def renew(self) -> bool:
         """See `Credential`."""
         self._session = None
-        self._kept.forget()
+        self._session_file.forget()
         return True
 
     def _exchange(self, left: Left) -> CachedSession:
@@ -88,15 +88,15 @@ class CiJobCredential:
         try:
             answer = self._http.ask("POST", self._endpoint.url + _TOKEN, headers, left(), b"")
         except NoResponse as error:
-            raise _unproven(error) from error
+            raise _unavailable(error) from error
         session = read_session(answer.json()) if answer.status == 200 else None  # noqa: PLR2004 - HTTP
         if session is None:
             raise CredentialUnavailable(_no_session(answer))
-        self._kept.write(session)
+        self._session_file.write(session)
         return session
 
     def _of_github(self, left: Left) -> str:
-        """A token for this job, made out to the sidecar."""
+        """Request a token of GitHub for this job, with the sidecar as its audience."""
         url = self._endpoint.request_url
         url += f"{'&' if '?' in url else '?'}audience={quote(self._endpoint.audience, safe='')}"
         headers = {"Authorization": f"Bearer {self._endpoint.request_token}", "Accept": "application/json"}
@@ -118,7 +118,7 @@ class CiJobCredential:
         return token
 
 
-def _unproven(error: NoResponse) -> CredentialUnavailable:
+def _unavailable(error: NoResponse) -> CredentialUnavailable:
     then = NextAction.RETRY if error.cause is FailureCause.UNREACHABLE else NextAction.STOP
     return CredentialUnavailable(ResponseVerdict(then, error.cause, str(error)))
 
@@ -135,7 +135,7 @@ def _no_session(answer: SidecarResponse) -> ResponseVerdict:
 
 
 def proof_of(endpoint: Endpoint, http: HttpClient, environ: Mapping[str, str]) -> Credential:
-    """Who we are, by what the environment had; it also says where temporary files go, such as a job's session."""
+    """Choose the credential of an endpoint. `environ` names the folder of temporary files, for a job's session."""
     if endpoint.token or not (endpoint.id_token or endpoint.request_token):
         return TokenCredential(endpoint.token)
     mark = (endpoint.url, endpoint.audience, endpoint.id_token or endpoint.request_token)

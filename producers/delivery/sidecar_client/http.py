@@ -40,10 +40,10 @@ class HttpClient:
     def ask(
         self, method: str, url: str, headers: Mapping[str, str], seconds: float, body: bytes | None = None
     ) -> SidecarResponse:
-        """The answer, whatever its status.
+        """Return the answer, whatever its status.
 
         Raises:
-            Unanswered: there is none within `seconds`.
+            NoResponse: there is none within `seconds`.
         """
         request = Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 - scheme checked
         return _within(seconds, lambda: self._ask(request, seconds))
@@ -56,14 +56,14 @@ class HttpClient:
             with error:
                 return SidecarResponse(error.code, _lower(error.headers), error.read(MOST_READ))
         except (OSError, HTTPException) as error:
-            raise _unanswered(error, request.type) from error
+            raise _no_response(error, request.type) from error
 
 
 def _lower(headers: "Message[str, str]") -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _unanswered(error: Exception, scheme: str) -> NoResponse:
+def _no_response(error: Exception, scheme: str) -> NoResponse:
     cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return NoResponse(
@@ -90,7 +90,7 @@ def _unanswered(error: Exception, scheme: str) -> NoResponse:
 
 
 def _within(seconds: float, work: Callable[[], T]) -> T:
-    """What `work` comes to, if it ends in time.
+    """Return the result of `work`, or raise NoResponse after `seconds`.
 
     In a thread that nobody waits for: names are resolved by the C library, which cannot be interrupted, and an answer
     that comes byte by byte outlasts every limit of a socket.

@@ -71,10 +71,10 @@ class SidecarPublisher:
                 return
 
     def close(self) -> None:
-        """There is no connection between two requests."""
+        """Do nothing: no connection is kept between requests."""
 
     def _send(self, batch: list[_Item], report: Report) -> bool:
-        """Report each of a request; whether it is of use to send more."""
+        """Send a batch and report each message; return whether more can be sent."""
         verdict = self._ask(batch) if self._failure is None else None
         if verdict is not None and verdict.then is NextAction.APART and len(batch) > 1:
             middle = len(batch) // 2
@@ -97,7 +97,7 @@ class SidecarPublisher:
         return failure
 
     def _ask(self, batch: list[_Item]) -> ResponseVerdict:
-        """Try until it is taken, refused, or the time is over."""
+        """Retry until the batch is accepted or refused, or time is up."""
         body = b"[" + b",".join(item.text for item in batch) + b"]"
         ids = frozenset(item.message.event_id for item in batch)
         pause, renewed = FIRST_PAUSE, False
@@ -136,16 +136,16 @@ class SidecarPublisher:
 
 
 def post_events(url: str, http: HttpClient, proof: Credential, body: bytes, left: Left) -> SidecarResponse:
-    """The answer to a list of events.
+    """Post a JSON list of events and return the response.
 
     Raises:
-        Unproven, Unanswered: there is none.
+        CredentialUnavailable, NoResponse: there is none.
     """
     return http.ask("POST", f"{url}/v1/events", {**_HEADERS, **proof.headers(left)}, left(), body)
 
 
 def _batches(messages: Iterable[Message], report: Report) -> Iterator[list[_Item]]:
-    """The messages in requests. What cannot be sent this way is reported at once."""
+    """Yield the messages in batches of one request each. Those that cannot be sent as JSON are reported at once."""
     batch: list[_Item] = []
     size = 0
     for message in messages:
@@ -178,7 +178,7 @@ def _item(message: Message) -> _Item | DeliveryFailure:
 
 
 def open_sidecar(url: str, environ: Mapping[str, str], *, timeout: float) -> SidecarPublisher:
-    """The publisher to a sidecar, with the credentials that the environment has.
+    """Open a publisher to a sidecar, with the credentials in the environment.
 
     Raises:
         UsageError: a setting cannot be; the message names it, and has no value in it.

@@ -18,7 +18,7 @@ class SidecarResponse(NamedTuple):
     body: bytes
 
     def json(self) -> Mapping[str, Any]:
-        """The object that it holds; empty if it holds none."""
+        """Return the JSON object of the body; empty if it is none."""
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -50,7 +50,7 @@ class ResponseVerdict(NamedTuple):
     """Seconds that the sidecar asks to wait."""
 
 
-MOST_TOLD: Final = 500
+MAX_TEXT_SHOWN: Final = 500
 """Characters of what a server says that are repeated."""
 
 _OF_ONE_EVENT: Final = frozenset({"wrong_scope", "claim_mismatch", "no_environment", "wrong_trigger"})
@@ -76,7 +76,7 @@ _HINTS: Final[Mapping[str, str]] = {
 
 
 def judge(answer: SidecarResponse, ids: frozenset[str]) -> ResponseVerdict:
-    """What an answer of `POST /v1/events` means, if events with these ids were sent."""
+    """Interpret a response of `POST /v1/events` to events with these ids."""
     said = answer.json()
     if answer.status in _SUCCESS:
         names = said.get("events")
@@ -89,17 +89,17 @@ def judge(answer: SidecarResponse, ids: frozenset[str]) -> ResponseVerdict:
 
 
 def refusal(answer: SidecarResponse) -> ResponseVerdict:
-    """What an answer means that is no success, to whatever was asked."""
+    """Interpret a response to any request that is no success."""
     said, status = answer.json(), answer.status
     reason = _text(said.get("reason"))
-    told = f"{status} {_text(said.get('error'))}".strip() + (f" ({reason})" if reason else "")
+    answered = f"{status} {_text(said.get('error'))}".strip() + (f" ({reason})" if reason else "")
     if status in _NOT_ALLOWED:
-        return _not_allowed(status, reason, told)
+        return _not_allowed(status, reason, answered)
     if status in _CONTENT:
-        return ResponseVerdict(NextAction.APART, FailureCause.MESSAGE, f"does not take it: {told}{_where(said)}")
+        return ResponseVerdict(NextAction.APART, FailureCause.MESSAGE, f"does not take it: {answered}{_where(said)}")
     if status in _AGAIN:
         return ResponseVerdict(
-            NextAction.RETRY, FailureCause.UNREACHABLE, f"does not take it now: {told}", _seconds(answer)
+            NextAction.RETRY, FailureCause.UNREACHABLE, f"does not take it now: {answered}", _seconds(answer)
         )
     if status in _REDIRECTS:
         problem = f"redirects ({status}), which is not followed; give the address that it redirects to"
@@ -109,17 +109,19 @@ def refusal(answer: SidecarResponse) -> ResponseVerdict:
     )
 
 
-def _not_allowed(status: int, reason: str, told: str) -> ResponseVerdict:
+def _not_allowed(status: int, reason: str, answered: str) -> ResponseVerdict:
     if status == _UNKNOWN:
         hint = _HINTS.get(reason, "check the credentials")
-        return ResponseVerdict(NextAction.RENEW, FailureCause.CREDENTIALS, f"refuses the credentials: {told}; {hint}")
+        return ResponseVerdict(
+            NextAction.RENEW, FailureCause.CREDENTIALS, f"refuses the credentials: {answered}; {hint}"
+        )
     if reason in _OF_ONE_EVENT:
-        return ResponseVerdict(NextAction.APART, FailureCause.FORBIDDEN, f"does not let us report this: {told}")
-    return ResponseVerdict(NextAction.STOP, FailureCause.CREDENTIALS, f"does not let us in: {told}")
+        return ResponseVerdict(NextAction.APART, FailureCause.FORBIDDEN, f"does not let us report this: {answered}")
+    return ResponseVerdict(NextAction.STOP, FailureCause.CREDENTIALS, f"does not let us in: {answered}")
 
 
 def _where(said: Mapping[str, Any]) -> str:
-    """The field and what to do, as far as the sentence does not have them."""
+    """Return the field, problem and hint that the error text does not contain already."""
     parts = [_text(said.get(name)) for name in ("path", "problem", "hint")]
     error = _text(said.get("error"))
     missing = [part for part in parts if part and part not in error]
@@ -127,11 +129,11 @@ def _where(said: Mapping[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return one_line(value)[:MOST_TOLD] if isinstance(value, str) else ""
+    return one_line(value)[:MAX_TEXT_SHOWN] if isinstance(value, str) else ""
 
 
 def _seconds(answer: SidecarResponse) -> float | None:
-    """`Retry-After`, as seconds or as a date; None if it is not there or neither."""
+    """Parse `Retry-After`, seconds or a date; None if absent or invalid."""
     text = answer.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

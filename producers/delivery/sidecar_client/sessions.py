@@ -26,7 +26,7 @@ class CachedSession(NamedTuple):
     expires_at: datetime
 
     def good(self, now: datetime) -> bool:
-        """Whether it can be used for a request that begins now."""
+        """Return whether it is valid for a request that begins now."""
         return now + MARGIN < self.expires_at
 
 
@@ -39,7 +39,7 @@ class SessionFile:
         self._possible: Final = hasattr(os, "geteuid") and hasattr(os, "O_NOFOLLOW")
 
     def read(self, now: datetime) -> CachedSession | None:
-        """The session, if there is one that is ours, and good."""
+        """Return the cached session, if it is ours and valid."""
         if not self._possible:
             return None
         try:
@@ -61,7 +61,7 @@ class SessionFile:
         return session
 
     def write(self, session: CachedSession) -> None:
-        """Keep it, if that can be done."""
+        """Write the session, if possible."""
         if not self._possible:
             return
         new = f"{self._path}.{os.getpid()}"
@@ -78,13 +78,13 @@ class SessionFile:
                 os.unlink(new)
 
     def forget(self) -> None:
-        """Remove it."""
+        """Remove the session."""
         with suppress(OSError):
             os.unlink(self._path)
 
 
 def read_session(found: object) -> CachedSession | None:
-    """A session as `POST /v1/token` answers with it; None if it is none."""
+    """Parse the response of `POST /v1/token`; None if it holds no session."""
     if not isinstance(found, dict):
         return None
     token, expires = found.get("token"), found.get("expires_at")

@@ -43,7 +43,7 @@ class Endpoint:
 
 
 def read_endpoint(url: str, environ: Mapping[str, str]) -> Endpoint:
-    """The sidecar at an address, with the credentials that there are.
+    """Read the endpoint of a sidecar and the credentials in the environment.
 
     GitHub's token is asked for over https only, or where somebody named the audience: a sidecar on this machine wants
     none. A client certificate is proof enough as well.
@@ -110,7 +110,7 @@ def _token(text: str, file: str) -> str:
 
 
 def _printable(token: str, variable: str) -> str:
-    """A token that can stand in a header. One with a line break would be shown by the error about it."""
+    """Check that a token fits into a header. The error about one with a line break would show it."""
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise UsageError(f"{variable}: has blanks, line breaks or other characters that no token has")
     return token

@@ -166,7 +166,7 @@ def test_two_that_share_a_folder_share_its_limit(folder: str) -> None:
 def test_what_somebody_else_took_out_of_the_folder_is_room_again(folder: str) -> None:
     with Spool(folder, SpoolLimits(max_files=1)) as spool:
         spool.put(parcel("one"))
-        spool._tally._counted_at = -10.0
+        spool._usage._counted_at = -10.0
         Path(folder, spool.entries()[0].name).unlink()
         spool.put(parcel("two"))
 
