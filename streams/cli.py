@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from schemas.errors import ContractError
@@ -223,7 +222,8 @@ def _trace(given: argparse.Namespace) -> int:
 
 def _compute(given: argparse.Namespace) -> int:
     from streams.core.settings import MetricSettings
-    from streams.replay.compute import compute, read_events
+    from streams.replay.compute import compute
+    from streams.replay.event_file import read_event_file
 
     at = given.at if given.at is not None else time.time_ns() // 1000
     try:
@@ -237,11 +237,7 @@ def _compute(given: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(USAGE, error)
     try:
-        if given.events == "-":
-            answer, later = compute(read_events(sys.stdin), at, settings, given.window)
-        else:
-            with Path(given.events).open(encoding="utf-8-sig") as lines:
-                answer, later = compute(read_events(lines), at, settings, given.window)
+        answer, later = compute(read_event_file(given.events), at, settings, given.window)
     except ContractError as error:
         return _fail(USAGE, f"{given.events}: {error}")
     except UnicodeDecodeError as error:

@@ -14,9 +14,9 @@ from streams.backfill.openmetrics import write
 from streams.backfill.series import SeriesHistory
 from streams.core.settings import MetricSettings
 from streams.errors import Inconclusive
-from streams.replay.compute import read_events
+from streams.replay.event_file import events_in_order
+from streams.replay.history import replay_history
 from streams.replay.log_source import EventTimeLog
-from streams.replay.replay import replay, told_at
 from streams.settings.installation import WorkerSettings
 from streams.terminal.os_errors import in_words
 from streams.terminal.progress import ProgressBar
@@ -58,9 +58,9 @@ def grid_of(begin: Micros, end: Micros, step: Micros) -> range:
 def history_of(
     events: Iterable[EventValue], settings: MetricSettings, grid: range, imported: Iterable[EventValue] = ()
 ) -> SeriesHistory:
-    """The series over the grid; `events`, and those of them that were imported, in the order of `told_at`."""
+    """The series over the grid; `events`, and those of them that were imported, in the order of `event_time`."""
     history = SeriesHistory(grid[0])
-    for moment in replay(events, settings, grid, imported):
+    for moment in replay_history(events, settings, grid, imported):
         history.add(moment)
     return history
 
@@ -68,20 +68,13 @@ def history_of(
 def _history(name: str | None, settings: WorkerSettings, grid: range, tick: Tick) -> SeriesHistory:
     """The series of the log, or of a file: what stands in a file is sent to the workers at once, if at all."""
     if name is not None:
-        events = _of_file(name)
+        events = events_in_order(name)
         return history_of(events, settings.core(), grid, events)
     log = EventTimeLog(settings, tick)
     history = history_of(log.events(), settings.core(), grid, log.imported())
     if log.refused:
         print(f"candora: left out {log.refused} messages that the workers refused", file=sys.stderr)
     return history
-
-
-def _of_file(name: str) -> list[EventValue]:
-    if name == "-":
-        return sorted(read_events(sys.stdin), key=told_at)
-    with Path(name).open(encoding="utf-8-sig") as lines:
-        return sorted(read_events(lines), key=told_at)
 
 
 def _write_file(path: Path, history: SeriesHistory, grid: range, target: Mapping[str, str]) -> None:

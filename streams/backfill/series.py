@@ -10,7 +10,7 @@ from streams.exporter.collector import FAMILIES, ExporterHealth, ScrapeAnswer
 from streams.exporter.incident_samples import UNLIMITED_AGE, SampleLabels, SampleQueue, StampedSample
 from streams.exporter.metrics import INCIDENT_RESOLUTION, METRICS, PIPELINE, MetricKind, MetricSpec
 from streams.exporter.state import MetricsSnapshot, Pair
-from streams.replay.replay import ReplayMoment
+from streams.replay.history import ReplayMoment
 
 SHOWN: Final = tuple(metric for metric in METRICS if metric not in {INCIDENT_RESOLUTION, *PIPELINE})
 """Without what the serving process says of itself and of Kafka: it was not there, so nothing is made up for it."""

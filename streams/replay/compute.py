@@ -6,16 +6,13 @@ The clock is the moment asked for, and everything was known for ever (semantics.
 from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
-from schemas.errors import FutureTimestamp, InvalidEvent
-from schemas.events import parse_event
-from schemas.rules import check_time
 from schemas.values import SECOND, EventValue, Micros, RuleName
 from streams.core.environment import EnvironmentState
-from streams.core.facts import FOR_EVER
 from streams.core.outputs import attribution_of
 from streams.core.service_state import ServiceState
 from streams.core.settings import MetricSettings
-from streams.replay.replay import MADE_BY_WORKERS
+from streams.replay.known_states import KnownStates
+from streams.replay.loop import event_time, replay, sent_events
 
 
 class EnvironmentNumbers(TypedDict):
@@ -48,21 +45,6 @@ class ComputedNumbers(TypedDict):
     services: dict[str, EnvironmentNumbers]
 
 
-def read_events(lines: Iterable[str]) -> Iterator[EventValue]:
-    """The events of a file, one JSON object a line; blank lines are passed over.
-
-    Raises:
-        InvalidEvent: with the number of the line and the path of the field.
-    """
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                yield parse_event(line).to_value()
-            except InvalidEvent as error:
-                where = f"line {number}" if error.path is None else f"line {number}, {error.path}"
-                raise InvalidEvent(error.problem, path=where, hint=error.hint) from error
-
-
 def compute(
     events: Iterable[EventValue], at: Micros, settings: MetricSettings, window: Micros
 ) -> tuple[ComputedNumbers, int]:
@@ -71,34 +53,24 @@ def compute(
     Raises:
         ValueError: `window` is none of the settings' windows.
     """
-    services: dict[str, ServiceState] = {}
     later = 0
-    for event in events:
-        if event["event_type"] in MADE_BY_WORKERS:
-            continue  # the clock is given; and links are made below, of what is known at `at`
-        try:
-            check_time(event, at, settings.max_future)
-        except FutureTimestamp:
-            later += 1
-            continue
-        _state(services, event["service"], settings).apply(event, FOR_EVER)
-    for link in [link for state in services.values() for link in state.take_links()]:
-        _state(services, link["service"], settings).apply(link, FOR_EVER)
+
+    def known() -> Iterator[EventValue]:
+        nonlocal later
+        for event in sent_events(events)[1]:
+            if event_time(event) <= at + settings.max_future:
+                yield event
+            else:
+                later += 1
+
+    (services,) = replay(known(), [at], KnownStates(settings), ahead=settings.max_future)
     index = settings.windows.index(window)
     numbers: dict[str, EnvironmentNumbers] = {}
     for name, state in sorted(services.items()):
-        state.advance(at)
         for env, environment in sorted(state.environments.items()):
             if env:
                 numbers[f"{name}/{env}"] = _numbers(state, environment, index)
     return {"at": at / SECOND, "services": numbers}, later
-
-
-def _state(services: dict[str, ServiceState], service: str, settings: MetricSettings) -> ServiceState:
-    state = services.get(service)
-    if state is None:
-        state = services[service] = ServiceState(service, settings)
-    return state
 
 
 def _numbers(state: ServiceState, environment: EnvironmentState, index: int) -> EnvironmentNumbers:

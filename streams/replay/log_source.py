@@ -9,7 +9,7 @@ from streams.errors import Inconclusive
 from streams.event_log.event_reader import EventReader
 from streams.event_log.raw_record import RawRecord, record_of
 from streams.kafka.cluster import Cluster, open_consumer, read_messages
-from streams.replay.replay import told_at
+from streams.replay.loop import event_time
 from streams.settings.installation import WorkerSettings
 
 _LOG: Final = "deploy_events"
@@ -92,6 +92,6 @@ class EventTimeLog:
                 self.refused += 1
                 continue
             if event is not None:
-                at = told_at(event)
+                at = event_time(event)
                 imported = record.timestamp * 1000 - at > late
                 yield LoggedEvent(at, record.partition, record.offset, record.value or b"", imported)

@@ -4,17 +4,14 @@ import argparse
 import importlib
 import json
 import sys
-from collections.abc import Iterable
 from io import StringIO
-from pathlib import Path
 from typing import Final
 
 from schemas.errors import ContractError
-from schemas.values import EventValue, Micros
+from schemas.values import Micros
 from streams.errors import Inconclusive
-from streams.replay.compute import read_events
+from streams.replay.event_file import events_in_order
 from streams.replay.log_source import EventTimeLog
-from streams.replay.replay import told_at
 from streams.report import periods
 from streams.report.as_json import as_json
 from streams.report.layout import document
@@ -124,14 +121,7 @@ def _review(name: str | None, question: ReviewRequest, settings: WorkerSettings)
             log = EventTimeLog(settings, bar)
             told = review(log.events(), question, settings.core())
         return told, log.refused
-    if name == "-":
-        return review(_in_order(read_events(sys.stdin)), question, settings.core()), None
-    with Path(name).open(encoding="utf-8-sig") as lines:
-        return review(_in_order(read_events(lines)), question, settings.core()), None
-
-
-def _in_order(events: Iterable[EventValue]) -> list[EventValue]:
-    return sorted(events, key=told_at)
+    return review(events_in_order(name), question, settings.core()), None
 
 
 def _fail(code: int, message: object) -> int:

@@ -4,7 +4,7 @@ Each look is what `candora compute --at MOMENT` sees: the events that had happen
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
@@ -13,15 +13,13 @@ from streams.core.change import ChangeState
 from streams.core.claims import Claimant, LinkedIncidentClaim, RollbackClaim
 from streams.core.deployment import DeploymentState
 from streams.core.environment import EnvironmentState
-from streams.core.facts import FOR_EVER, StageFact
+from streams.core.facts import StageFact
 from streams.core.incident import NOBODYS, IncidentState
 from streams.core.outputs import attribution_of
 from streams.core.service_state import ServiceState
 from streams.core.settings import MetricSettings
-from streams.replay.replay import MADE_BY_WORKERS, told_at
-
-ServiceStates = Mapping[str, ServiceState]
-"""By service."""
+from streams.replay.known_states import KnownStates, ServiceStates
+from streams.replay.loop import replay, sent_events
 
 _Kind = TypeVar("_Kind", DeploymentState, ChangeState, IncidentState)
 
@@ -146,36 +144,37 @@ class PeriodFacts(NamedTuple):
     first_event_at: Micros | None
 
 
-def looks(events: Iterable[EventValue], moments: Sequence[Micros], settings: MetricSettings) -> Iterator[PeriodFacts]:
-    """The same service states at each of the rising `moments`; `events` are in the order of `told_at`.
+def facts_at(
+    events: Iterable[EventValue], moments: Sequence[Micros], settings: MetricSettings
+) -> Iterator[PeriodFacts]:
+    """Yield the same service states at each of the rising `moments`; `events` are in the order of `event_time`.
 
     Moments lie further apart than the lateness, so no number waits for when something was learned.
     """
-    services: dict[str, ServiceState] = {}
+    head, sent = sent_events(events)
+    yield from replay(sent, moments, _PeriodStates(settings, head), ahead=settings.max_future)
 
-    def apply(event: EventValue) -> None:
-        service = event["service"]
-        state = services.get(service)
-        if state is None:
-            state = services[service] = ServiceState(service, settings)
-        state.apply(event, FOR_EVER)
 
-    waiting = (event for event in events if event["event_type"] not in MADE_BY_WORKERS)
-    following = next(waiting, None)
-    first: Micros | None = None
-    for moment in moments:
-        while following is not None and told_at(following) <= moment + settings.max_future:
-            first = following["occurred_at"] if first is None else min(first, following["occurred_at"])
-            apply(following)
-            following = next(waiting, None)
-        if first is None and following is not None:
-            first = following["occurred_at"]
-        for state in list(services.values()):
-            for link in state.take_links():
-                apply(link)
-        for state in services.values():
-            state.advance(moment)
-        yield PeriodFacts(moment, services, first)
+class _PeriodStates:
+    """Service states, and when the earliest event happened."""
+
+    def __init__(self, settings: MetricSettings, head: EventValue | None) -> None:
+        self._states = KnownStates(settings)
+        self._head = head
+        self._first: Micros | None = None
+
+    def read(self, event: EventValue) -> None:
+        """Read one event."""
+        at = event["occurred_at"]
+        self._first = at if self._first is None else min(self._first, at)
+        self._states.read(event)
+
+    def move_to(self, at: Micros) -> PeriodFacts:
+        """Move the clock on, and return the facts of that moment."""
+        first = self._first
+        if first is None and self._head is not None:
+            first = self._head["occurred_at"]
+        return PeriodFacts(at, self._states.move_to(at), first)
 
 
 def cohorts(

@@ -35,11 +35,11 @@ from streams.report.period_facts import (
     ServiceEnv,
     cohorts,
     deployed,
+    facts_at,
     failures,
     gated,
     incidents,
     last_event_at,
-    looks,
     oddities,
     pooled,
     present,
@@ -181,14 +181,14 @@ class Review:
 
 
 def review(events: Iterable[EventValue], question: ReviewRequest, settings: MetricSettings) -> Review:
-    """Read the events, in the order of `told_at`, and work out what may be said."""
+    """Read the events, in the order of `event_time`, and work out what may be said."""
     now, before = question.pair
     settings = replace(settings, windows=tuple(dict.fromkeys((now.length, before.length, WEEK))))
     week_ends = _week_ends(question.pair, settings.lateness)
     earlier: dict[ServiceEnv, Cohort] = {}
     weeks: list[TrendWeek] = []
     last = PeriodFacts(now.end, {}, None)
-    for look in looks(events, sorted({now.begin, now.end, *week_ends}), settings):
+    for look in facts_at(events, sorted({now.begin, now.end, *week_ends}), settings):
         last = look
         if look.at == now.begin:
             earlier = cohorts(look.services, before.length, settings, question.wanted)

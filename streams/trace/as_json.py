@@ -6,7 +6,8 @@ from schemas.models import from_micros
 from schemas.records import ChangeRecord, DeploymentRecord, IncidentRecord
 from schemas.values import Micros
 from streams.core.outputs import change_value, deployment_value, incident_value
-from streams.trace.chain import NOWHERE, CommitNotes, ServiceStates, TraceChain, gates_of
+from streams.replay.known_states import ServiceStates
+from streams.trace.chain import NOWHERE, CommitNotes, TraceChain, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
 _OF_WORKERS: Final = {"as_of", "judged_at", "observed", "revisions"}

@@ -1,6 +1,6 @@
 """The records that hang together with what was asked for, joined by the workers' core. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from schemas.values import AsOfValue, EventValue, Micros
@@ -12,10 +12,8 @@ from streams.core.joins import Counted
 from streams.core.outputs import change_value, deployment_value
 from streams.core.record_key import RecordKey, change_key, incident_key
 from streams.core.service_state import ServiceState
+from streams.replay.known_states import ServiceStates
 from streams.trace.name_search import NamedRecord
-
-ServiceStates = Mapping[str, ServiceState]
-"""By service."""
 
 NOWHERE: Final[AsOfValue] = {"partition": 0, "offset": 0}
 """For records that are made here, not published."""

@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Final
 
 from schemas.errors import ContractError
@@ -13,11 +12,11 @@ from schemas.values import EventValue, Micros
 from streams.core.service_state import ServiceState
 from streams.core.settings import MetricSettings
 from streams.errors import Inconclusive
-from streams.replay.compute import read_events
+from streams.replay.event_file import events_in_order
+from streams.replay.known_states import ServiceStates
 from streams.replay.log_source import EventTimeLog
-from streams.replay.replay import told_at
 from streams.report.formatting import count, plain
-from streams.report.period_facts import ServiceStates, looks
+from streams.report.period_facts import facts_at
 from streams.settings.installation import WorkerSettings
 from streams.terminal.os_errors import in_words
 from streams.terminal.progress import ProgressBar
@@ -65,14 +64,11 @@ def _services(name: str | None, at: Micros, settings: WorkerSettings, notes: Com
         if log.refused:
             print(f"candora: left out {count(log.refused, 'message')} that the workers refused", file=sys.stderr)
         return services
-    if name == "-":
-        return _look(sorted(read_events(sys.stdin), key=told_at), at, settings.core(), notes)
-    with Path(name).open(encoding="utf-8-sig") as lines:
-        return _look(sorted(read_events(lines), key=told_at), at, settings.core(), notes)
+    return _look(events_in_order(name), at, settings.core(), notes)
 
 
 def _look(events: Iterable[EventValue], at: Micros, settings: MetricSettings, notes: CommitNotes) -> ServiceStates:
-    return next(looks(notes.listen(events), [at], settings)).services
+    return next(facts_at(notes.listen(events), [at], settings)).services
 
 
 def _of_services(services: ServiceStates, globs: list[str] | None) -> list[ServiceState]:

@@ -8,9 +8,10 @@ from streams.core.facts import COUNTED_LANES
 from streams.core.incident import NOBODYS, IncidentState
 from streams.core.outputs import attribution_of, deployment_value
 from streams.core.service_state import ServiceState
+from streams.replay.known_states import ServiceStates
 from streams.report.formatting import moment, setting, short
 from streams.terminal.durations import length
-from streams.trace.chain import NOWHERE, ServiceStates, blamed
+from streams.trace.chain import NOWHERE, blamed
 
 _RULES: Final[dict[RuleName, str]] = {
     "explicit": "named by the incident",

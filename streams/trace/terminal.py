@@ -15,10 +15,11 @@ from streams.core.deployment import DeploymentState
 from streams.core.incident import IncidentState
 from streams.core.outputs import change_value, deployment_value, incident_value
 from streams.core.service_state import ServiceState
+from streams.replay.known_states import ServiceStates
 from streams.report.formatting import count, moment, plain, short
 from streams.terminal.console import page
 from streams.terminal.durations import length
-from streams.trace.chain import NOWHERE, CommitNotes, ServiceStates, TraceChain, gates_of
+from streams.trace.chain import NOWHERE, CommitNotes, TraceChain, gates_of
 from streams.trace.reasons import why_put, why_verdict
 
 _SHOWN: Final = 10

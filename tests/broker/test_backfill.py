@@ -12,7 +12,7 @@ from schemas.events import DeployEvent
 from schemas.values import DAY, MINUTE, Micros
 from streams.demo.company import history
 from streams.exporter.metrics import METRICS, PIPELINE, MetricKind
-from streams.replay.replay import told_at
+from streams.replay.loop import event_time
 from tests.support.builders.scrapes import numbers
 from tests.support.servers.installation import Installation
 from tests.support.servers.kafka import KafkaBroker
@@ -53,7 +53,7 @@ def test_backfilled_counters_end_where_the_served_ones_are(
 ) -> None:
     now = time.time_ns() // 1000
     end = now - 2 * DAY
-    events = sorted(history(3, end, DAYS), key=told_at)
+    events = sorted(history(3, end, DAYS), key=event_time)
     installation = Installation(kafka, unique, processes, tmp_path).create_topics().start_workers("one", "two")
     installation.emit(DeployEvent.from_value(event).model_dump_json(exclude_none=True) for event in events)
     installation.settle()

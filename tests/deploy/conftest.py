@@ -9,7 +9,7 @@ import pytest
 from streams.backfill.blocks import COMMAND, write_blocks
 from streams.backfill.cli import history_of
 from streams.core.settings import MetricSettings
-from streams.replay.replay import told_at
+from streams.replay.loop import event_time
 from tests.deploy.test_prometheus import promtool
 from tests.support.company_history import END, TARGET, company_grid
 from tests.support.odd_events import odd_events
@@ -24,7 +24,7 @@ def whole(company_blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     data, text = home / "data", home / "story.txt"
     shutil.copytree(company_blocks, data)
     grid = company_grid()
-    write_blocks(data, history_of(sorted(odd_events(), key=told_at), MetricSettings(), grid), grid, TARGET)
+    write_blocks(data, history_of(sorted(odd_events(), key=event_time), MetricSettings(), grid), grid, TARGET)
     text.write_text("".join(story(home / "spool", END).lines()), encoding="utf-8")
     done = promtool(*COMMAND, str(text), str(data))
     assert done.returncode == 0, done.stderr

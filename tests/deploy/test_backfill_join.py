@@ -21,7 +21,7 @@ from streams.exporter.decoder import IncidentMessage, MetricsMessage
 from streams.exporter.incident_samples import SampleQueue
 from streams.exporter.metrics import METRICS, PIPELINE, MetricKind
 from streams.exporter.store import ExporterStore
-from streams.replay.replay import replay
+from streams.replay.history import replay_history
 from tests.support.company_history import END, TARGET
 from tests.support.expected.company import Counted, count, facts_of, read_off
 from tests.support.odd_events import LEFT, ODD, all_events
@@ -74,7 +74,7 @@ def later(event: EventValue, by: Micros) -> EventValue:
 def told(events: Sequence[EventValue], grid: range, end: Micros, store: ExporterStore) -> SeriesHistory:
     """The past up to the end of the grid, and a store that has read what workers publish up to the last event."""
     history = SeriesHistory(grid[0])
-    for moment in replay(events, MetricSettings(), [*grid, end]):
+    for moment in replay_history(events, MetricSettings(), [*grid, end]):
         if moment.at in grid:
             history.add(moment)
         for value in moment.metrics:

@@ -20,7 +20,7 @@ from streams.exporter.decoder import IncidentMessage, MetricsMessage
 from streams.exporter.incident_samples import SampleQueue
 from streams.exporter.metrics import DEPLOYMENTS, DEPLOYMENTS_SUCCESS, INCIDENT_RESOLUTION, LEAD_TIME
 from streams.exporter.store import ExporterStore
-from streams.replay.replay import ReplayMoment, replay
+from streams.replay.history import ReplayMoment, replay_history
 from tests.support.company_history import END, company_events
 from tests.support.servers.prometheus import Prometheus, PrometheusStarter
 
@@ -82,7 +82,7 @@ def scraped(is_scraped: Callable[[Micros], bool], restarts: frozenset[Micros], *
 
     topics, stored = Topics(), Stored()
     store = started(topics)
-    for moment in replay(company_events(), MetricSettings(), TIMES):
+    for moment in replay_history(company_events(), MetricSettings(), TIMES):
         now = moment.at
         topics.add(moment, store)
         if now == TIMES[0] or now in restarts:

@@ -11,7 +11,7 @@ from schemas.events import parse_event
 from schemas.values import DAY
 from streams.core.partition_state import PartitionState
 from streams.core.settings import MetricSettings
-from streams.replay.compute import read_events
+from streams.replay.event_file import read_events
 from streams.settings.installation import WorkerSettings
 from streams.worker.outputs import OutputEncoder
 from tests.support import events

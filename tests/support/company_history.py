@@ -15,7 +15,7 @@ from streams.backfill.cli import grid_of, history_of
 from streams.backfill.series import SeriesHistory
 from streams.core.settings import MetricSettings
 from streams.demo.company import history
-from streams.replay.replay import told_at
+from streams.replay.loop import event_time
 from tests.support.missing import not_run
 from tests.support.servers.prometheus import Prometheus, PrometheusStarter
 from tests.tools.mixin import FOLDER
@@ -31,7 +31,7 @@ TARGET: Final = {"job": "candora", "instance": "candora"}
 @cache
 def company_events() -> tuple[EventValue, ...]:
     """The company's events in the order of what happened, about four thousand."""
-    return tuple(sorted(history(1, END, DAYS), key=told_at))
+    return tuple(sorted(history(1, END, DAYS), key=event_time))
 
 
 @cache

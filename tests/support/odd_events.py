@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from schemas.values import DAY, HOUR, MINUTE, EventValue, Micros
-from streams.replay.replay import told_at
+from streams.replay.loop import event_time
 from tests.support.company_history import END, company_events
 from tests.support.events import cause, commit, opened, promoted, resolved, rollback, started
 
@@ -55,7 +55,7 @@ def odd_events() -> list[EventValue]:
 @cache
 def all_events() -> tuple[EventValue, ...]:
     """Theirs and the company's, in the order of what happened."""
-    return tuple(sorted((*company_events(), *odd_events()), key=told_at))
+    return tuple(sorted((*company_events(), *odd_events()), key=event_time))
 
 
 def _of_commits(place: Place) -> list[EventValue]:

@@ -2,7 +2,7 @@
 
 from schemas.values import DAY, EventValue
 from streams.core.settings import MetricSettings
-from streams.replay.replay import told_at
+from streams.replay.loop import event_time
 from streams.report.periods import last
 from streams.report.review import Review, ReviewRequest, review
 from tests.support.events import DAY_1, commit, event, promoted, rollback, told
@@ -29,5 +29,5 @@ def hostile_events() -> list[EventValue]:
 def hostile_review() -> Review:
     pair = last(7 * DAY, DAY_1 + 6 * DAY)
     return review(
-        sorted(hostile_events(), key=told_at), ReviewRequest(pair, ("prod",), ("sh*", "<b>")), MetricSettings()
+        sorted(hostile_events(), key=event_time), ReviewRequest(pair, ("prod",), ("sh*", "<b>")), MetricSettings()
     )

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from schemas.values import DAY, HOUR, SECOND, EventValue, Micros
 from streams.core.settings import MetricSettings
-from streams.replay.replay import told_at
+from streams.replay.loop import event_time
 from tests.support.company_history import END, company_grid
 from tests.support.expected.asked import COUNTED, RISEN, Between, Expectation, Values, View
 from tests.support.odd_events import all_events
@@ -47,7 +47,7 @@ def facts_of(events: Sequence[EventValue]) -> Known:
 
     Which of two contents of one id counts is asked once: here they are told at one time.
     """
-    counting = [(told_at(event), event) for event in known(events, max(map(told_at, events)))]
+    counting = [(event_time(event), event) for event in known(events, max(map(event_time, events)))]
 
     @cache
     def at_moment(at: Micros) -> Facts:
@@ -111,7 +111,7 @@ def looks_of(events: Sequence[EventValue], points: Iterable[Micros], grid: Seque
     Incidents are put on other deployments and opened anew within hours; all else changes once.
     """
     points = frozenset(points)
-    told = {told_at(event) for event in events if event["incident_id"] is not None}
+    told = {event_time(event) for event in events if event["incident_id"] is not None}
     places = {bisect_left(grid, at + SETTINGS.lateness) for at in told}
     settled = {grid[place] for place in places if place < len(grid)}
     return sorted(at for at in points | told | settled if at <= max(points))
@@ -311,7 +311,7 @@ def conflicting(over: Micros | None = None, *, by_service: bool = False) -> Expe
 
 def conflicts_of(service: str, at: Micros) -> int:
     """Contents of a service's events that had lost by then."""
-    return conflicts(event for event in all_events() if event["service"] == service and told_at(event) <= at)
+    return conflicts(event for event in all_events() if event["service"] == service and event_time(event) <= at)
 
 
 # --- marks: only what rose is a line ----------------------------------------------------------------------------------
@@ -369,7 +369,11 @@ def rehearsed(view: View) -> dict[tuple[str, ...], Micros]:
     """When a rollback was last rehearsed, by service and env."""
     last: dict[tuple[str, ...], Micros] = {}
     for event in all_events():
-        if event["event_type"] == "rollback_triggered" and event["lane"] == "rehearsal" and told_at(event) <= view.at:
+        if (
+            event["event_type"] == "rollback_triggered"
+            and event["lane"] == "rehearsal"
+            and event_time(event) <= view.at
+        ):
             line = (event["service"], event["env"] or "")
             if event["service"] in view.services:
                 last[line] = max(last.get(line, 0), event["occurred_at"])

@@ -17,7 +17,8 @@ from streams.cli import main
 from streams.core.partition_state import PartitionState
 from streams.core.settings import MetricSettings
 from streams.replay.compute import EnvironmentNumbers, compute
-from streams.replay.replay import replay, told_at
+from streams.replay.history import replay_history
+from streams.replay.loop import event_time
 from tests.support.company_history import BEGIN, END, TARGET, company_events, company_grid, company_series
 from tests.support.events import cause, opened, promoted, resolved, when
 
@@ -48,7 +49,7 @@ def value_at(history: SeriesHistory, sample: str, labels: dict[str, str], at: Mi
 
 
 def computed(at: Micros) -> dict[str, EnvironmentNumbers]:
-    told = [event for event in company_events() if told_at(event) <= at]
+    told = [event for event in company_events() if event_time(event) <= at]
     answer, left_out = compute(told, at, MetricSettings(), WINDOW)
     assert not left_out
     return answer["services"]
@@ -201,7 +202,7 @@ def test_counters_of_what_was_imported_end_where_those_of_the_workers_do() -> No
         at_once[value["service"], value["env"]] = restored(value)
 
     def last(imported: Sequence[EventValue]) -> dict[tuple[str, str], tuple[HistogramValue, int]]:
-        moments = replay(events, rules, [END - DAY, END, END + 2 * DAY], imported)
+        moments = replay_history(events, rules, [END - DAY, END, END + 2 * DAY], imported)
         return {(one["service"], one["env"]): restored(one) for moment in moments for one in moment.metrics}
 
     assert last(events) == at_once
@@ -215,7 +216,7 @@ def test_what_another_service_caused_is_known_at_the_same_moment() -> None:
         opened("i", "11:00", service="web"),
         resolved("i", "11:30", cause=cause(service="shop", deployment="shop-1"), service="web"),
     ]
-    moment = next(replay(events, MetricSettings(), [when("12:00")]))
+    moment = next(replay_history(events, MetricSettings(), [when("12:00")]))
     failing = {one["service"]: one["state"]["failing"] for one in moment.metrics if one["env"] == "prod"}
     assert failing == {"shop": 1, "web": 0}
 

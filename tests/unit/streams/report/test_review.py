@@ -10,11 +10,20 @@ from hypothesis import strategies as st
 from schemas.values import DAY, HOUR, MINUTE, SECOND, EventTypeName, EventValue, Micros
 from streams.core.settings import MetricSettings
 from streams.replay.compute import EnvironmentNumbers, compute
-from streams.replay.replay import told_at
+from streams.replay.loop import event_time
 from streams.report.bands import told_apart
 from streams.report.figures import quantile
 from streams.report.measures import FREQUENCY, MeasureVerdict
-from streams.report.period_facts import Cohort, GateCoverage, PresentState, ServiceEnv, cohorts, looks, pooled, present
+from streams.report.period_facts import (
+    Cohort,
+    GateCoverage,
+    PresentState,
+    ServiceEnv,
+    cohorts,
+    facts_at,
+    pooled,
+    present,
+)
 from streams.report.periods import PeriodPair, between, last, quarter, week
 from streams.report.review import Review, ReviewRequest, review
 from tests.support.company_history import END, company_events
@@ -83,7 +92,7 @@ def test_each_week_of_the_trend_is_that_of_compute_at_its_end(number: int) -> No
 def test_looks_at_rising_moments_see_what_compute_sees_at_each(history: Sequence[EventValue], hours: list[int]) -> None:
     settings, window = MetricSettings(windows=(3 * DAY,)), 3 * DAY
     moments = sorted(DAY_1 + hour * HOUR for hour in hours)
-    for look in looks(sorted(history, key=told_at), moments, settings):
+    for look in facts_at(sorted(history, key=event_time), moments, settings):
         numbers = compute(history, look.at, settings, window)[0]["services"]
         seen = cohorts(look.services, window, settings, everywhere)
         now = present(look.services, everywhere)
@@ -96,7 +105,7 @@ def test_looks_at_rising_moments_see_what_compute_sees_at_each(history: Sequence
 
 def _asked(events: Iterable[EventValue], days: int = 7, end: Micros = LAST + 10 * DAY) -> Review:
     pair = last(days * DAY, end)
-    return review(sorted(events, key=told_at), ReviewRequest(pair, ("prod",)), MetricSettings())
+    return review(sorted(events, key=event_time), ReviewRequest(pair, ("prod",)), MetricSettings())
 
 
 def test_the_lists_are_what_the_numbers_count() -> None:
@@ -177,7 +186,7 @@ def test_the_week_is_the_clear_change_that_was_put_into_it() -> None:
         if number >= 30:
             events.append(rollback(begun + MINUTE, deployment=f"D{number}", env="prod"))
     end = DAY_1 - 6 * DAY + 60 * 5 * HOUR + DAY + 15 * MINUTE
-    told = review(sorted(events, key=told_at), ReviewRequest(last(6 * DAY, end), ("prod",)), MetricSettings())
+    told = review(sorted(events, key=event_time), ReviewRequest(last(6 * DAY, end), ("prod",)), MetricSettings())
     rate = told.headline[0]
     assert rate.now.value == 1.0
     assert (rate.before.value or 0) < 0.1

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.values import DAY, CommitValue, EventTypeName, EventValue
 from streams.core.settings import MetricSettings
-from streams.report.period_facts import looks
+from streams.report.period_facts import facts_at
 from streams.trace.as_json import as_json
 from streams.trace.chain import CommitNotes, chain
 from streams.trace.name_search import find
@@ -34,7 +34,7 @@ C1, D1 = commit("c1", "09:00"), promoted("D1", "12:00", sha="c1")
 def lines(events: Sequence[EventValue], what: str, at: Time = DAY_1 + 9 * DAY) -> list[str]:
     notes = CommitNotes()
     services = next(
-        looks(notes.listen(sorted(events, key=lambda one: one["occurred_at"])), [when(at)], MetricSettings())
+        facts_at(notes.listen(sorted(events, key=lambda one: one["occurred_at"])), [when(at)], MetricSettings())
     ).services
     return render(when(at), services, chain(services, find(services.values(), what)), notes).splitlines()
 
@@ -124,7 +124,7 @@ def test_why_an_incident_is_put_where_it_is(why: str, events: list[EventValue]) 
 
 def test_colour_says_nothing_that_words_do_not() -> None:
     log = [C1, promoted("D1", "12:00", sha="c1", lane="hotfix"), opened("INC", "13:00")]
-    services = next(looks(log, [DAY_1 + 3 * DAY], MetricSettings())).services
+    services = next(facts_at(log, [DAY_1 + 3 * DAY], MetricSettings())).services
     found = chain(services, find(services.values(), "INC"))
     plain, coloured = (
         render(DAY_1 + 3 * DAY, services, found, CommitNotes(), colour=colour) for colour in (False, True)
@@ -232,7 +232,7 @@ def test_long_lists_are_cut_in_the_terminal_and_whole_for_programs() -> None:
     said = told(log, "D1")
     assert "and 3 more commits; --json has all" in said
     assert "and 3 more changes; --json has all" in said
-    services = next(looks(log, [DAY_1 + 9 * DAY], MetricSettings())).services
+    services = next(facts_at(log, [DAY_1 + 9 * DAY], MetricSettings())).services
     whole = as_json("D1", DAY_1, services, chain(services, find(services.values(), "D1")), CommitNotes())
     assert len(whole["changes"]) == 13
     assert max(len(change["commits"]) for change in whole["changes"]) == 13

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.values import DAY, EventValue
 from streams.core.settings import MetricSettings
-from streams.report.period_facts import looks
+from streams.report.period_facts import facts_at
 from streams.trace.name_search import Ambiguous, NamedRecord, NotFound, find
 from tests.support.events import DAY_1, commit, opened, promoted, rollback, sha, stage
 
@@ -25,7 +25,7 @@ LOG = (
 
 
 def found(what: str, events: Iterable[EventValue] = LOG) -> tuple[NamedRecord, ...]:
-    return find(next(looks(events, [DAY_1 + DAY], MetricSettings())).services.values(), what)
+    return find(next(facts_at(events, [DAY_1 + DAY], MetricSettings())).services.values(), what)
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,12 @@ say what the events by then said; counters end where those of the workers are.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Final, NamedTuple
 
 from schemas.values import EventValue, IncidentRecordValue, MetricsValue, Micros
 from streams.core.partition_state import PartitionState
 from streams.core.settings import MetricSettings
-
-MADE_BY_WORKERS: Final = frozenset(("clock_tick", "cause_linked"))
-"""What a replay makes itself, at its own time."""
+from streams.replay.loop import event_time, replay, sent_events
 
 
 class ReplayMoment(NamedTuple):
@@ -25,40 +22,43 @@ class ReplayMoment(NamedTuple):
     incidents: list[IncidentRecordValue]
 
 
-def told_at(event: EventValue) -> Micros:
-    """The earliest time at which all that the event tells of had happened."""
-    incident = event["incident"]
-    later = (incident["slo_met_at"], incident["alert_cleared_at"]) if incident else ()
-    return max(event["occurred_at"], *(at for at in later if at is not None), 0)
-
-
-def replay(
+def replay_history(
     events: Iterable[EventValue],
     settings: MetricSettings,
     moments: Iterable[Micros],
     imported: Iterable[EventValue] = (),
 ) -> Iterator[ReplayMoment]:
-    """The changes at each of the rising `moments`. `events` are in the order of `told_at`; later ones are not read.
+    """Yield the changes at each of the rising `moments`. `events` are in the order of `event_time`.
 
     `imported` are those of them that workers got long after they happened, in the same order. Workers knew all of
-    these at once, so they counted each deployment and incident for what became of it in the end, without a revision;
-    here they are counted for the same, when it was due, and the series go on where these end.
+    these at once, so they counted each deployment and incident for its final outcome, without a revision; here they
+    are counted for the same outcome, when it was due, and the series go on where these end.
     """
-    waiting = chain((event for event in events if event["event_type"] not in MADE_BY_WORKERS), [None])
-    following = next(waiting)
-    seen, counted = _Run(settings), _Run(settings)
-    foreseen = following is not None and counted.read_at(
-        told_at(following), (event for event in imported if event["event_type"] not in MADE_BY_WORKERS)
-    )
-    merged = _Merged()
-    for moment in moments:
-        while following is not None and told_at(following) <= moment:
-            seen.read(following)
-            if foreseen:
-                counted.read(following)  # again, which changes nothing, or for the first time
-            following = next(waiting)
-        found = seen.move_to(moment)
-        yield found._replace(metrics=merged.take(found.metrics, counted.move_to(moment).metrics)) if foreseen else found
+    first, sent = sent_events(events)
+    yield from replay(sent, moments, _History(settings, first, sent_events(imported)[1]))
+
+
+class _History:
+    """What was to be seen, with the counters of workers that got the imported events at once."""
+
+    def __init__(self, settings: MetricSettings, first: EventValue | None, imported: Iterable[EventValue]) -> None:
+        self._seen, counted = _Run(settings), _Run(settings)
+        foreseen = first is not None and counted.read_at(event_time(first), imported)
+        self._counted = counted if foreseen else None
+        self._merged = _Merged()
+
+    def read(self, event: EventValue) -> None:
+        """Read an event when it had happened."""
+        self._seen.read(event)
+        if self._counted is not None:
+            self._counted.read(event)  # again, which changes nothing, or for the first time
+
+    def move_to(self, at: Micros) -> ReplayMoment:
+        """Move the clock on, and return what has changed."""
+        found = self._seen.move_to(at)
+        if self._counted is None:
+            return found
+        return found._replace(metrics=self._merged.take(found.metrics, self._counted.move_to(at).metrics))
 
 
 class _Run:
@@ -78,7 +78,7 @@ class _Run:
 
     def read(self, event: EventValue) -> None:
         """Read an event when it had happened."""
-        self._take(event, told_at(event))
+        self._take(event, event_time(event))
 
     def move_to(self, at: Micros) -> ReplayMoment:
         """Move the clock on, and take what has changed; a link that was made is read at once, as from the log."""
