@@ -80,7 +80,7 @@ class FutureTimestamp(ContractError):
 
 
 class WrongKey(ContractError):
-    """The key of the message is not the service of its event, so its facts would land in another's book."""
+    """The key of the message is not the service of its event, so its facts would enter the state of another."""
 
     reason = "wrong_key"
 

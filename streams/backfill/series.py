@@ -33,7 +33,7 @@ class SeriesPoint(NamedTuple):
 
 
 class SeriesHistory:
-    """Folds moments into series. Moments before `begin` only set the values that the series begin with."""
+    """Reduce moments to series. Moments before `begin` only set the values that the series begin with."""
 
     def __init__(self, begin: Micros) -> None:
         self._begin = begin

@@ -49,8 +49,8 @@ class MetricsSummary:
         return not self.lines
 
 
-def read_board(text: str) -> MetricsSummary:
-    """The board of one answer of /metrics in the Prometheus text format.
+def read_summary(text: str) -> MetricsSummary:
+    """Read the summary of one answer of /metrics in the Prometheus text format.
 
     Raises:
         ValueError: the text is not in that format.

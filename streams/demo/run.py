@@ -60,10 +60,10 @@ def run_demo(*, once: bool = False, seed: int = 1, days: int = 90, console: Cons
         _check_days(days)
         with _stop_signals(), ExitStack() as stack:
             stage = set_stage(stack)
-            board = play(stage, console, list(disturb(history(seed, _now(), days), seed)))
+            summary = play(stage, console, list(disturb(history(seed, _now(), days), seed)))
             if not once:
-                board = _go_on(stage, console, board, seed)
-            console.print(render(board, stage.watch.dead_letters, stage.url))
+                summary = _go_on(stage, console, summary, seed)
+            console.print(render(summary, stage.watch.dead_letters, stage.url))
     except DemoError as error:
         Console(stderr=True).print(f"[bold red]candora demo:[/] {escape(str(error))}", soft_wrap=True)
         return 1
@@ -149,9 +149,9 @@ def play(stage: DemoStack, console: Console, items: Sequence[EventValue | Poison
         ends = stage.watch.ends()
         _wait(stage, "the worker has not read everything", lambda: _read_up_to(stage, ends))
         progress.update(read, completed=total)
-        board = _settle(stage, sum(isinstance(item, Poison) for item in items))
+        summary = _settle(stage, sum(isinstance(item, Poison) for item in items))
         progress.update(settled, total=1, completed=1)
-    return board
+    return summary
 
 
 def _read_up_to(stage: DemoStack, ends: dict[int, int]) -> bool:
@@ -171,10 +171,10 @@ def _settle(stage: DemoStack, poisons: int) -> MetricsSummary:
 
     def same() -> bool:
         nonlocal last
-        now, board = time.monotonic(), scrape(stage.url)
-        if board != last[1]:
-            last = (now, board)
-        return board is not None and not board.empty and now - last[0] >= _SAME_FOR
+        now, summary = time.monotonic(), scrape(stage.url)
+        if summary != last[1]:
+            last = (now, summary)
+        return summary is not None and not summary.empty and now - last[0] >= _SAME_FOR
 
     _wait(stage, "the numbers on /metrics have not settled", same)
     if last[1] is None:
@@ -197,8 +197,8 @@ def _wait(stage: DemoStack, problem: str, done: Callable[[], bool]) -> None:
 
 
 # --- what comes after -------------------------------------------------------------------------------------------------
-def _go_on(stage: DemoStack, console: Console, board: MetricsSummary, seed: int) -> MetricsSummary:
-    """Live until Ctrl-C, which is how it ends well; returns the last board."""
+def _go_on(stage: DemoStack, console: Console, summary: MetricsSummary, seed: int) -> MetricsSummary:
+    """Live until Ctrl-C, which is how it ends well; returns the last summary."""
     stories = live(seed, _now())
     following = next(stories)
     news: deque[str] = deque(maxlen=_NEWS)
@@ -213,11 +213,11 @@ def _go_on(stage: DemoStack, console: Console, board: MetricsSummary, seed: int)
                 stage.sender.send(due)
                 news.extend(_told(item) for item in due)
                 stage.watch.read_dead_letters()
-                board = scrape(stage.url) or board
-                screen.update(render(board, stage.watch.dead_letters, stage.url, news, live=True), refresh=True)
+                summary = scrape(stage.url) or summary
+                screen.update(render(summary, stage.watch.dead_letters, stage.url, news, live=True), refresh=True)
                 time.sleep(_LOOK)
     except KeyboardInterrupt:
-        return board
+        return summary
 
 
 def _told(item: EventValue | Poison) -> str:

@@ -1,4 +1,4 @@
-"""The board on a terminal of eighty columns: each number with its parts under it. Pure: values in, text out."""
+"""Render the summary for a terminal of eighty columns, each number with its parts under it. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -30,7 +30,7 @@ _READING: Final = (
 
 
 def render(
-    board: MetricsSummary,
+    summary: MetricsSummary,
     dead_letters: Mapping[str, int],
     metrics_url: str,
     news: Sequence[str] = (),
@@ -41,7 +41,7 @@ def render(
 
     `live`: it goes on, so that the metrics can be looked at.
     """
-    parts: list[RenderableType] = [_title(), _table(board), _refused(dead_letters)]
+    parts: list[RenderableType] = [_title(), _table(summary), _refused(dead_letters)]
     parts += [Text(line, _DIM, no_wrap=True, overflow="ellipsis") for line in news]
     parts.append(Text(_READING, _DIM))
     if live:
@@ -54,11 +54,11 @@ def _title() -> Text:
     return Text.assemble(("Production", "bold"), f", the last {days} days", (", from /metrics", _DIM))
 
 
-def _table(board: MetricsSummary) -> Table:
+def _table(summary: MetricsSummary) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False, collapse_padding=True)
     for header, width in _COLUMNS:
         table.add_column(header, justify="left" if "service" in header else "right", width=width, no_wrap=True)
-    for line in board.lines:
+    for line in summary.lines:
         table.add_row(*_numbers(line))
         table.add_row(*_parts(line))
     return table

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from schemas.ids import pinned_decoder
 from streams.demo.broker import PARTITIONS
-from streams.demo.metrics_summary import MetricsSummary, read_board
+from streams.demo.metrics_summary import MetricsSummary, read_summary
 from streams.demo.send import TOPIC
 
 _ANSWER = 5.0
@@ -17,10 +17,10 @@ _DEAD = "deploy_events_dead"
 
 
 def scrape(url: str) -> MetricsSummary | None:
-    """The board as /metrics has it now; None while it does not answer, or not yet with numbers."""
+    """Return the summary as /metrics has it now; None while it does not answer, or not yet with numbers."""
     try:
         with urlopen(url, timeout=_ANSWER) as answer:  # noqa: S310 - our own address
-            return read_board(answer.read().decode())
+            return read_summary(answer.read().decode())
     except HTTPError as error:
         error.close()
         return None

@@ -78,11 +78,11 @@ def look(kafka: LagQueries, log_topic: str, dead_topic: str, group: str) -> Pipe
 class LagWatcher:
     """Looks again and again, in a thread of its own, until `stop`."""
 
-    def __init__(self, kafka: LagQueries, topics: tuple[str, str], group: str, board: LagSink) -> None:
+    def __init__(self, kafka: LagQueries, topics: tuple[str, str], group: str, sink: LagSink) -> None:
         self._kafka = kafka
         self._topics = topics
         self._group = group
-        self._board = board
+        self._sink = sink
         self._stop = Event()
 
     def stop(self) -> None:
@@ -90,7 +90,7 @@ class LagWatcher:
         self._stop.set()
 
     def first(self) -> None:
-        """Look once Kafka answers, or has been silent for FIRST seconds: the board may wait for it."""
+        """Look once Kafka answers, or has been silent for FIRST seconds: the sink may wait for it."""
         deadline = monotonic() + FIRST
         while self._silent() and monotonic() < deadline and not self._stop.wait(1.0):
             pass
@@ -111,4 +111,4 @@ class LagWatcher:
             self._look()
 
     def _look(self) -> None:
-        self._board.set_pipeline(look(self._kafka, *self._topics, self._group))
+        self._sink.set_pipeline(look(self._kafka, *self._topics, self._group))

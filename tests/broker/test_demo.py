@@ -31,14 +31,14 @@ def test_the_table_shows_what_the_events_say() -> None:
     items = list(disturb(history(SEED, end), SEED))
     with ExitStack() as stack:
         stage = set_stage(stack)
-        board = play(stage, Console(file=io.StringIO()), items)
+        summary = play(stage, Console(file=io.StringIO()), items)
         refused = stage.watch.dead_letters
     assert refused.total() == sum(isinstance(item, Poison) for item in items)
-    assert [line.service for line in board.lines] == sorted(habits.service for habits in COMPANY)
+    assert [line.service for line in summary.lines] == sorted(habits.service for habits in COMPANY)
     at_first, at_last = truth(end, end), truth(end, now())
-    for line in board.lines:
+    for line in summary.lines:
         assert replace(line, failing=0) in (at_first[line.service], at_last[line.service])
-    assert {line.service for line in board.lines if line.failing} == {"notifications", "search"}
+    assert {line.service for line in summary.lines if line.failing} == {"notifications", "search"}
 
 
 def truth(end: Micros, at: Micros) -> dict[str, ServiceSummary]:

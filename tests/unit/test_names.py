@@ -27,6 +27,12 @@ OLD_WORDS: Final = (
 """Rooms and classes that are gone. The changelog may speak of them."""
 
 
+DIALECT: Final = re.compile(
+    r"(?<![a-z])(?:shelf|shelves|book|books|folded|folding|folds|beaten|heir|pulse|keeper|pump)(?![a-z])", re.IGNORECASE
+)
+"""Words of this house for what the field calls state, retention, overruled, watchdog and so on."""
+
+
 def classes(files: Iterable[Path]) -> Iterator[tuple[str, str]]:
     """The public top-level classes of Python files, each with its file."""
     for file in files:
@@ -68,6 +74,11 @@ def old_words(text: str) -> list[str]:
     return [match[0] for pattern in OLD_WORDS for match in re.finditer(pattern, text)]
 
 
+def dialect(text: str) -> list[str]:
+    """Return the words of a text, also inside of names, for which the field has others."""
+    return DIALECT.findall(text)
+
+
 def sources() -> list[Path]:
     return [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
 
@@ -99,6 +110,12 @@ def test_no_old_room_is_spoken_of() -> None:
     assert {name: words for name, words in found.items() if words} == {}
 
 
+def test_code_and_docs_use_the_words_of_the_field() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = {str(file.relative_to(ROOT)): dialect(file.read_text("utf-8")) for file in (*sources(), *pages)}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
 @pytest.mark.parametrize("name", ["Told", "Held", "Taken", "Gathered", "Gathering", "Asked"])
 def test_the_guard_sees_a_participle(name: str) -> None:
     assert no_nouns([(name, "a.py"), ("AskedQuestion", "a.py"), ("TokenBuckets", "a.py")]) == {name}
@@ -116,3 +133,11 @@ def test_the_guard_sees_rooms_that_sound_alike() -> None:
 
 def test_the_guard_sees_old_words() -> None:
     assert old_words("see producers/receiver/app.py and `Shelf`") == ["producers/receiver", "Shelf"]
+
+
+def test_the_guard_sees_words_of_no_field() -> None:
+    assert dialect("a period is unfolded; a book, a bookmark, _pulse and closed totals are folded") == [
+        "book",
+        "pulse",
+        "folded",
+    ]

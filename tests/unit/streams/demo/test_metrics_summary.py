@@ -1,8 +1,8 @@
-"""The board: what a scrape says is what the table shows, and no value is a dash, never a zero."""
+"""The summary: what a scrape says is what the table shows, and no value is a dash, never a zero."""
 
 import pytest
 
-from streams.demo.metrics_summary import MetricsSummary, ServiceSummary, read_board
+from streams.demo.metrics_summary import MetricsSummary, ServiceSummary, read_summary
 
 SCRAPE = """\
 # TYPE deployments_total counter
@@ -64,14 +64,14 @@ NEW = ServiceSummary("bank", 0, 0, None, 0, None, None, 0, None, 0, 0, 0, 0, 0, 
 
 
 def test_it_has_one_line_per_service_of_production() -> None:
-    assert read_board(SCRAPE) == MetricsSummary((NEW, SHOP))
+    assert read_summary(SCRAPE) == MetricsSummary((NEW, SHOP))
 
 
-def test_a_board_is_empty_without_a_service_in_production() -> None:
-    assert read_board("\n".join(line for line in SCRAPE.splitlines() if 'env="prod"' not in line) + "\n").empty
+def test_a_summary_is_empty_without_a_service_in_production() -> None:
+    assert read_summary("\n".join(line for line in SCRAPE.splitlines() if 'env="prod"' not in line) + "\n").empty
     assert not MetricsSummary((NEW,)).empty
 
 
 def test_text_in_another_format_is_refused() -> None:
     with pytest.raises(ValueError, match="html"):
-        read_board("<html>not found</html>")
+        read_summary("<html>not found</html>")

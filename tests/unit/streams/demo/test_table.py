@@ -22,9 +22,9 @@ DEAD = {
 }
 
 
-def shown(board: MetricsSummary, news: list[str], *, live: bool) -> list[str]:
+def shown(summary: MetricsSummary, news: list[str], *, live: bool) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=WIDTH).print(render(board, DEAD, URL, news, live=live))
+    Console(file=out, width=WIDTH).print(render(summary, DEAD, URL, news, live=live))
     return out.getvalue().splitlines()
 
 

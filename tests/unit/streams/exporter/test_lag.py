@@ -63,7 +63,7 @@ def test_what_kafka_does_not_say_is_not_made_up(question: str, said: PipelineLag
     assert number(rendered, "delivery_dead_letters_total") is None
 
 
-def test_the_watch_tells_the_board_until_it_is_stopped() -> None:
+def test_the_watch_tells_the_sink_until_it_is_stopped() -> None:
     told: list[PipelineLag] = []
 
     class ExporterStore:
