@@ -1,4 +1,4 @@
-"""`candora-ci`: the command a pipeline calls. This module chooses the real clock and streams, and finds the command."""
+"""Entry point of `candora-ci`: parse the command line, run the command with the real clock and streams."""
 
 import argparse
 import errno
@@ -20,7 +20,7 @@ _INTERRUPTED: Final = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command and return its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     console = Console(sys.stdout, sys.stderr, os.environ, time.monotonic)
     forgiving = "--allow-failure" in arguments
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises where argparse would end the process, so that `--allow-failure` holds for wrong usage too."""
+    """An argument parser that raises instead of exiting, so that `--allow-failure` covers wrong usage too."""
 
     @override
     def error(self, message: str) -> NoReturn:
@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Looks for the version only when it is asked: that takes longer than all else that `emit` imports."""
+    """Looks up the version on demand: that takes longer than all else that `emit` imports."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **given: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **given)
@@ -86,7 +86,7 @@ class _Version(argparse.Action):
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Build the parser: with the one command that the arguments name, or with all if they name none."""
-    parser = Parser(prog="candora-ci", description="Tell candora what a pipeline does.", allow_abbrev=False)
+    parser = Parser(prog="candora-ci", description="Report to candora what a pipeline does.", allow_abbrev=False)
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     named = [name for name in arguments[:1] if name in commands.NAMES]

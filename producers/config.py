@@ -25,7 +25,7 @@ NOWHERE: Final = f"Kafka is not configured: set {SERVERS}, or {SIDECAR} to send 
 
 DEFAULT_TIMEOUT: Final = "10s"
 SHORTEST_TIMEOUT: Final = 2.0
-"""Seconds. With less, a first connection over TLS is cut off before it is made."""
+"""Seconds. Less does not suffice for a first connection over TLS."""
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
@@ -33,10 +33,10 @@ _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class ProducerConfig:
-    """Where events go, and how hard to try."""
+    """Where events go, and how long to try."""
 
     servers: str | None
-    """`host:port,...`; None: nobody said where Kafka is, or events go to a sidecar."""
+    """`host:port,...`; None: Kafka is not configured, or events go to a sidecar."""
     topic_prefix: str = ""
     registry_url: str | None = None
     registry_user: str = ""
@@ -45,7 +45,7 @@ class ProducerConfig:
     timeout: float = 10.0
     """Seconds without an acknowledgement after which an event counts as not sent."""
     spool: str | None = None
-    """The folder that keeps what could not be delivered."""
+    """Folder for messages that could not be delivered."""
     strict: bool = False
     allow_failure: bool = False
     kafka: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -57,7 +57,7 @@ class ProducerConfig:
 
     @property
     def goes_somewhere(self) -> bool:
-        """Whether anybody said where events go."""
+        """Whether Kafka or a sidecar is configured."""
         return bool(self.servers or self.sidecar)
 
 

@@ -1,22 +1,22 @@
-"""What can go wrong with a command, by what the caller does next."""
+"""Exit codes and the error of wrong usage."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How `candora-ci` ends; `--help` says the same. Only USAGE is not zero unless `--strict` is given."""
+    """Exit codes of `candora-ci`, as in `--help`. Without `--strict` those from 3 on become 0."""
 
     OK = 0
     REFUSED = 1
-    """What was asked about is not well: a payload that `explain` cannot map."""
+    """The input was examined and refused, e.g. a payload that `explain` cannot map."""
     USAGE = 2
-    """A wrong flag, a wrong setting, or an event that the contract refuses: mend it and run again."""
+    """A wrong flag, a wrong setting, or an event that the contract refuses: fix it and run again."""
     NOT_CONFIGURED = 3
     CREDENTIALS = 4
-    """The broker answered, and said no."""
+    """The broker or the sidecar refused the credentials."""
     NOT_DELIVERED = 5
-    """No answer in time: the event is not sent, run it again later."""
+    """No acknowledgement in time: run it again later."""
 
 
 class UsageError(Exception):
-    """The command was called or configured wrongly; the message says what to change."""
+    """Wrong usage or configuration; the message says what to change."""

@@ -18,7 +18,7 @@ tried at once: with nothing but black holes around, the command ends after about
 
 exit codes (with and without --strict):
   0  there is no problem; warnings may be
-  2  a setting, the topic, the spool or the clock must be mended
+  2  a setting, the topic, the spool or the clock must be fixed
   3  neither Kafka nor a sidecar is configured
   4  credentials or certificates are refused, or we may not write
   5  a broker, the registry or the sidecar is not reached, or there is no such topic

@@ -25,11 +25,11 @@ DEFAULT_FOR: Final = "60s"
 _EPILOG: Final = """\
 exit codes:
   0  nothing is left, or there is no such folder;
-     also, unless --strict, when nobody answers: a warning says what is left
+     also, unless --strict, when the broker does not answer: a warning says what is left
   2  wrong usage, or a message was put into the quarantine of the spool: look into <DIR>/quarantine
   3  with --strict: neither Kafka nor a sidecar is configured
   4  with --strict: the broker or the sidecar refused the credentials
-  5  with --strict: messages are left, because nobody answered, --for ran out, or another process drains
+  5  with --strict: messages are left, because the broker did not answer, --for ran out, or another process drains
 """
 
 
@@ -86,7 +86,7 @@ def _drain(spool: "Spool", config: ProducerConfig, console: Console, seconds: fl
     from producers.delivery.publisher import DeliveryFailure, FailureCause
     from producers.spool.spool import SpoolBusy
 
-    encoding = InstallationEncoder(config)  # what is configured wrongly is told even if nothing waits
+    encoding = InstallationEncoder(config)  # reports a wrong configuration even if nothing waits
     drained = DrainResult()
     if not spool.entries():
         pass

@@ -43,7 +43,7 @@ environment (a flag comes before its variable; an empty variable counts as unset
 exit codes:
   0  delivered, or on the disk of the sidecar; also, unless --strict, when delivery fails: a warning says so, and the
      pipeline goes on
-  2  wrong usage, or the contract refuses an event: nothing to wait for, mend it
+  2  wrong usage, or the contract refuses an event: fix it and run again
   3  with --strict: neither Kafka nor a sidecar is configured
   4  with --strict: the broker or the sidecar refused the credentials
   5  with --strict: no acknowledgement within --timeout; the event is kept if there is a --spool, else run it again
@@ -125,11 +125,11 @@ def _add_options(emit: argparse.ArgumentParser) -> None:
     show = emit.add_argument_group("output")
     show.add_argument("--dry-run", action="store_true", help="print the event as JSON and send nothing")
     show.add_argument("--explain", action="store_true", help="say where each value comes from (standard error)")
-    show.add_argument("--json", action="store_true", help="print what became of each event: partition, offset, problem")
+    show.add_argument("--json", action="store_true", help="print the outcome of each event: partition, offset, problem")
 
 
 def add_delivery(parser: argparse.ArgumentParser) -> None:
-    """The flags that say where to send, and how hard to try; `load_config` reads them."""
+    """Add the flags of delivery: where to send, and how long to try; `load_config` reads them."""
     to = parser.add_argument_group("delivery")
     to.add_argument("--bootstrap-servers", dest="servers", metavar="HOST:PORT,...", help=f"Kafka [{config.SERVERS}]")
     to.add_argument("--sidecar", metavar="URL", help=f"a sidecar that takes them instead of Kafka [{config.SIDECAR}]")

@@ -39,7 +39,7 @@ _ONLY_STRICT: Final = frozenset({ExitCode.NOT_CONFIGURED, ExitCode.CREDENTIALS, 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a command for each source."""
-    parser.description = "Make events of what happened before. Nothing is asked of a network: exports are files."
+    parser.description = "Make events of what happened before. No network is used: exports are files."
     sources = parser.add_subparsers(dest="source", metavar="SOURCE", required=True)
 
     def source(name: str, text: str) -> argparse.ArgumentParser:
@@ -106,17 +106,17 @@ def run(given: argparse.Namespace, environ: Mapping[str, str], console: Console)
     _check_usage(given)
     span = TimeRange(_time(given.since, "--since"), _time(given.until, "--until"))
     found = ImportedEvents(datetime.now(UTC), span, progress=console.progress)
-    held = read_output(Path(given.output), found.now, console.progress) if given.output not in (None, "-") else None
+    existing = read_output(Path(given.output), found.now, console.progress) if given.output not in (None, "-") else None
     try:
         _read(given, environ, console, found)
     except RecursionError:
         raise UsageError("an export is nested deeper than anything that an API gives") from None
-    merged = merge(held, found) if held else None
+    merged = merge(existing, found) if existing else None
     events = merged.events if merged else in_order(found.events.values())
     for line in refusals(found):
         console.error(line)
     if merged:
-        _tell_merged(merged, given.output, console)
+        _report_merge(merged, given.output, console)
         write(Path(given.output), events, console.progress)
     elif given.output == "-":
         for built in events:
@@ -200,7 +200,7 @@ def _read_git(given: argparse.Namespace, environ: Mapping[str, str], found: "Imp
 
     git = RepositoryHistory(given.repository, environ)
     services = _services(given)
-    asked = GitImportRequest(
+    request = GitImportRequest(
         deploy_tags=given.deploy_tags,
         deploy_branch=given.deploy_branch,
         rollback_tags=given.rollback_tags,
@@ -211,7 +211,7 @@ def _read_git(given: argparse.Namespace, environ: Mapping[str, str], found: "Imp
         repository=given.repository_name,
         system=given.source_system,
     )
-    read_git(git, asked, found)
+    read_git(git, request, found)
 
 
 def _services(given: argparse.Namespace) -> "ServiceMap | None":
@@ -240,13 +240,11 @@ def _services(given: argparse.Namespace) -> "ServiceMap | None":
 
 
 # --- where they go ----------------------------------------------------------------------------------------------------
-def _tell_merged(merged: "MergeSummary", name: str, console: Console) -> None:
+def _report_merge(merged: "MergeSummary", name: str, console: Console) -> None:
     if merged.mended:
         console.warning(f"{name}: its last line was cut off; it is made anew")
     if merged.changed:
-        console.warning(
-            f"{merged.changed} events were told otherwise this time than {name} has them; they stay as they are there"
-        )
+        console.warning(f"{merged.changed} events differ from those in {name}, which stay as they are")
 
 
 def _send(given: argparse.Namespace, environ: Mapping[str, str], console: Console, found: "ImportedEvents") -> ExitCode:

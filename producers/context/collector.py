@@ -1,4 +1,4 @@
-"""From "commit_created happened" to whole events: what the job, the repository and its map of services fill in."""
+"""Complete events from the CI job, the repository and its service map."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ STAGES: Final = frozenset({"commit_created", "artifact_built", "tests_passed", "
 ROLLOUTS: Final = frozenset({"canary_started", "canary_promoted"})
 _IN_ENV: Final = ROLLOUTS | {"rollback_triggered"}
 
-_MEND: Final = (
+_REMEDY: Final = (
     "clone with all commits (GitHub: fetch-depth: 0, GitLab: GIT_DEPTH: 0), or give --fetch-history; "
     "until then the event says history_complete=false"
 )
@@ -27,7 +27,7 @@ _MEND: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextRequest:
-    """What the caller wants reported."""
+    """The events that the caller wants reported."""
 
     event_type: str
     given: Mapping[str, str | Sequence[str] | None]
@@ -60,7 +60,7 @@ class CollectedFields(NamedTuple):
 
 @dataclass(slots=True)
 class ContextCollector:
-    """One command's way to its events. Git is asked for what nobody else says, and for what only it knows."""
+    """Collects the fields of one command's events. Git is queried only for what the job does not give."""
 
     request: ContextRequest
     job: CiJob
@@ -129,7 +129,7 @@ class ContextCollector:
         try:
             return self.git.commit(self.git.resolve(self.job.sha.value))
         except GitError as problem:
-            self._notes.append(f"git does not tell about {self.job.sha.value[:12]}: {problem}")
+            self._notes.append(f"git has no commit {self.job.sha.value[:12]}: {problem}")
             return None
 
     # --- commit_created -------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class ContextCollector:
     def _gap(self, gap: str | None) -> list[Assignment]:
         if gap is None:
             return []
-        self._warnings.append(f"{gap}: {_MEND}")
+        self._warnings.append(f"{gap}: {_REMEDY}")
         return [Assignment("attributes.history_complete", "false", "git")]
 
     # --- rollouts and the other stages ----------------------------------------------------------------------------
@@ -316,7 +316,7 @@ class ContextCollector:
             raise UsageError(f"{self.request.event_type} needs a service: --service or CANDORA_SERVICE, one of {names}")
         repo = self.job.repo or self._remote_repo()
         if repo is None:
-            raise UsageError("service: nobody says which: give --service or set CANDORA_SERVICE")
+            raise UsageError("service: not known: give --service or set CANDORA_SERVICE")
         name = repo.value.rpartition("/")[2]
         return [JobValue(name, f"name of the repository ({repo.origin})")]
 

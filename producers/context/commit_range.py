@@ -1,4 +1,4 @@
-"""Which commits a job is about: those of a request, of a push, or since the last promotion.
+"""Find the commits of a job: of a request, of a push, or since the last promotion.
 
 Lead time starts at a change's first commit, so all of them are looked for. A shallow clone may end before the first
 one; then nothing is guessed: the tip stands alone, and the history counts as incomplete.
@@ -35,7 +35,7 @@ class CommitRange(NamedTuple):
 
 
 class IncludedCommits(NamedTuple):
-    """The hashes of the commits that a deployment carries, newest first; None: not to be told."""
+    """The hashes of the commits that a deployment carries, newest first; None: unknown."""
 
     shas: Sequence[str] | None
     gap: str | None = None
@@ -48,7 +48,7 @@ def of_request(git: Git, head: GitCommit, bases: Sequence[str], job: CiJob) -> C
     alone = [RangeCommit(head, change, merge_sha)]
     known = [base for base in bases if git.has(base)]
     if not known:
-        why = "the commit it is based on is not in this clone" if bases else "nobody says what it is based on"
+        why = "the commit it is based on is not in this clone" if bases else "its base is not known"
         return CommitRange(alone, f"of the change only its last commit is known: {why}")
     commits = git.commits([head.sha], known, most=MAX_COMMITS + 1)
     if not commits:  # it is merged by now, and the branch that it was for has all of it
@@ -67,7 +67,7 @@ def of_request(git: Git, head: GitCommit, bases: Sequence[str], job: CiJob) -> C
 def of_push(git: Git, head: GitCommit, base: str | None, job: CiJob) -> CommitRange:
     """Return the commits that a push added to a branch, and the requests that they came from.
 
-    Without a `base` the push is taken for one commit, which may be a merge. On the default branch, and wherever
+    Without a `base` the push counts as one commit, which may be a merge. On the default branch, and wherever
     its message names a request, a merge commit brings in those of its other parents.
     """
     repo = job.repo.value if job.repo else None

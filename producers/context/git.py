@@ -1,4 +1,4 @@
-"""What git says about a repository, by the `git` command: bounded in time, never through a shell, never guessing."""
+"""Query a repository by the `git` command: bounded in time, never through a shell."""
 
 import os
 import re
@@ -18,7 +18,7 @@ _USER: Final = re.compile(r"://[^/@\s]*@")
 
 
 class GitError(Exception):
-    """Git could not say; the message tells why, and what to do about it."""
+    """Git could not answer; the message says why, and what to do."""
 
 
 class GitCommit(NamedTuple):
@@ -38,7 +38,7 @@ class Git:
 
     def __init__(self, folder: str, environ: Mapping[str, str], *, limit: float = LIMIT) -> None:
         self._folder = folder
-        # No index is refreshed and nobody is asked for a password; messages are read by us, so they are in English.
+        # Do not refresh the index or prompt for a password; English messages, as they are parsed.
         self._environ = {**environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         self._left = limit
         self._edge: frozenset[str] | None = None
@@ -139,13 +139,13 @@ class Git:
             done = subprocess.run(  # noqa: S603 - no shell, and no word of it can be an option that it was not meant to be
                 command,
                 env=self._environ,
-                input=(given or "").encode(),  # never ours: git may ask nobody anything
+                input=(given or "").encode(),  # never our own: git must not prompt
                 capture_output=True,
                 timeout=limit or max(self._left, 0.01),
                 check=False,
             )
         except FileNotFoundError:
-            raise GitError("git is not installed here; install it, or give what it would tell by flags") from None
+            raise GitError("git is not installed here; install it, or give the commit's fields by flags") from None
         except OSError as error:
             raise GitError(f"git cannot be run: {error.strerror}") from None
         except subprocess.TimeoutExpired:

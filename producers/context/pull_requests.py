@@ -1,4 +1,4 @@
-"""What a commit's message says about the request that it came from. Pure."""
+"""Find the pull or merge request that a commit's message names. Pure."""
 
 import re
 from collections.abc import Sequence

@@ -157,7 +157,7 @@ def _with_spool(
         missing=missing,
         unframed=config.registry_url is not None and missing is not None,
         patience=config.timeout / 2,
-        tell=console.info,
+        info=console.info,
         warn=console.warning,
     )
     return Delivery(delivery.encode, publisher)

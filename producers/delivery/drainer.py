@@ -21,7 +21,7 @@ from producers.spool.spool import Spool, SpoolEntry, SpoolFull, SpoolUnusable
 Why = Literal["damaged", "too_old", "invalid", "refused"]
 """Why a message is put aside: the file is bad, it waited too long, the contract or whoever it is sent to refuses it."""
 ITS_OWN: Final = frozenset({FailureCause.MESSAGE, FailureCause.FORBIDDEN})
-"""Why one message is refused, and the next may not be. It must not hold the others up."""
+"""Why one message is refused, and the next may not be. It must not block the others."""
 WHYS: Final[tuple[Why, ...]] = ("damaged", "too_old", "invalid", "refused")
 
 
@@ -35,7 +35,7 @@ class QuarantinedMessage(NamedTuple):
 
 @dataclass
 class DrainResult:
-    """What came of one go through a spool."""
+    """The result of draining a spool once."""
 
     sent: Counter[str] = field(default_factory=Counter)
     """By topic, without prefix."""
@@ -45,7 +45,7 @@ class DrainResult:
     failure: DeliveryFailure | None = None
     """Why messages are left that could not be sent."""
     trouble: str | None = None
-    """What is wrong with the spool itself."""
+    """A problem of the spool itself."""
 
 
 class Drainer:
@@ -69,9 +69,9 @@ class Drainer:
                 self._remove(entry, drained)
             run = _Run(self._spool, self._encoding, drained, self._remove, go_on)
             run.send(publisher, EVENTS, [each for each in self._spool.entries() if each not in self._delivered])
-            # Apart from the events: a missing topic of dead letters must not hold those up.
+            # Apart from the events: a missing topic of dead letters must not block those.
             if drained.failure is None or drained.failure.cause in ITS_OWN:
-                run.send(publisher, DEAD_LETTERS, run.letters)
+                run.send(publisher, DEAD_LETTERS, run.dead_letters)
         return drained
 
     def _remove(self, entry: SpoolEntry, drained: DrainResult) -> None:
@@ -84,7 +84,7 @@ class Drainer:
 
 
 class _Run:
-    """One go through the entries."""
+    """One pass over the entries."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class _Run:
         self._remove = remove
         self._go_on = go_on
         self._no_schema = False
-        self.letters: list[SpoolEntry] = []
+        self.dead_letters: list[SpoolEntry] = []
         """Dead letters among the entries, to be sent after the events."""
 
     def send(self, publisher: Publisher, topic: str, entries: Sequence[SpoolEntry]) -> None:
@@ -131,12 +131,12 @@ class _Run:
                 if spooled is None:
                     continue
                 if spooled.topic == DEAD_LETTERS != topic:
-                    self.letters.append(entry)
+                    self.dead_letters.append(entry)
                     continue
                 if spooled.body == "json" and self._no_schema:
                     continue
                 yield self._message(spooled, number)
-            except SchemaUnavailable as error:  # not asked again for each of them
+            except SchemaUnavailable as error:  # one request, not one for each message
                 self._no_schema = True
                 self._drained.failure = self._drained.failure or error.failure
             except DamagedMessageFile as error:

@@ -28,7 +28,7 @@ CREDENTIALS: Final = frozenset(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
-"""Errors that say who we are is not enough."""
+"""Errors of authentication and authorization."""
 
 _MESSAGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG})
 _NO_TOPIC: Final = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})  # noqa: SLF001
@@ -198,7 +198,7 @@ class KafkaPublisher:
             return DeliveryFailure(FailureCause.UNREACHABLE, problem)
         if self._abandoned:
             return DeliveryFailure(
-                FailureCause.UNREACHABLE, f"told to give up before Kafka acknowledged it ({self._trouble or 'busy'})"
+                FailureCause.UNREACHABLE, f"gave up before Kafka acknowledged it ({self._trouble or 'busy'})"
             )
         why = self._trouble or (error.str() if error else "the queue stayed full")
         return DeliveryFailure(FailureCause.UNREACHABLE, f"no acknowledgement within {self._timeout:g} s ({why})")

@@ -1,4 +1,4 @@
-"""The port through which events leave: what a publisher is given, and what it must report. No client is imported."""
+"""The publisher port: messages in, outcomes out. No client is imported."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Message(NamedTuple):
     key: bytes
     value: bytes
     line: int = 1
-    """Where the event stands in its file."""
+    """Its line in the input file."""
     topic: str = ""
     """Its topic, if it is not the publisher's own."""
 
@@ -24,18 +24,18 @@ class Message(NamedTuple):
 
 
 class FailureCause(Enum):
-    """Why a message was not delivered, by who can mend it."""
+    """Why a message was not delivered, by who can fix it."""
 
     UNREACHABLE = auto()
     """No acknowledgement in time, or no such topic: Kafka's side. The message may be sent again as it is."""
     CREDENTIALS = auto()
-    """The broker does not let us in, or not write."""
+    """The broker refuses the login, or the write."""
     MESSAGE = auto()
     """The broker will never take this message, e.g. because it is too large."""
     FORBIDDEN = auto()
-    """Somebody knows us and does not let us report this event. Another one may be taken."""
+    """The credentials are valid and do not permit this event. Another one may be accepted."""
     NOT_CONFIGURED = auto()
-    """Nobody said where it should go."""
+    """No destination is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class DeliveryFailure:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipt:
-    """The broker's word that all replicas in sync have the message, and where."""
+    """The broker's acknowledgement that all in-sync replicas have the message, and where."""
 
     topic: str
     partition: int
@@ -57,7 +57,7 @@ class DeliveryReceipt:
 
 @dataclass(frozen=True, slots=True)
 class SidecarReceipt:
-    """A sidecar's word that it has the message on its disk, and will send it to Kafka."""
+    """A sidecar's acknowledgement that it has the message on disk, and will send it to Kafka."""
 
     sidecar: str
     """Its address."""
@@ -75,16 +75,16 @@ Outcome = DeliveryReceipt | SidecarReceipt | SpoolReceipt | DeliveryFailure
 
 
 class PublisherError(Exception):
-    """A publisher cannot be made from the settings; the message names the setting, never its value."""
+    """Settings that no publisher can be created from; the message names the setting, never its value."""
 
 
 class Publisher(Protocol):
     """Sends messages.
 
     Every implementation keeps these promises, and `tests/support/publishers.py` holds them to it:
-    - `report` is called once for each message taken, on the caller's thread, before `publish` returns;
+    - `report` is called once for each message consumed, on the caller's thread, before `publish` returns;
     - `DeliveryReceipt` is only reported on the broker's acknowledgement, `SidecarReceipt` on a sidecar's;
-    - after a failure that the next message would share (`UNREACHABLE`, `CREDENTIALS`) no more messages are taken;
+    - after a failure that the next message would share (`UNREACHABLE`, `CREDENTIALS`) no more messages are consumed;
     - `publish` returns within its timeout after the last acknowledgement, or after its call if there is none.
     """
 

@@ -1,4 +1,4 @@
-"""How `emit` uses a spool: older messages go first, and what cannot be delivered is kept. A `Publisher` around one."""
+"""Wrap a publisher with a spool: older messages go first, undelivered ones are kept."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +41,7 @@ class SpoolingPublisher:
     """Sends through `publisher` what the spool holds, then the messages; keeps what is not acknowledged.
 
     `missing` says why there is nothing to send through: then everything is kept. `unframed`: the messages carry the
-    pinned schema id, and the registry's is not known; they are kept as JSON. `tell` takes a line for people, `warn` one
+    pinned schema id, and the registry's is not known; they are kept as JSON. `info` takes a line for people, `warn` one
     about something that must be looked into.
     """
 
@@ -54,7 +54,7 @@ class SpoolingPublisher:
         missing: DeliveryFailure | None = None,
         unframed: bool = False,
         patience: float = 5.0,
-        tell: Callable[[str], None] = lambda _: None,
+        info: Callable[[str], None] = lambda _: None,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._publisher = publisher
@@ -63,7 +63,7 @@ class SpoolingPublisher:
         self._missing = missing
         self._unframed = unframed
         self._patience = patience
-        self._tell = tell
+        self._info = info
         self._warn = warn
 
     def publish(self, messages: Iterable[Message], report: Callable[[Message, Outcome], None]) -> None:
@@ -83,8 +83,8 @@ class SpoolingPublisher:
             failure = self._send_older(self._publisher)
             if failure is None:
                 self._publisher.publish(messages, take)
-        for message in messages:  # whatever was not taken any more
-            report(message, self._keep(message, failure or _NOT_TAKEN))
+        for message in messages:  # the publisher stopped before these
+            report(message, self._keep(message, failure or _NOT_TRIED))
 
     def close(self) -> None:
         """Close the publisher and the spool."""
@@ -105,7 +105,7 @@ class SpoolingPublisher:
             self._warn(str(error))
             return None
         if drained.sent:
-            self._tell(f"sent {drained.sent.total()} older messages from the spool {self._spool.folder}")
+            self._info(f"sent {drained.sent.total()} older messages from the spool {self._spool.folder}")
         for aside in drained.aside:
             self._warn(f"put aside in {self._spool.folder}/quarantine: {aside.name}: {aside.problem}")
         if drained.trouble:
@@ -125,4 +125,4 @@ class SpoolingPublisher:
         return SpooledMessage(message.event_id, message.key.decode(), message.value, topic=EVENTS)
 
 
-_NOT_TAKEN: Final = DeliveryFailure(FailureCause.UNREACHABLE, "no more messages were taken")
+_NOT_TRIED: Final = DeliveryFailure(FailureCause.UNREACHABLE, "not tried after an earlier failure")

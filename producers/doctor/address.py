@@ -1,4 +1,4 @@
-"""Whether an address of a broker can be reached: its name, its port, its TLS. Each step has a limit of its own."""
+"""Check that a broker's address can be reached: its name, its port, its TLS."""
 
 import socket
 import ssl
@@ -47,7 +47,7 @@ def parse_servers(text: str) -> tuple[list[Address], list[CheckResult]]:
 def check_addresses(addresses: Iterable[Address], security: Mapping[str, str], limit: float) -> list[CheckResult]:
     """Check all addresses concurrently, for `limit` seconds at most.
 
-    In threads that nobody waits for: the resolver of the C library cannot be interrupted.
+    In daemon threads: the resolver of the C library cannot be interrupted.
     """
     every = list(addresses)[:MOST]
     found: list[CheckResult | None] = [None] * len(every)

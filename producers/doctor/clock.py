@@ -1,4 +1,4 @@
-"""What a difference of clocks means. Pure."""
+"""Judge a difference of clocks. Pure."""
 
 from typing import Final
 

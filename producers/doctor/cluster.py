@@ -1,4 +1,4 @@
-"""What the brokers say: who they are, what the topic is like, and what we may do to it. Only asks, never writes."""
+"""Query brokers, topic and permissions. Never writes."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -127,7 +127,7 @@ def _judge_topic(cluster: BrokerAnswers, name: str, topic: Topic) -> list[CheckR
 
 def _judge_permission(cluster: BrokerAnswers, name: str) -> CheckResult:
     if cluster.operations is None:
-        why = "; ".join(cluster.hidden) or "the broker does not tell"
+        why = "; ".join(cluster.hidden) or "the broker does not say"
         return unknown("write", f"whether we may write to {name} is not known: {why}", "--send tries it")
     if "WRITE" not in cluster.operations:
         may = ", ".join(sorted(cluster.operations)) or "nothing"

@@ -1,4 +1,4 @@
-"""The machine that the doctor runs on: the spool's folder, the CI job and the repository."""
+"""Check the local machine: the spool's folder, the CI job and the repository."""
 
 from collections.abc import Iterator, Mapping
 
@@ -35,7 +35,7 @@ def check_ci(environ: Mapping[str, str]) -> CheckResult:
         event, trouble = event_file(environ)
         job = read_job(environ, event)
     except UsageError as error:
-        return problem("ci", str(error), "mend it", ExitCode.USAGE)
+        return problem("ci", str(error), "fix it", ExitCode.USAGE)
     if job.system is None:
         return unknown("ci", "no CI system is recognised", "say more by flags, or name it by CANDORA_CI")
     unusable = "".join(f"; {text}" for text in (trouble, *job.ignored) if text)

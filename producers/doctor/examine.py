@@ -1,4 +1,4 @@
-"""All the checks, in the order in which one depends on another. A question that cannot be answered costs its limit."""
+"""Run all checks in the order of their dependencies. Each has a time limit."""
 
 from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
@@ -42,8 +42,8 @@ def _check_sidecar(config: ProducerConfig, *, trial: bool) -> Iterator[CheckResu
     from producers.doctor.sidecar import check_sidecar, send_trial  # noqa: PLC0415 - most send to Kafka
 
     url, limit = config.sidecar or "", config.timeout / SHARE
-    taken, ahead = yield from check_sidecar(url, config, limit)
-    if trial and taken:
+    accepted, ahead = yield from check_sidecar(url, config, limit)
+    if trial and accepted:
         from producers.doctor.trial import trial_event  # noqa: PLC0415 - as above
 
         event = trial_event(datetime.now(UTC)).value
@@ -77,7 +77,7 @@ def _check_brokers(
     try:
         open_publisher(config, bulk=False).close()
     except UsageError as error:  # it leaves out the values, which may be secrets
-        yield problem("settings", str(error), "mend the variable of that name", ExitCode.USAGE)
+        yield problem("settings", str(error), "fix the variable of that name", ExitCode.USAGE)
         return False
     addresses, faults = parse_servers(servers)
     yield from faults

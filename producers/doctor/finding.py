@@ -1,4 +1,4 @@
-"""What the doctor has to say of one thing."""
+"""The result of one check."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -8,15 +8,15 @@ from producers.errors import ExitCode
 
 
 class CheckStatus(StrEnum):
-    """How it is."""
+    """The grade of a result."""
 
     OK = "ok"
     UNKNOWN = "unknown"
-    """It could not be told from here, which is no fault by itself."""
+    """It could not be checked from here, which is no fault by itself."""
     WARNING = "warning"
     """Events are sent, but something is lost or will hurt later."""
     PROBLEM = "problem"
-    """Events are not sent, or not taken."""
+    """Events are not sent, or not accepted."""
 
 
 class CheckResult(NamedTuple):

@@ -1,4 +1,4 @@
-"""Whether the schema registry answers, knows our schema, and what time it has."""
+"""Check that the schema registry answers and knows our schema; read its clock."""
 
 import time
 from collections.abc import Callable

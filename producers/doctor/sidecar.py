@@ -30,12 +30,12 @@ def check_sidecar(
     """Ask the sidecar, `limit` seconds at most for each of two questions.
 
     Yields the findings; gives whether it takes our credentials, and by how many seconds its clock is ahead of ours,
-    None if it does not tell.
+    None if unknown.
     """
     try:
         endpoint = read_endpoint(url, config.sidecar_environ)
     except UsageError as error:
-        yield problem("settings", str(error), "mend it", ExitCode.USAGE)
+        yield problem("settings", str(error), "fix it", ExitCode.USAGE)
         return False, None
     yield ok("settings", f"the sidecar {endpoint.url}, waiting {config.timeout:g} s at most")
     yield _means(endpoint)
@@ -74,7 +74,7 @@ def _readiness(url: str, answer: SidecarResponse) -> CheckResult:
         return ok(NAME, f"{url} answers and has room")
     if answer.status == _UNAVAILABLE:
         text = f"{url} does not take events now: {_said(answer)}"
-        return problem(NAME, text, "it is for its operator to mend", ExitCode.NOT_DELIVERED)
+        return problem(NAME, text, "its operator has to fix it", ExitCode.NOT_DELIVERED)
     return unknown(NAME, f"{url} answers {answer.status} for /readyz; something may stand in front of it")
 
 

@@ -1,4 +1,4 @@
-"""One real event, on request: the only proof that writing works, and the only way to read the broker's clock."""
+"""Send one real event, on request: the only proof of write access, and the only way to read the broker's clock."""
 
 import time
 from collections.abc import Mapping

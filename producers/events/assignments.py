@@ -1,4 +1,4 @@
-"""What the command line and the environment say about an event, as assignments to its fields. Pure."""
+"""Turn the command line and the environment into assignments to an event's fields. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ def assignments(
     """Assign the fields of one event: flags, `--set` and `--attribute` first, then the environment, then the defaults.
 
     `given` holds the text of each flag by its `dest`, None where it is not given. `chosen` stands for the flags and
-    variables of its fields, `known` is what else is known of the event: it comes after all that somebody says.
+    variables of its fields, `known` comes from the context: explicit values precede it.
 
     Raises:
         UsageError: a value is not of its flag's kind, or an assignment has no "=".

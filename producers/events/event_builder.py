@@ -1,4 +1,4 @@
-"""From what a caller says, field by field, to an event of the contract. Pure: the time is an argument."""
+"""Build an event of the contract from assignments to its fields. Pure: the time is an argument."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Assignment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BuiltEvent:
-    """An event that the contract takes, as the codec writes it, and where its values come from."""
+    """A valid event, as the codec writes it, and the origins of its values."""
 
     value: EventValue
     origins: Mapping[str, str]

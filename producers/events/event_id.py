@@ -1,4 +1,4 @@
-"""What makes two reports the same report: the identity of an event is derived from it, so that a retry is a repeat."""
+"""Derive an event's id from its content, so that a retry has the same id and is dropped as a duplicate."""
 
 import json
 from typing import Any, Final
@@ -40,7 +40,7 @@ def derived_id(key: str) -> str:
 
 
 def _occasion(event: EventValue) -> str:
-    """Return what tells this occurrence from others of the same thing: a time, or a run and its attempt."""
+    """Distinguish repeated occurrences of the same thing: by a time, or by a run and its attempt."""
     if event["event_type"] in _INCIDENT_TYPES:
         return str(event["occurred_at"])
     if event["event_type"] not in _ROLLOUT_TYPES:

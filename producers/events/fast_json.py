@@ -1,4 +1,4 @@
-"""The short way from JSON to an event: what is plainly good is taken without loading the models of the contract.
+"""Decode plain JSON events without loading the pydantic models of the contract.
 
 The models cost a pipeline a tenth of a second for each event it reports. This reads by the Avro schema, which is
 loaded anyway, and then runs the contract's rules. It never refuses: what it does not take at once goes to the models,

@@ -1,4 +1,4 @@
-"""Events from a file: JSON lines in, encoded messages on disk, so that nothing is sent before all is checked.
+"""Read events from JSON lines, one at a time.
 
 Reading once and keeping the encoded form has two merits: standard input works like a file, and what is sent is what
 was checked, even if the file is being written to. Memory does not grow with the file.
@@ -17,7 +17,7 @@ LONGEST_LINE: Final = 4 << 20
 
 
 class BadLine(NamedTuple):
-    """A line that is no event, and why."""
+    """A line that is no valid event, and why."""
 
     line: int
     error: ContractError

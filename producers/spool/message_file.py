@@ -1,4 +1,4 @@
-"""A message on disk: what is to be sent, where to, and the proof that the file is whole. Pure.
+"""The file format of a spooled message, with a checksum. Pure.
 
 magic "CNDR", version 1, CRC-32 of all that follows, length of the head, length of the body: 17 bytes, big-endian
 head: JSON with the topic, the event id, the key and what the body is
@@ -24,7 +24,7 @@ _BODIES: Final = ("avro", "json")
 
 
 class DamagedMessageFile(Exception):
-    """A file of the spool is not what was put there; the message says what is wrong with it."""
+    """A file of the spool is not as it was written; the message says what is wrong."""
 
 
 class SpooledMessage(NamedTuple):
@@ -68,7 +68,7 @@ def unpack(data: bytes) -> SpooledMessage:
     if len(data) != _FIXED.size + head_size + body_size:
         raise DamagedMessageFile(f"has {len(data)} bytes instead of {_FIXED.size + head_size + body_size}")
     if crc32(memoryview(data)[_FIXED.size - _CHECKED.size :]) != checksum:
-        raise DamagedMessageFile("its checksum does not fit: the disk or somebody changed it")
+        raise DamagedMessageFile("its checksum does not match: it was changed after it was written")
     head = json.loads(data[_FIXED.size : _FIXED.size + head_size])
     if not all(isinstance(head.get(name), str) for name in _TEXTS) or head.get("body") not in _BODIES:
         raise DamagedMessageFile("its head lacks the topic, the event id, the key or the kind of body")

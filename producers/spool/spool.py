@@ -41,7 +41,7 @@ class SpoolFull(Exception):
 
 
 class SpoolUnusable(Exception):
-    """The folder cannot be read or written; the message says which and why."""
+    """The folder cannot be read or written; the message says which, and why."""
 
 
 class SpoolBusy(Exception):

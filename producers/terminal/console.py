@@ -1,4 +1,4 @@
-"""What people and CI systems see: data on standard output, everything else on standard error."""
+"""Write data to standard output, and everything for people to standard error."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ MAX_ANNOTATION: Final = 4_000
 
 
 class Console:
-    """Two streams. On GitHub Actions what went wrong is also one annotation, so that a green job still shows it."""
+    """Two streams. On GitHub Actions warnings and errors also become one annotation, which a green job shows too."""
 
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str], clock: Callable[[], float]) -> None:
         self._out: TextIO | None = out
@@ -30,7 +30,7 @@ class Console:
         self._troubles: dict[str, list[str]] = {"error": [], "warning": []}
 
     def data(self, line: str) -> None:
-        """A line for programs. When nobody reads any more (`| head`) the work goes on without it."""
+        """Print a line for programs. After a closed pipe (`| head`) the work goes on without output."""
         if self._out is None:
             return
         if self._out.isatty():
@@ -44,7 +44,7 @@ class Console:
             self._out = None
 
     def info(self, text: str) -> None:
-        """A line for people."""
+        """Print a line for people."""
         self._lines("candora-ci: ", text)
 
     def warning(self, text: str) -> None:
@@ -72,9 +72,9 @@ class Console:
             self._troubles[level].append(text)
 
     def progress(self, doing: str, done: int, total: int | None = None) -> None:
-        """How far it is, on a terminal only and not before it takes long; what cannot be counted is told at once.
+        """Show progress, on a terminal only and once a run takes long; what cannot be counted is shown at once.
 
-        `doing` names what is counted: "lines of shop.csv". `total` is None where nobody knows it.
+        `doing` names what is counted: "lines of shop.csv". `total` is None where it is unknown.
         """
         now = self._clock()
         countless = not done and total is None

@@ -1,4 +1,4 @@
-"""What a step of GitHub Actions leaves behind: its outputs, and a small table on the job's page."""
+"""Write the outputs and the summary table of a step of GitHub Actions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple

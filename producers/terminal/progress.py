@@ -1,4 +1,4 @@
-"""How far a long run is, in place on a terminal: a bar, or a counter where rich (the extra `history`) is missing."""
+"""Show progress in place on a terminal: a bar, or a counter where rich (the extra `history`) is missing."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 Show = Callable[[str, int, int | None], None]
-"""What is being done, how many are done, and of how many; None where nobody knows. 0 of None: it cannot be counted."""
+"""The activity, the number done, and the total; None if unknown. 0 of None: it cannot be counted."""
 _Item = TypeVar("_Item")
 _Item_co = TypeVar("_Item_co", covariant=True)
 
 
 class CountableItems(Sized, Iterable[_Item_co], Protocol[_Item_co]):
-    """Things that can be gone through, and counted before."""
+    """Items with a known length."""
 
 
 def no_progress(_doing: str, _done: int, _total: int | None) -> None:
@@ -31,7 +31,7 @@ def with_progress(show: Show, doing: str, items: CountableItems[_Item]) -> Itera
 
 
 class LineDisplay(Protocol):
-    """Shows a line in place, until it is taken away."""
+    """A line that is updated in place until it is removed."""
 
     def show(self, doing: str, done: int, total: int | None) -> None:
         """Draw or update the line."""
@@ -66,7 +66,7 @@ class PlainProgress:
 
 
 class RichProgress:
-    """A bar for each thing that is done, with the time that is left; without a total it moves, and tells the rate."""
+    """A bar for each thing that is done, with the time that is left; without a total it moves, and shows the rate."""
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal

@@ -1,4 +1,4 @@
-"""Which CI system this is. Only its own module is loaded."""
+"""Detect the CI system and load only its module."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What a CI system says about its job, and how its words are taken: cleaned, or left out and said so. Pure."""
+"""Describe a CI job, and read its values: cleaned, or ignored with a note. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -61,11 +61,11 @@ class CiJob:
     committed_at: JobValue | None = None
     """Committer time of `sha`, ISO 8601."""
     ignored: tuple[str, ...] = ()
-    """What was said and cannot be used, a line each."""
+    """Values that cannot be used, a line each."""
 
 
 class JobReader:
-    """Takes values by the names of variables, or by dotted paths of the event file."""
+    """Reads values by the names of variables, or by dotted paths of the event file."""
 
     def __init__(self, environ: Mapping[str, str], event: object = None) -> None:
         self._environ = environ
@@ -74,7 +74,7 @@ class JobReader:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """What could not be used until now."""
+        """Notes on the values that could not be used so far."""
         return tuple(dict.fromkeys(self._ignored))
 
     def text(self, *names: str) -> JobValue | None:

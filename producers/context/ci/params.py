@@ -1,4 +1,4 @@
-"""What the operator says by CANDORA_* variables, for systems that set none of their own, and before those that do."""
+"""Read a job from CANDORA_* variables, for systems without their own; they take precedence over a system's."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -9,7 +9,7 @@ from producers.context.ci.job import CiJob, JobReader, branch_of, repo_of
 def read_params(environ: Mapping[str, str], system: str | None = None) -> CiJob:
     """Return the job as CANDORA_* describe it.
 
-    CANDORA_REVISION is what was asked to be built: a full hash is the commit, anything else a branch. CANDORA_RETRY
+    CANDORA_REVISION is the revision to build: a full hash is the commit, anything else a branch. CANDORA_RETRY
     counts from 0. The variables of the fields themselves (CANDORA_SHA, CANDORA_CHANGE, CANDORA_RUN_ID, CANDORA_RUN_URL,
     CANDORA_ACTOR, CANDORA_ATTEMPT) are checked here, and used by the table of flags.
     """

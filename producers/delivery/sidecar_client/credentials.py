@@ -1,4 +1,4 @@
-"""How a request proves who sends it: a token of the sidecar's own, or a session for the token of a CI job."""
+"""Authenticate requests: by a bearer token of the sidecar, or a session obtained with the token of a CI job."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ from producers.delivery.sidecar_client.sessions import CachedSession, SessionFil
 from producers.delivery.sidecar_client.settings import Endpoint
 
 Left = Callable[[], float]
-"""Tells how many seconds are left, at least a little."""
+"""Returns the seconds left, at least a little."""
 
 _TOKEN: Final = "/v1/token"  # noqa: S105 - a path
 
 
 class CredentialUnavailable(Exception):
-    """There is nothing to prove it by; `verdict` says why, and whether trying again may help."""
+    """No credential can be obtained; `verdict` says why, and whether a retry may help."""
 
     def __init__(self, verdict: ResponseVerdict) -> None:
         super().__init__(verdict.problem)
@@ -26,7 +26,7 @@ class CredentialUnavailable(Exception):
 
 
 class Credential(Protocol):
-    """Who we are to a sidecar."""
+    """Authentication of requests to a sidecar."""
 
     def headers(self, left: Left) -> Mapping[str, str]:
         """Return the headers of a request. Raises CredentialUnavailable."""

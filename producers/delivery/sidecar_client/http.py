@@ -92,7 +92,7 @@ def _no_response(error: Exception, scheme: str) -> NoResponse:
 def _within(seconds: float, work: Callable[[], T]) -> T:
     """Return the result of `work`, or raise NoResponse after `seconds`.
 
-    In a thread that nobody waits for: names are resolved by the C library, which cannot be interrupted, and an answer
+    In a daemon thread: names are resolved by the C library, which cannot be interrupted, and an answer
     that comes byte by byte outlasts every limit of a socket.
     """
     done: list[T] = []

@@ -40,7 +40,7 @@ class SidecarPublisher:
     """A `Publisher` to one sidecar. What it acknowledges is on its disk.
 
     A request that is refused for what is in it is sent again in halves, until the event at fault stands alone: the
-    others are taken. Sending again is harmless, for an event's identity is in it.
+    others are accepted. Sending again is harmless, for an event's identity is in it.
     """
 
     def __init__(
@@ -116,8 +116,8 @@ class SidecarPublisher:
 
     def _given_up(self, verdict: ResponseVerdict) -> ResponseVerdict:
         later = verdict.retry_after
-        asked = f", and asks to come back in {later:g} s" if later else ""
-        return verdict._replace(problem=f"did not take it within {self._timeout:g} s: {verdict.problem}{asked}")
+        pause = f", and asks to come back in {later:g} s" if later else ""
+        return verdict._replace(problem=f"did not take it within {self._timeout:g} s: {verdict.problem}{pause}")
 
     def _attempt(self, body: bytes, ids: frozenset[str]) -> ResponseVerdict:
         try:

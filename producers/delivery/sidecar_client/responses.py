@@ -1,4 +1,4 @@
-"""What an answer of a sidecar means for the one who asked. Pure."""
+"""Interpret responses of a sidecar. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -31,13 +31,13 @@ class NextAction(Enum):
 
     DONE = auto()
     RETRY = auto()
-    """The same request may be taken later."""
+    """The same request may be accepted later."""
     APART = auto()
-    """The fault lies in one event of the request: what is sent apart from it may be taken."""
+    """The fault lies in one event of the request: the others may be accepted without it."""
     RENEW = auto()
-    """The credentials are not taken, and others may be."""
+    """The credentials are refused; others may be accepted."""
     STOP = auto()
-    """Nothing that is sent as this was will be taken."""
+    """No request of this kind will be accepted."""
 
 
 class ResponseVerdict(NamedTuple):

@@ -1,4 +1,4 @@
-"""The session of a CI job, kept for the next step of the same job.
+"""Cache the session of a CI job for the next step of the same job.
 
 GitLab gives a job one token, which is exchanged once. The file is the user's own (0600), taken from nobody else, and
 named by a hash of what only this job has, so that no other job takes it for its own. A session is good for minutes.
@@ -31,7 +31,7 @@ class CachedSession(NamedTuple):
 
 
 class SessionFile:
-    """One session in a folder; where files have no owners, none is kept. Nothing fails because of it."""
+    """One session in a folder; none where files have no owners. Its errors are ignored."""
 
     def __init__(self, folder: str, parts: Sequence[str]) -> None:
         name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

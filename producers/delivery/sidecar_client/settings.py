@@ -1,4 +1,4 @@
-"""Where the sidecar is, and what the environment has to prove ourselves by. Reads the files that it names."""
+"""Read the sidecar's address and our credentials from the environment and the files it names."""
 
 import ssl
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _NAMED: Final = "--sidecar (CANDORA_SIDECAR_URL)"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One sidecar, and who we are to it. What is "" is not there."""
+    """One sidecar, and our credentials for it. "" means absent."""
 
     url: str
     """Without a slash at its end."""
@@ -45,7 +45,7 @@ class Endpoint:
 def read_endpoint(url: str, environ: Mapping[str, str]) -> Endpoint:
     """Read the endpoint of a sidecar and the credentials in the environment.
 
-    GitHub's token is asked for over https only, or where somebody named the audience: a sidecar on this machine wants
+    GitHub's token is requested for https only, or if the audience is set: a sidecar on this machine wants
     none. A client certificate is proof enough as well.
 
     Raises:
@@ -58,8 +58,8 @@ def read_endpoint(url: str, environ: Mapping[str, str]) -> Endpoint:
 
     secure = base.startswith("https://")
     token = _token(text(TOKEN), text(TOKEN_FILE))
-    asked = bool(text(AUDIENCE)) or (secure and not text(CERTIFICATE))
-    github = not token and not text(ID_TOKEN) and asked and bool(text(GITHUB_TOKEN))
+    wanted = bool(text(AUDIENCE)) or (secure and not text(CERTIFICATE))
+    github = not token and not text(ID_TOKEN) and wanted and bool(text(GITHUB_TOKEN))
     return Endpoint(
         url=base,
         token=token,

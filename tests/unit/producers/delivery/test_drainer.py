@@ -179,7 +179,7 @@ def test_older_messages_go_first(spool: Spool, encoding: InstallationEncoder) ->
     put(spool, "older")
     publisher, told = RecordingPublisher(), list[str]()
 
-    reports = publish(SpoolingPublisher(publisher, spool, encoding, tell=told.append), [message("mine")])
+    reports = publish(SpoolingPublisher(publisher, spool, encoding, info=told.append), [message("mine")])
 
     assert ids(publisher) == ["older", "mine"]
     assert [each.event_id for each, _ in reports] == ["mine"]

@@ -112,7 +112,7 @@ def test_what_was_written_stays_as_it_was(tmp_path: Path, capsys: Capture) -> No
 
     assert after.events == before.events
     assert after.summary["changed"] == 4
-    assert "4 events were told otherwise this time" in after.said
+    assert "4 events differ from those in" in after.said
 
 
 @pytest.mark.parametrize(
