@@ -1,4 +1,4 @@
-"""The command line of `candora`: what may be said to it, and what it says of itself."""
+"""The command line of `candora`: its commands, flags and help texts."""
 
 import argparse
 import sys
@@ -57,8 +57,8 @@ class _Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        told = message.replace("expected one argument", "needs a value, which must not begin with -")
-        self.exit(USAGE, f"candora: {told}; see `{self.prog} --help`\n")
+        problem = message.replace("expected one argument", "needs a value, which must not begin with -")
+        self.exit(USAGE, f"candora: {problem}; see `{self.prog} --help`\n")
 
     @override
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -72,7 +72,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Loads what it tells of only when it is asked."""
+    """Loads what it shows only when it is asked for."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **given: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **given)
@@ -167,7 +167,7 @@ def _add_audit(commands: "Commands[Any]") -> None:
     audit = _add(commands, "audit", says, exits, _BROKERS)
     audit.add_argument("--wait", **_DURATION, default=parse_duration("60s"), help="for the workers (default: 60s)")
     audit.add_argument(
-        "--most", type=_at_least(1), default=20, metavar="N", help="how many differences to tell (default: 20)"
+        "--most", type=_at_least(1), default=20, metavar="N", help="how many differences to show (default: 20)"
     )
     audit.add_argument(
         "--processes",

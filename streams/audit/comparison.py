@@ -127,7 +127,7 @@ class AuditComparison:
     # --- what has to be read on ---------------------------------------------------------------------------------------
 
     def beyond(self) -> dict[int, OffsetSpan]:
-        """What to read of the log after the audited ends before `differences` can be told."""
+        """What to read of the log after the audited ends before `differences` can be known."""
         stops: dict[int, set[int]] = {}
         for suspect in self._suspects:
             if suspect.place is not None and self._is_later(suspect.place):
@@ -144,9 +144,9 @@ class AuditComparison:
 
     def _beyond_for_letters_and_links(self) -> Iterator[tuple[int, int]]:
         """Up to where which partition has to be read, to judge dead letters and links."""
-        for letter in self._published.dead.letters:
-            if self._is_later((letter["partition"], letter["offset"])):
-                yield letter["partition"], letter["offset"] + 1
+        for record in self._published.dead.records:
+            if self._is_later((record["partition"], record["offset"])):
+                yield record["partition"], record["offset"] + 1
         for link in self._links_not_in_the_log():
             target = self._partition(link["service"])
             yield target, self._log_ends[target]
@@ -179,10 +179,10 @@ class AuditComparison:
         shipped = {schema_id for versions in pinned_ids().values() for schema_id in versions.values()}
         return {
             place
-            for letter in self._published.dead.letters
-            if letter["reason"] == "unknown_schema"
-            and schema_id_of(letter["value"]) not in {*shipped, -1}
-            and self._was_read(place := (letter["partition"], letter["offset"]))
+            for record in self._published.dead.records
+            if record["reason"] == "unknown_schema"
+            and schema_id_of(record["value"]) not in {*shipped, -1}
+            and self._was_read(place := (record["partition"], record["offset"]))
             and place not in self._found.refused
         }
 
@@ -226,13 +226,13 @@ class AuditComparison:
             yield _difference((kind, key), "misplaced", [place])
 
     def _of_dead_letters(self) -> Iterator[Difference]:
-        for letter in self._published.dead.letters:
-            place = letter["partition"], letter["offset"]
+        for record in self._published.dead.records:
+            place = record["partition"], record["offset"]
             due = self._found.refused.get(place)
             if due is None:
-                yield _about(DEAD_TOPIC, place, "extra", [FieldDifference("reason", letter["reason"], ABSENT)])
+                yield _about(DEAD_TOPIC, place, "extra", [FieldDifference("reason", record["reason"], ABSENT)])
                 continue
-            fields = [one for name in _OF_DEAD_LETTERS for one in field_differences(letter[name], due[name], name)]
+            fields = [one for name in _OF_DEAD_LETTERS for one in field_differences(record[name], due[name], name)]
             if fields:
                 yield _about(DEAD_TOPIC, place, "different", fields)
         for place in self.letters_missing():
@@ -243,7 +243,7 @@ class AuditComparison:
 
     def letters_missing(self) -> list[Place]:
         """Refused messages before the audited ends that have no dead letter."""
-        known = {(letter["partition"], letter["offset"]) for letter in self._published.dead.letters}
+        known = {(record["partition"], record["offset"]) for record in self._published.dead.records}
         return sorted(
             place for place in self._found.refused if place[1] < self._found.ends[place[0]] and place not in known
         )

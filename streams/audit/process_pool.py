@@ -28,7 +28,7 @@ WORTH_A_PROCESS: Final = 20_000
 
 @dataclass(frozen=True)
 class ReplayJob:
-    """What every process is told."""
+    """What every process gets."""
 
     client: Mapping[str, str]
     topic: str
@@ -154,8 +154,8 @@ def _work(job: ReplayJob, group: tuple[int, ...], connection: Connection, count:
             os._exit(0)  # taking a million small objects apart one by one would take seconds
         try:
             answer: Any = member.answer(request)
-        except Inconclusive as undecided:
-            answer = undecided
+        except Inconclusive as error:
+            answer = error
         except WrongTimestampsError as wrong:
             answer = Inconclusive(str(wrong))
         connection.send(answer)

@@ -29,7 +29,7 @@ class PublishedMessage(NamedTuple):
 class DeadLetters(NamedTuple):
     """What was refused, as the workers say."""
 
-    letters: list[DeadLetterValue]
+    records: list[DeadLetterValue]
     unreadable: list[tuple[str, str]]
     """Messages that are no dead letters: where they stand, and what is wrong with them."""
     gone: bool
@@ -87,13 +87,13 @@ def _read_dead(
     decoder: Any = pinned_decoder("dead_letter")
     ends, begins = cluster.ends(topic, partitions[topic]), cluster.begins(topic, partitions[topic])
     spans = {(topic, one): (begins[one], end) for one, end in ends.items()}
-    letters: list[DeadLetterValue] = []
+    records: list[DeadLetterValue] = []
     unreadable: list[tuple[str, str]] = []
     for message in read_messages(consumer, spans, heard):
         try:
-            letter: DeadLetterValue = decoder.decode(message.value() or b"")
-            if letter["partition"] >= 0:  # the sidecar's are of webhooks, which stand in no partition
-                letters.append(letter)
+            record: DeadLetterValue = decoder.decode(message.value() or b"")
+            if record["partition"] >= 0:  # the sidecar's are of webhooks, which stand in no partition
+                records.append(record)
         except ContractError as error:
             unreadable.append((f"{topic}[{message.partition()}]@{message.offset()}", str(error)))
-    return DeadLetters(letters, unreadable, any(begins.values()))
+    return DeadLetters(records, unreadable, any(begins.values()))

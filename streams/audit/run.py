@@ -23,7 +23,7 @@ from streams.kafka.cluster import Cluster, open_consumer
 from streams.settings.installation import WorkerSettings
 
 Tick = Callable[[int, int], None]
-"""Is told now and then how many messages of how many have been read."""
+"""Called now and then with how many messages of how many have been read."""
 
 _ATTEMPTS: Final = 3
 _ASK_EVERY: Final = 0.2
@@ -36,7 +36,7 @@ class AuditRequest:
     wait: Micros = 60 * SECOND
     """How long the workers may need to reach the ends of the log."""
     most: int = 20
-    """How many differences are to be told."""
+    """How many differences to report."""
     processes: int = 0
     """At most; 0: one for each processor."""
 
@@ -49,8 +49,8 @@ def audit(settings: WorkerSettings, demand: AuditRequest, tick: Tick = _say_noth
     """Recompute everything from the log and compare it with what is published. Changes nothing."""
     try:
         return Audit(settings, demand, tick).report()
-    except Inconclusive as undecided:
-        return AuditReport("undecided", why=str(undecided))
+    except Inconclusive as error:
+        return AuditReport("undecided", why=str(error))
 
 
 class Audit:
@@ -103,27 +103,27 @@ class Audit:
     ) -> AuditReport | frozenset[Place]:
         """The report; or the messages that must be taken for refused, and everything recomputed for that."""
         cores = self._demand.processes or _cores()
-        with ReplayPool(self._job(partitions[self._log], unknown), groups_of(ends, cores)) as crew:
+        with ReplayPool(self._job(partitions[self._log], unknown), groups_of(ends, cores)) as pool:
 
             def tick() -> None:
-                self._tick(min(crew.count, self._total), self._total)
+                self._tick(min(pool.count, self._total), self._total)
 
-            crew.read({partition: OffsetSpan(0, end) for partition, end in ends.items()})
+            pool.read({partition: OffsetSpan(0, end) for partition, end in ends.items()})
             self._wait_for_workers(ends, tick)
             published = self._published(partitions, tick)
-            _ = published.misplaced  # looked for while the crew reads
+            _ = published.misplaced  # looked for while the pool reads
             found = RecomputedOutputs(ends)
-            found.add(crew.readings(tick))
+            found.add(pool.readings(tick))
             judge = AuditComparison(found, published, self._cluster.ends(self._log, partitions[self._log]))
             spans = judge.beyond()
             if spans:
-                crew.read(spans)
-                found.add_later(crew.readings(tick))
+                pool.read(spans)
+                found.add_later(pool.readings(tick))
             if disputed := judge.disputed():
                 return frozenset(disputed)
             self._check_letters(judge, found, published)
             differences = judge.differences()
-            told = self._with_events(crew, judge, differences[: self._demand.most])
+            described = self._with_events(pool, judge, differences[: self._demand.most])
             return AuditReport(
                 verdict="different" if differences else "equal",
                 ends=ends,
@@ -133,7 +133,7 @@ class Audit:
                 refused=len(found.refused),
                 links=len(found.due),
                 seconds=time.monotonic() - self._began,
-                differences=told,
+                differences=described,
                 differing=len(differences),
             )
 
@@ -175,21 +175,21 @@ class Audit:
         return published
 
     def _check_letters(self, judge: AuditComparison, found: RecomputedOutputs, published: PublishedOutputs) -> None:
-        """Whether missing dead letters can be told at all."""
+        """Whether missing dead letters can be found at all."""
         missing = judge.letters_missing()
         if missing and published.dead.gone:
             raise Inconclusive("the topic of the dead letters has lost its oldest messages: some cannot be compared")
         for place in missing:
-            letter = found.refused[place]
-            if letter["reason"] == "unknown_schema" and self._settings.schema_registry_url is None:
-                raise Inconclusive(f"{letter['problem']}: set CANDORA_SCHEMA_REGISTRY_URL as the workers have it")
+            dead = found.refused[place]
+            if dead["reason"] == "unknown_schema" and self._settings.schema_registry_url is None:
+                raise Inconclusive(f"{dead['problem']}: set CANDORA_SCHEMA_REGISTRY_URL as the workers have it")
 
     @staticmethod
-    def _with_events(crew: ReplayPool, judge: AuditComparison, differences: list[Difference]) -> tuple[Difference, ...]:
+    def _with_events(pool: ReplayPool, judge: AuditComparison, differences: list[Difference]) -> tuple[Difference, ...]:
         subjects = judge.subjects(differences)
         if not subjects:
             return tuple(differences)
-        events = crew.behind(subjects.values())
+        events = pool.behind(subjects.values())
         found = {name: events[subject.kind, subject.key] for name, subject in subjects.items()}
         return tuple(one.with_events(found.get((one.topic, one.key))) for one in differences)
 
@@ -203,7 +203,7 @@ def check_settings(snapshots: Mapping[bytes, PublishedMessage], settings: Metric
     """Nothing, if the published numbers were computed with these settings.
 
     Raises:
-        Undecided: they were not. Names the field, and both of its values.
+        Inconclusive: they were not. Names the field, and both of its values.
     """
     ours: dict[str, Any] = {**settings.to_value(), "windows": list(settings.windows)}
     number = next(number for number, kind in enumerate(kinds()) if kind.topic == "delivery_metrics")
@@ -211,7 +211,7 @@ def check_settings(snapshots: Mapping[bytes, PublishedMessage], settings: Metric
         try:
             value = decoders()[number].decode(stored.data)
         except ContractError:
-            continue  # no snapshot: it is told with the other differences
+            continue  # no snapshot: it is reported with the other differences
         theirs = {**value["settings"], "windows": [window["window"] for window in value["windows"]]}
         for path, published, here in field_differences(theirs, ours):
             raise Inconclusive(

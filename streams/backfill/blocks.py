@@ -15,7 +15,7 @@ from streams.backfill.series import SeriesHistory
 BLOCK: Final[Micros] = 162 * HOUR
 """The longest block that promtool makes; without a word it makes them two hours long, and reads the file for each."""
 COMMAND: Final = ("tsdb", "create-blocks-from", "openmetrics", f"--max-block-duration={BLOCK // HOUR}h")
-"""What promtool is told, before the file and the folder."""
+"""The arguments of promtool, before the file and the folder."""
 
 
 class PromtoolError(Exception):

@@ -7,7 +7,7 @@ from streams.errors import SetupError
 
 
 class ConsumedMessage(Protocol):
-    """A message as a Kafka client gives it, as far as the intake looks at it."""
+    """A message as a Kafka client gives it, as far as it is validated."""
 
     @property
     def topic(self) -> str: ...  # noqa: D102

@@ -52,7 +52,7 @@ class LagQueries(Protocol):
 
 
 class LagSink(Protocol):
-    """Who is told."""
+    """Whoever shows the lag."""
 
     def set_pipeline(self, pipeline: PipelineLag) -> None:
         """Take a look's result."""

@@ -88,7 +88,7 @@ def open_consumer(client: Mapping[str, str]) -> Consumer:
 
 
 def read_messages(consumer: Consumer, spans: Spans, tick: Callable[[int], None] = lambda _: None) -> Iterator[Message]:
-    """Read every message of these spans, each partition in order. `tick` is told how many more have come.
+    """Read every message of these spans, each partition in order. `tick` is called with how many more have come.
 
     Raises:
         Inconclusive: a partition cannot be read, or Kafka has been silent for too long.

@@ -23,8 +23,8 @@ def run_rebuild(given: argparse.Namespace, settings: WorkerSettings) -> int:
             print(line)
         if rebuilt.exit_code == EXIT_CODES["equal"]:
             _tell(beside, given.switch_file)
-    except Inconclusive as undecided:
-        print(f"undecided: {undecided}")
+    except Inconclusive as error:
+        print(f"undecided: {error}")
         return EXIT_CODES["undecided"]
     except Exception:  # noqa: BLE001 - Python's own exit code for a crash, 1, would say that something is different
         traceback.print_exc()

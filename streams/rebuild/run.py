@@ -33,7 +33,7 @@ from streams.worker.preflight import TopicsError, event_partitions
 from streams.worker.run import GC_THRESHOLDS, WorkerThread
 
 Tick = Callable[[int, int], None]
-"""Is told now and then how many messages of how many have been read."""
+"""Called now and then with how many messages of how many have been read."""
 
 NEARLY: Final = 2_000
 """Messages that may be left to read when the audit begins: it waits for what comes meanwhile."""
@@ -113,8 +113,8 @@ class Rebuild:
         """Create the topics, read the whole log, audit what came of it, compare it with what is published now."""
         try:
             return self._run()
-        except Inconclusive as undecided:
-            return RebuildResult(AuditReport("undecided", why=str(undecided)))
+        except Inconclusive as error:
+            return RebuildResult(AuditReport("undecided", why=str(error)))
 
     def _run(self) -> RebuildResult:
         cluster = Cluster(self.running.client())
@@ -241,7 +241,7 @@ class Rebuild:
 
 @contextmanager
 def _working(settings: WorkerSettings) -> Iterator[Callable[[], None]]:
-    """A worker in this process; what is given checks that it has not ended. Undecided if it has."""
+    """A worker in this process; what is given checks that it has not ended. Inconclusive if it has."""
     worker = WorkerThread(settings)
     thresholds = gc.get_threshold()
     gc.set_threshold(*GC_THRESHOLDS)

@@ -38,8 +38,8 @@ def run_report(given: argparse.Namespace, settings: WorkerSettings, now: Micros)
         )
         if given.format == "html":
             _need_pictures()
-        told, refused = _review(given.events, question, settings)
-        text = render(told, given.format, refused)
+        found, refused = _review(given.events, question, settings)
+        text = render(found, given.format, refused)
         if given.output is None:
             sys.stdout.write(text)
         else:
@@ -61,7 +61,7 @@ def period(given: argparse.Namespace, now: Micros) -> PeriodPair:
     """What is asked for: one of --week, --quarter, --last and --from; else the last week that is over.
 
     Raises:
-        Wrong: it is none of these, more than one, or not over.
+        ReportRequestError: it is none of these, more than one, or not over.
     """
     asked = [name for name in _ASKED if getattr(given, name) is not None]
     if len(asked) > 1:
@@ -84,11 +84,11 @@ def period(given: argparse.Namespace, now: Micros) -> PeriodPair:
         raise ReportRequestError(str(error)) from error
 
 
-def render(told: Review, form: str, refused: int | None) -> str:
+def render(found: Review, form: str, refused: int | None) -> str:
     """The whole text in one of the formats; it ends with a newline."""
     if form == "json":
-        return json.dumps(as_json(told, refused), indent=1, sort_keys=True) + "\n"
-    laid_out = document(told, refused)
+        return json.dumps(as_json(found, refused), indent=1, sort_keys=True) + "\n"
+    laid_out = document(found, refused)
     if form == "markdown":
         from streams.report.markdown import markdown
 
@@ -96,7 +96,7 @@ def render(told: Review, form: str, refused: int | None) -> str:
     if form == "html":
         from streams.report.page import page
 
-        return page(told, laid_out) + "\n"
+        return page(found, laid_out) + "\n"
     from streams.report.terminal import show
 
     file = StringIO()
@@ -119,8 +119,8 @@ def _review(name: str | None, question: ReviewRequest, settings: WorkerSettings)
     if name is None:
         with ProgressBar("reading") as bar:
             log = EventTimeLog(settings, bar)
-            told = review(log.events(), question, settings.core())
-        return told, log.refused
+            found = review(log.events(), question, settings.core())
+        return found, log.refused
     return review(events_in_order(name), question, settings.core()), None
 
 

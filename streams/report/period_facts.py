@@ -255,8 +255,8 @@ def _detail(deployment: DeploymentState, at: Micros, reason: str) -> str:
     if reason == "incident":
         return min((_said(one) for one in deployment.incidents if one.at == at), default="")
     rollbacks = (one for one in deployment.rollbacks if isinstance(one, RollbackClaim) and one.at == at)
-    told = (fact.body for one in rollbacks for fact in one.facts)
-    return min((f"{body.trigger}: {body.reason}" if body.reason else body.trigger for body in told), default="")
+    bodies = (fact.body for one in rollbacks for fact in one.facts)
+    return min((f"{body.trigger}: {body.reason}" if body.reason else body.trigger for body in bodies), default="")
 
 
 def _said(claimant: Claimant) -> str:
@@ -301,7 +301,7 @@ def incidents(services: ServiceStates, wanted: Callable[[ServiceEnv], bool]) -> 
     return sorted(found, key=lambda trouble: (-trouble.opened_at, trouble.place, trouble.incident_id))
 
 
-def gated(
+def gate_coverage(
     services: ServiceStates, begin: Micros, end: Micros, wanted: Callable[[ServiceEnv], bool]
 ) -> dict[ServiceEnv, GateCoverage]:
     """Of the judged deployments of each place that finished after `begin` and not after `end`."""

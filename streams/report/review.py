@@ -37,7 +37,7 @@ from streams.report.period_facts import (
     deployed,
     facts_at,
     failures,
-    gated,
+    gate_coverage,
     incidents,
     last_event_at,
     oddities,
@@ -257,7 +257,7 @@ class _Telling:
             present=PresentState(
                 *(sum(counts) for counts in zip(PresentState(0, 0, 0), *states.values(), strict=True))
             ),
-            gated=gated(services, now.begin - grown, now.end - grown, wanted),
+            gated=gate_coverage(services, now.begin - grown, now.end - grown, wanted),
             failures=tuple(failures(services, now.begin - grown, now.end - grown, wanted)),
             restored=tuple(sorted(restored, key=lambda one: -(one.length or 0))),
             unattributed=tuple(one for one in troubles if one.unattributed and begin < one.opened_at <= end),

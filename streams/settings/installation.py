@@ -36,7 +36,7 @@ Severity = Annotated[str, Field(pattern=r"^sev[1-5]$")]
 
 
 class WorkerSettings(BaseSettings):
-    """Everything a worker must be told. Field `data_dir` is CANDORA_DATA_DIR in the environment."""
+    """Everything a worker is configured by. Field `data_dir` is CANDORA_DATA_DIR in the environment."""
 
     model_config = SettingsConfigDict(env_prefix="CANDORA_", frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -77,7 +77,7 @@ class WorkerSettings(BaseSettings):
     tick_interval: Duration = 30 * SECOND
     """How often the leader writes a clock_tick into every partition; 0: never, something else does."""
     send_links: bool = True
-    """Whether causes in other services are told in deploy_events. Not beside workers that do: see `streams.rebuild`."""
+    """Whether causes in other services are sent to deploy_events. Not beside workers that do: see `streams.rebuild`."""
     batch_records: PositiveInt = 16_000
     batch_bytes: PositiveInt = 8 * 1024 * 1024
     fetch_bytes: PositiveInt = 2 * 1024 * 1024

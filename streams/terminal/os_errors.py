@@ -1,7 +1,7 @@
-"""How the operating system's refusals are told."""
+"""Errors of the operating system, for people."""
 
 
 def in_words(error: OSError) -> str:
-    """What it refused and why, without its number: "events.jsonl: No such file or directory"."""
+    """Return what failed and why, without the error number: "events.jsonl: No such file or directory"."""
     reason = error.strerror or str(error)
     return f"{error.filename}: {reason}" if error.filename else reason

@@ -41,7 +41,7 @@ class TraceRow(NamedTuple):
 
 
 class TraceSection(NamedTuple):
-    """A record: what it is, what became of it, and its rows."""
+    """A record: what it is, its outcome, and its rows."""
 
     title: str
     status: str
@@ -128,17 +128,17 @@ def _change(state: ServiceState, one: ChangeState, notes: CommitNotes, asked: se
 
 def _commits(service: str, shas: list[str], first: str | None, notes: CommitNotes) -> Iterator[TraceRow]:
     """The first commit, then the others by time; a squash or merge commit may have no report of its own."""
-    told = {sha: notes.commits.get((service, sha)) for sha in shas}
-    reported = sorted((said[0], sha, said[1]) for sha, said in told.items() if said)
+    notes_of = {sha: notes.commits.get((service, sha)) for sha in shas}
+    reported = sorted((said[0], sha, said[1]) for sha, said in notes_of.items() if said)
     for at, sha, author in sorted(reported, key=lambda one: one[1] != first)[:_SHOWN]:
         by = f" by {author}" if author else ""
-        yield TraceRow(at, "commit", f"{short(sha)}{by}{', the first' if sha == first and len(told) > 1 else ''}")
+        yield TraceRow(at, "commit", f"{short(sha)}{by}{', the first' if sha == first and len(notes_of) > 1 else ''}")
     if len(reported) > _SHOWN:
         yield TraceRow(None, "", f"and {count(len(reported) - _SHOWN, 'more commit')}; --json has all")
-    for sha, said in told.items():
+    for sha, said in notes_of.items():
         if not said:
             yield TraceRow(None, "commit", f"{short(sha)}, squashed or merged from these")
-    if not told:
+    if not notes_of:
         yield TraceRow(None, "commit", "none of it was reported")
 
 

@@ -33,7 +33,7 @@ def live(draw: st.DrawFn) -> tuple[Ends, PublishedOutputs]:
         records.append(found)
     letters = [
         letter
-        for letter in latest.dead.letters
+        for letter in latest.dead.records
         for _ in range(draw(st.integers(int(letter["offset"] < audited[letter["partition"]]), 2)))
     ]
     outputs = PublishedOutputs(tuple(records), latest.partitions, DeadLetters(letters, [], gone=False))

@@ -24,7 +24,7 @@ def with_letters(outputs: PublishedOutputs, letters: list[DeadLetterValue]) -> P
 class TestDeadLetters:
     log = story()
     outputs = published(log, log.ends)
-    letters = outputs.dead.letters
+    letters = outputs.dead.records
 
     def test_repeated_ones_are_the_same(self) -> None:
         assert differences(self.log, with_letters(self.outputs, [*self.letters, *self.letters])) == []
@@ -156,13 +156,13 @@ class TestSchemasThatWereLearnedLate:
     def test_refused_then_and_now(self) -> None:
         log = self.log()
         outputs = published(log, log.ends)
-        assert [letter["reason"] for letter in outputs.dead.letters] == ["unknown_schema"]
+        assert [letter["reason"] for letter in outputs.dead.records] == ["unknown_schema"]
         judge = judged(log, outputs)
         assert (judge.disputed(), judge.differences()) == (set(), [])
 
     def test_a_worker_is_believed(self) -> None:
         log = self.log()
-        [letter] = published(log, log.ends).dead.letters
+        [letter] = published(log, log.ends).dead.records
         log.messages[home("shop")].clear()
         log.add(promoted("S1", "12:00"), NOON)
         nothing = with_letters(published(log, {0: 0, 1: 0}), [letter])
@@ -173,7 +173,7 @@ class TestSchemasThatWereLearnedLate:
         log.add(promoted("S1", "12:00"), NOON)
         message = log.messages[home("shop")][0]
         outputs = published(log, log.ends)
-        [letter] = published(self.log(), log.ends).dead.letters
+        [letter] = published(self.log(), log.ends).dead.records
         wrong: DeadLetterValue = {**letter, "value": message.value}
         judge = judged(log, with_letters(outputs, [wrong]))
         assert judge.disputed() == set()

@@ -36,7 +36,7 @@ def test_the_story_has_everything(outputs: PublishedOutputs) -> None:
     ]
     assert record(outputs, "deployments", f"{BANK}/prod/B1")["verdict"] == "failed"
     assert record(outputs, "changes", "shop/shop#7")["revisions"] == 1
-    assert {letter["reason"] for letter in outputs.dead.letters} == {"undecodable", "wrong_partition"}
+    assert {letter["reason"] for letter in outputs.dead.records} == {"undecodable", "wrong_partition"}
 
 
 def test_what_the_workers_made_of_the_log_is_equal(log: Log, outputs: PublishedOutputs) -> None:
