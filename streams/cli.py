@@ -61,7 +61,7 @@ def _fail(code: int, message: object) -> int:
 
 
 def _settings(kind: "type[AnySettings]") -> "AnySettings":
-    """The settings of a process, from the environment; one line for each that is wrong ends the command."""
+    """Return the settings of a process, from the environment; one line for each that is wrong ends the command."""
     from pydantic import ValidationError
 
     for name, meant in _misspelt(kind):
@@ -77,7 +77,7 @@ def _settings(kind: "type[AnySettings]") -> "AnySettings":
 
 
 def _misspelt(kind: "type[BaseSettings]") -> Iterator[tuple[str, str]]:
-    """Variables that nobody reads and that are almost a setting: without a word, the number would be the default's."""
+    """Yield variables that almost name a setting, and that setting: unnoticed, the default would be used instead."""
     from difflib import get_close_matches
 
     prefix = str(kind.model_config.get("env_prefix", ""))
@@ -88,7 +88,7 @@ def _misspelt(kind: "type[BaseSettings]") -> Iterator[tuple[str, str]]:
 
 
 def _worker(_: argparse.Namespace) -> int:
-    """It does not return: Faust's worker ends the process with its own exit code."""
+    """Run a worker. It does not return: Faust ends the process with its own exit code."""
     from streams.settings.installation import WorkerSettings
     from streams.worker.run import run_worker
 

@@ -29,7 +29,7 @@ _LOG: Final = "read this file of events, not Kafka; - is standard input"
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; `command` of what it parsed names the one asked for, as in "topics create"."""
+    """Return the parser of all commands; `command` of what it parsed names the one asked for, as in "topics create"."""
     parser = _Parser(
         prog="candora",
         description=_DESCRIPTION,
@@ -92,7 +92,7 @@ def _add(
     exits: Mapping[int, str],
     environment: Mapping[str, str] | None = None,
 ) -> argparse.ArgumentParser:
-    """A command with its exit codes, and the variables that one has to know of to begin."""
+    """Add a command with its exit codes, and the variables that one has to know of to begin."""
     codes = {**exits, USAGE: exits.get(USAGE, "wrong usage, or a setting that makes no sense")}
     end = _table("exit codes", {str(code): codes[code] for code in sorted(codes)})
     if environment:
@@ -115,7 +115,7 @@ def _table(title: str, rows: Mapping[str, str]) -> str:
 
 
 def _group(commands: "Commands[Any]", name: str, says: str, title: str) -> "Commands[Any]":
-    """A command that has commands of its own."""
+    """Add a command that has commands of its own."""
     parser = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.", allow_abbrev=False)
     group: Commands[Any] = parser.add_subparsers(title=f"{title}s", required=True, metavar=title.upper())
     return group

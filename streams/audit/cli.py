@@ -11,7 +11,7 @@ from streams.terminal.progress import ProgressBar
 
 
 def run_audit(given: argparse.Namespace, settings: WorkerSettings) -> int:
-    """0: equal, 1: different, 2: could not be decided. `settings` are the running workers'."""
+    """Return 0: equal, 1: different, 2: could not be decided. `settings` are the running workers'."""
     undecided = EXIT_CODES["undecided"]
     gc.disable()  # it holds hundreds of thousands of records until its answer, and none of them in a cycle
     try:

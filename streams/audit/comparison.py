@@ -74,7 +74,7 @@ class RecomputedOutputs:
         self.linked.extend(reading.linked)
 
     def record(self, key: Key, offset: int = -1) -> dict[str, Any] | None:
-        """The record after the message at this offset, as far as it is known; without one, at the ends."""
+        """Return the record after the message at this offset, as far as it is known; without one, at the ends."""
         kind, name = key
         known = {at: data for at, data in self.later.get(key, {}).items() if at <= offset}
         data = known[max(known)] if known else self.records[kind].get(name)
@@ -127,7 +127,7 @@ class AuditComparison:
     # --- what has to be read on ---------------------------------------------------------------------------------------
 
     def beyond(self) -> dict[int, OffsetSpan]:
-        """What to read of the log after the audited ends before `differences` can be known."""
+        """Return what to read of the log after the audited ends before `differences` can be known."""
         stops: dict[int, set[int]] = {}
         for suspect in self._suspects:
             if suspect.place is not None and self._is_later(suspect.place):
@@ -143,7 +143,7 @@ class AuditComparison:
         }
 
     def _beyond_for_letters_and_links(self) -> Iterator[tuple[int, int]]:
-        """Up to where which partition has to be read, to judge dead letters and links."""
+        """Yield how far each partition has to be read to judge dead letters and links."""
         for record in self._published.dead.records:
             if self._is_later((record["partition"], record["offset"])):
                 yield record["partition"], record["offset"] + 1
@@ -156,7 +156,7 @@ class AuditComparison:
                 yield origin[0], origin[1] + 1
 
     def _is_later(self, place: Place) -> bool:
-        """Whether a message stands beyond the audited ends, and in the log."""
+        """Return whether a message stands beyond the audited ends, and in the log."""
         partition, offset = place
         return partition in self._found.ends and self._found.ends[partition] <= offset < self._log_ends[partition]
 
@@ -190,7 +190,7 @@ class AuditComparison:
         return place[0] in self._found.ends and place[1] < self._log_ends[place[0]]
 
     def differences(self) -> list[Difference]:
-        """All that differs, once what `beyond` named has been read: first the records, then dead letters and links."""
+        """Return all that differs, once what `beyond` named has been read: records, then dead letters and links."""
         return [
             *self._of_records(),
             *self._of_places(),
@@ -268,7 +268,7 @@ class AuditComparison:
                 yield _about(LOG_TOPIC, place, "extra", fields, f"cause_linked {link['event_id']}")
 
     def subjects(self, differences: Collection[Difference]) -> dict[tuple[str, str], RecordQuery]:
-        """The records among these differences, by topic and key: whose events to ask for, and where."""
+        """Return the records among these differences, by topic and key: whose events to ask for, and where."""
         wanted = {(one.topic, one.key) for one in differences}
         numbers = {kind.topic: number for number, kind in enumerate(kinds())}
         subjects = {}
@@ -292,7 +292,7 @@ def _difference(key: Key, problem: Problem, fields: list[FieldDifference]) -> Di
 def _about(
     topic: str, place: Place, problem: Problem, fields: list[FieldDifference], key: str | None = None
 ) -> Difference:
-    """A difference that one message of the log is behind."""
+    """Return a difference that one message of the log is behind."""
     behind = RecordProvenance((ProvenanceEvent(*place, ""),), 1)
     name = f"{LOG_TOPIC}[{place[0]}]@{place[1]}" if key is None else key
     return Difference(topic, name, problem, tuple(fields), behind)

@@ -31,7 +31,7 @@ class Difference:
     behind: RecordProvenance = field(default=RecordProvenance())
 
     def with_events(self, behind: RecordProvenance | None) -> "Difference":
-        """The same, with the events that the record is made of."""
+        """Return the same, with the events that the record is made of."""
         return self if behind is None else replace(self, behind=behind)
 
     def to_value(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Difference:
 
 
 def field_differences(published: Any, recomputed: Any, path: str = "") -> Iterator[FieldDifference]:
-    """Every field in which two records differ, in the order of the fields."""
+    """Yield every field in which two records differ, in the order of the fields."""
     if isinstance(published, Mapping) and isinstance(recomputed, Mapping):
         for name in {**recomputed, **published}:
             inner = f"{path}.{name}" if path else str(name)
@@ -62,7 +62,7 @@ def field_differences(published: Any, recomputed: Any, path: str = "") -> Iterat
 
 
 def shown(value: Any) -> Any:
-    """A value as JSON may hold it."""
+    """Return a value as JSON may hold it."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, Mapping):

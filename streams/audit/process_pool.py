@@ -97,7 +97,7 @@ class ReplayPool:
 
     @property
     def count(self) -> int:
-        """How many messages have been read."""
+        """Return how many messages have been read."""
         return sum(count.value for _, _, count, _ in self._members)
 
     def read(self, spans: Mapping[int, OffsetSpan]) -> None:
@@ -106,11 +106,11 @@ class ReplayPool:
             connection.send({partition: span for partition, span in spans.items() if partition in group})
 
     def readings(self, tick: Callable[[], None]) -> list[ReplayOutput]:
-        """What each process found, once all have; `tick` is called meanwhile."""
+        """Return what each process found, once all have; `tick` is called meanwhile."""
         return self._answers(tick)
 
     def behind(self, subjects: Iterable[RecordQuery]) -> dict[tuple[int, bytes], RecordProvenance]:
-        """The events that records are made of."""
+        """Return the events that records are made of."""
         asked = list(subjects)
         for _, connection, _, group in self._members:
             connection.send([subject for subject in asked if subject.partition in group])

@@ -33,7 +33,7 @@ class RecordProvenance(NamedTuple):
 
 
 def behind(kind: RecordType, key: bytes, state: ServiceState, partition: int) -> RecordProvenance:
-    """The events of a service that touch the record with this key."""
+    """Return the events of a service that touch the record with this key."""
     places, _, last = key.decode("utf-8", "replace").removeprefix(f"{state.service}/").rpartition("/")
     last = last.replace("%2F", "/").replace("%25", "%")  # as schemas.keys writes it
     name = f"{places}/{last}" if places else last
@@ -80,7 +80,7 @@ def _own(entities: Iterable[Entity | None]) -> Iterator[AnyFact]:
 
 
 def _is_in(env: str, entity: Entity) -> bool:
-    """Whether it may touch the snapshot of this environment: changes reach any."""
+    """Return whether it may touch the snapshot of this environment: changes reach any."""
     if isinstance(entity, DeploymentState | IncidentState):
         return entity.env == env or not env
     bodies = (fact.body for fact in entity.facts)

@@ -60,7 +60,7 @@ class PublishedOutputs:
 def read_published(
     cluster: Cluster, consumer: Consumer, prefix: str, partitions: dict[str, int], tick: Callable[[], None]
 ) -> PublishedOutputs:
-    """The last record of every key, and all dead letters, as far as they have been written by now."""
+    """Return the last record of every key, and all dead letters, as far as they have been written by now."""
 
     def heard(_: int) -> None:
         tick()

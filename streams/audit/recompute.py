@@ -79,7 +79,7 @@ class LogReplay:
             self._refused.append(dead_letter(record._replace(headers=headers()), refused(refusal)))
 
     def _note_refused_link(self, record: RawRecord) -> None:
-        """A link that was refused was sent nevertheless: the service that it names may be no service."""
+        """Note a link that was refused: it was sent nevertheless, and the service that it names may be no service."""
         try:
             event = self._events.decode(record.value or b"")
         except ContractError:
@@ -101,7 +101,7 @@ class LogReplay:
 
 
 def schema_id_of(value: bytes | None) -> int:
-    """The schema id that a message names; -1 if it names none."""
+    """Return the schema id that a message names; -1 if it names none."""
     return int.from_bytes(value[1:5]) if value is not None and len(value) >= 5 and not value[0] else -1  # noqa: PLR2004
 
 

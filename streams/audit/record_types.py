@@ -35,19 +35,19 @@ _TOPICS: Final = ("deployments", "incidents", "changes", "delivery_metrics")
 
 @cache
 def kinds() -> tuple[RecordType, ...]:
-    """All kinds; a record's number is its place here."""
+    """Return all kinds; a record's number is its place here."""
     topics = {topic.name: topic for topic in load_topics()}
     return tuple(RecordType(name, topics[name].record, tuple(topics[name].key.split("/"))) for name in _TOPICS)
 
 
 def records_of(changes: PartitionChanges) -> tuple[list[Any], ...]:
-    """The records that a partition state gave, in the order of `kinds`."""
+    """Return the records that a partition state gave, in the order of `kinds`."""
     return changes.deployments, changes.incidents, changes.changes, changes.metrics
 
 
 @cache
 def decoders() -> tuple[Decoder[Any], ...]:
-    """What reads the records of each kind."""
+    """Return what reads the records of each kind."""
     return tuple(pinned_decoder(kind.record) for kind in kinds())
 
 
@@ -60,7 +60,7 @@ class RecordEncoder:
         ]
 
     def write(self, changes: PartitionChanges) -> list[Recomputed]:
-        """Every record that a partition state gave."""
+        """Return every record that a partition state gave."""
         written: list[Recomputed] = []
         for kind, values in enumerate(records_of(changes)):
             parts, encoder = self._steps[kind]

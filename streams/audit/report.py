@@ -43,7 +43,7 @@ class AuditReport:
         return EXIT_CODES[self.verdict]
 
     def to_json(self) -> str:
-        """One object."""
+        """Return one object."""
         value: dict[str, Any] = {
             "verdict": self.verdict,
             "why": self.why,
@@ -60,7 +60,7 @@ class AuditReport:
         return json.dumps(value, indent=1)
 
     def lines(self) -> Iterator[str]:
-        """What differs, and a line that sums up."""
+        """Yield what differs, and a line that sums up."""
         if self.verdict == "undecided":
             yield f"undecided: {self.why}"
             return

@@ -101,7 +101,7 @@ class Audit:
     def _compare(
         self, partitions: dict[str, int], ends: dict[int, int], unknown: frozenset[Place]
     ) -> AuditReport | frozenset[Place]:
-        """The report; or the messages that must be taken for refused, and everything recomputed for that."""
+        """Return the report; or the messages that must be taken for refused, and everything recomputed for that."""
         cores = self._demand.processes or _cores()
         with ReplayPool(self._job(partitions[self._log], unknown), groups_of(ends, cores)) as pool:
 
@@ -175,7 +175,7 @@ class Audit:
         return published
 
     def _check_letters(self, judge: AuditComparison, found: RecomputedOutputs, published: PublishedOutputs) -> None:
-        """Whether missing dead letters can be found at all."""
+        """Return whether missing dead letters can be found at all."""
         missing = judge.letters_missing()
         if missing and published.dead.gone:
             raise Inconclusive("the topic of the dead letters has lost its oldest messages: some cannot be compared")
@@ -195,7 +195,7 @@ class Audit:
 
 
 def _cores() -> int:
-    """How many processors this process may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 

@@ -48,7 +48,7 @@ def write_blocks(
 
 
 def spans_of(grid: range) -> list[range]:
-    """The grid in parts of one block each: promtool would read a whole file once for every block that it makes."""
+    """Split the grid into one part per block: promtool would read a whole file once for every block that it makes."""
     parts = (list(part) for _, part in groupby(grid, key=lambda at: at // BLOCK))
     return [range(part[0], part[-1] + 1, grid.step) for part in parts]
 

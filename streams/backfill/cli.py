@@ -51,14 +51,14 @@ def run_backfill(given: argparse.Namespace, settings: WorkerSettings) -> int:
 
 
 def grid_of(begin: Micros, end: Micros, step: Micros) -> range:
-    """The moments of the grid: whole steps of the clock, so that two backfills side by side do not interleave."""
+    """Return the moments of the grid: whole steps of the clock, so that two backfills never interleave."""
     return range(-(-begin // step) * step, end + 1, step)
 
 
 def history_of(
     events: Iterable[EventValue], settings: MetricSettings, grid: range, imported: Iterable[EventValue] = ()
 ) -> SeriesHistory:
-    """The series over the grid; `events`, and those of them that were imported, in the order of `event_time`."""
+    """Return the series over the grid; `events`, and those of them that were imported, in the order of `event_time`."""
     history = SeriesHistory(grid[0])
     for moment in replay_history(events, settings, grid, imported):
         history.add(moment)
@@ -66,7 +66,7 @@ def history_of(
 
 
 def _history(name: str | None, settings: WorkerSettings, grid: range, tick: Tick) -> SeriesHistory:
-    """The series of the log, or of a file: what stands in a file is sent to the workers at once, if at all."""
+    """Return the series of the log, or of a file: what a file holds is sent to the workers at once, if at all."""
     if name is not None:
         events = events_in_order(name)
         return history_of(events, settings.core(), grid, events)

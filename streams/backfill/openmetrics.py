@@ -14,7 +14,7 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 def write(history: SeriesHistory, grid: range, target: Mapping[str, str]) -> Iterator[str]:
-    """The lines of the file, a chunk for each series, from the first moment of the grid to a step after its last.
+    """Yield the lines of the file, a chunk for each series, from the first moment of the grid to a step after its last.
 
     `target` are the labels that a scrape adds, `job` and `instance`: with others than the scraped series have, the
     backfilled ones would be counted beside them.

@@ -75,7 +75,7 @@ class SeriesHistory:
         return [SeriesPoint(self._begin, 0.0)] if metric.kind in _RISING and at > self._begin else []
 
     def series(self) -> Iterator[tuple[MetricSpec, Mapping[SeriesName, list[SeriesPoint]]]]:
-        """Every metric that is held, with its series in order."""
+        """Yield every metric that is shown, with its series in order."""
         for metric in SHOWN:
             yield metric, dict(sorted(self._series[metric].items()))
 
@@ -92,7 +92,7 @@ def _append(changes: list[SeriesPoint], change: SeriesPoint) -> None:
 
 
 def sampled(changes: Iterable[SeriesPoint], moments: Iterable[Micros]) -> Iterator[tuple[Micros, float]]:
-    """The value at each of the rising moments at which there is one."""
+    """Yield the value at each of the rising moments at which there is one."""
     coming = iter(changes)
     following = next(coming, None)
     value: float | None = None

@@ -123,7 +123,7 @@ def read_messages(consumer: Consumer, spans: Spans, tick: Callable[[int], None] 
 
 
 def _check(message: Message) -> None:
-    """Pass over the error that only says that the end is reached."""
+    """Ignore the error that only says that the end of the partition is reached; raise on any other."""
     error = message.error()
     if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - it has no other name
         raise Inconclusive(f"{message.topic()}[{message.partition()}] cannot be read on: {error.str()}")

@@ -31,7 +31,7 @@ _TIMEOUT: Final = 15.0
 
 
 class TopicsUnreachable(RuntimeError):
-    """The broker did not answer, or refused the request. Its operator's, or the credentials', to mend."""
+    """The broker did not answer, or refused the request. Its operator, or better credentials, can help."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TopicSpec:
 
 @dataclass(frozen=True)
 class TopicCheck:
-    """What `check` has to say of one topic; no problems means that it fits."""
+    """The result of checking one topic; no problems means that it fits."""
 
     name: str
     problems: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class TopicCheck:
 def wanted_topics(
     app_id: str, prefix: str, partitions: int | None = None, outputs: str | None = None
 ) -> list[TopicSpec]:
-    """Every topic of an installation.
+    """Return every topic of an installation.
 
     `partitions` replaces the number of `deploy_events` and with it that of the workers' changelog: a service's state
     stands in the partition of its events. `outputs` is the prefix of the other topics, if it is another.
@@ -107,7 +107,7 @@ def create_topics(admin: AdminClient, wanted: list[TopicSpec], replication: int)
 
 
 def partitions_of(admin: AdminClient, topic: str) -> int:
-    """How many partitions a topic has; 0: there is none.
+    """Return how many partitions a topic has; 0 if there is no such topic.
 
     Raises:
         TopicsUnreachable: the broker does not answer.
@@ -134,12 +134,12 @@ def check_topics(admin: AdminClient, wanted: list[TopicSpec]) -> list[TopicCheck
 
 
 def _of_events(existing: Mapping[str, int], wanted: list[TopicSpec]) -> int | None:
-    """The number of partitions of deploy_events; None if there is none."""
+    """Return the number of partitions of deploy_events; None if there is none."""
     return next((existing.get(one.name) for one in wanted if one.name.endswith("deploy_events")), None)
 
 
 def _partitions(one: TopicSpec, events: int | None) -> int:
-    """How many partitions a topic is created with."""
+    """Return how many partitions a topic is created with."""
     return events if events is not None and _is_changelog(one) else one.partitions
 
 

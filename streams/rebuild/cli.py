@@ -49,7 +49,7 @@ def _rebuild(given: argparse.Namespace, running: WorkerSettings) -> tuple[Worker
 
 
 def variables(beside: WorkerSettings) -> dict[str, str]:
-    """What is to be set to switch over."""
+    """Return the settings that switch over."""
     return {"CANDORA_APP_ID": beside.app_id, "CANDORA_OUTPUT_PREFIX": beside.outputs}
 
 

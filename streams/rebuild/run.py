@@ -76,7 +76,7 @@ class RebuildResult:
     """How a rebuild ended."""
 
     report: AuditReport
-    """The audit of what was made anew."""
+    """The audit of the rebuilt outputs."""
     moving: int = 0
     """How many published records would change with the switch, though both sides have read as far."""
     examples: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ class Rebuild:
         return self.running.topic("deploy_events")
 
     def _look_at_topics(self, cluster: Cluster) -> int:
-        """The number of partitions of the log."""
+        """Return the number of partitions of the log."""
         try:
             count = event_partitions(self.running, cluster.partitions())
         except TopicsError as error:
@@ -215,7 +215,7 @@ class Rebuild:
             time.sleep(_ASK_EVERY)
 
     def _moving(self, cluster: Cluster, reached: Mapping[int, int]) -> Iterator[str]:
-        """The records that are not the same on both sides. Those that have changed since `reached` are passed over."""
+        """Return the records that differ between both sides; those that changed after `reached` are skipped."""
         partitions = cluster.partitions()
         theirs, ours = (self._published(cluster, each.outputs, partitions) for each in (self.running, self.beside))
         for number, kind in enumerate(kinds()):

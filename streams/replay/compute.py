@@ -16,7 +16,7 @@ from streams.replay.loop import event_time, replay, sent_events
 
 
 class EnvironmentNumbers(TypedDict):
-    """What is said of one service in one environment; null where there is no value. Lengths are in seconds."""
+    """The numbers of one service in one environment; null where there is no value. Lengths are in seconds."""
 
     judged: int
     failed: int
@@ -48,7 +48,7 @@ class ComputedNumbers(TypedDict):
 def compute(
     events: Iterable[EventValue], at: Micros, settings: MetricSettings, window: Micros
 ) -> tuple[ComputedNumbers, int]:
-    """The numbers over the window that ends at `at`, and how many events were left out: they lie in its future.
+    """Return the numbers over the window that ends at `at`, and how many events were left out: they lie in its future.
 
     Raises:
         ValueError: `window` is none of the settings' windows.
@@ -104,7 +104,7 @@ _COLUMNS = ("SERVICE/ENV", "FAILED", "RATE", "LEAD P50", "RESTORE MEAN", "PENDIN
 
 
 def table(answer: ComputedNumbers) -> Iterator[str]:
-    """The headline numbers for people: every rate beside its parts, a dash where there is no value."""
+    """Yield the headline numbers as lines of a table: every rate beside its parts, a dash where there is no value."""
     rows = [_COLUMNS]
     for name, one in answer["services"].items():
         rate = "-" if one["ratio"] is None else f"{one['ratio']:.1%}"

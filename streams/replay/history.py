@@ -39,7 +39,7 @@ def replay_history(
 
 
 class _History:
-    """What was to be seen, with the counters of workers that got the imported events at once."""
+    """The snapshots by event time, with the counters of workers that got the imported events at once."""
 
     def __init__(self, settings: MetricSettings, first: EventValue | None, imported: Iterable[EventValue]) -> None:
         self._seen, counted = _Run(settings), _Run(settings)
@@ -111,7 +111,7 @@ class _Merged:
         self._counted: dict[tuple[str, str], MetricsValue] = {}
 
     def take(self, seen: Iterable[MetricsValue], counted: Iterable[MetricsValue]) -> list[MetricsValue]:
-        """What either changed, as one; what has not begun yet is left out."""
+        """Return what either changed, merged; what has not begun yet is left out."""
         changed: dict[tuple[str, str], None] = {}
         for held, values in ((self._seen, seen), (self._counted, counted)):
             for value in values:

@@ -31,7 +31,7 @@ class ReportRequestError(Exception):
 
 
 def run_report(given: argparse.Namespace, settings: WorkerSettings, now: Micros) -> int:
-    """0: written; 2: wrong usage or a bad event; 3: Kafka does not answer."""
+    """Return 0: written; 2: wrong usage or a bad event; 3: Kafka does not answer."""
     try:
         question = ReviewRequest(
             period(given, now), tuple(given.env or settings.production_envs), tuple(given.service or ())
@@ -58,7 +58,7 @@ def run_report(given: argparse.Namespace, settings: WorkerSettings, now: Micros)
 
 
 def period(given: argparse.Namespace, now: Micros) -> PeriodPair:
-    """What is asked for: one of --week, --quarter, --last and --from; else the last week that is over.
+    """Return the period asked for: by --week, --quarter, --last or --from; else the last week that is over.
 
     Raises:
         ReportRequestError: it is none of these, more than one, or not over.
@@ -85,7 +85,7 @@ def period(given: argparse.Namespace, now: Micros) -> PeriodPair:
 
 
 def render(found: Review, form: str, refused: int | None) -> str:
-    """The whole text in one of the formats; it ends with a newline."""
+    """Return the whole text in one of the formats; it ends with a newline."""
     if form == "json":
         return json.dumps(as_json(found, refused), indent=1, sort_keys=True) + "\n"
     laid_out = document(found, refused)
@@ -115,7 +115,7 @@ def _need_pictures() -> None:
 
 
 def _review(name: str | None, question: ReviewRequest, settings: WorkerSettings) -> tuple[Review, int | None]:
-    """The review, and how many messages of the log were refused (None: it was a file)."""
+    """Return the review, and how many messages of the log were refused (None: it was a file)."""
     if name is None:
         with ProgressBar("reading") as bar:
             log = EventTimeLog(settings, bar)

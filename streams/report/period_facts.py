@@ -47,7 +47,7 @@ class Cohort:
 
 
 def pooled(cohorts: Iterable[Cohort]) -> Cohort:
-    """Several places as one: every deployment, change and incident counts the same."""
+    """Pool several places into one: every deployment, change and incident counts the same."""
     held = list(cohorts)
     reasons: Counter[str] = Counter()
     for one in held:
@@ -211,7 +211,7 @@ def _cohort(state: ServiceState, environment: EnvironmentState, index: int) -> C
 
 
 def present(services: ServiceStates, wanted: Callable[[ServiceEnv], bool]) -> dict[ServiceEnv, PresentState]:
-    """What is true of each place now."""
+    """Return what is true of each place now."""
     return {
         place: PresentState(environment.tally["pending"], environment.tally["failing"], environment.tally["open"])
         for place, _, environment in _places(services, wanted)
@@ -219,7 +219,7 @@ def present(services: ServiceStates, wanted: Callable[[ServiceEnv], bool]) -> di
 
 
 def deployed(services: ServiceStates) -> dict[ServiceEnv, Micros]:
-    """When each place was last deployed to, of what is not closed."""
+    """Return when each place was last deployed to, of what is not closed."""
     found: dict[ServiceEnv, Micros] = {}
     for state, one in _all(services, DeploymentState):
         if one.begun_at is not None and one.verdict != "excluded":
@@ -229,7 +229,7 @@ def deployed(services: ServiceStates) -> dict[ServiceEnv, Micros]:
 
 
 def last_event_at(state: ServiceState) -> Micros | None:
-    """When the latest event of the service happened, in whatever environment."""
+    """Return when the latest event of the service happened, in whatever environment."""
     return max(
         (one.last_event_at for one in state.environments.values() if one.last_event_at is not None),
         default=None,
@@ -239,7 +239,7 @@ def last_event_at(state: ServiceState) -> Micros | None:
 def failures(
     services: ServiceStates, begin: Micros, end: Micros, wanted: Callable[[ServiceEnv], bool]
 ) -> list[FailedDeployment]:
-    """The deployments judged as failed that finished after `begin` and not after `end`, the latest first."""
+    """Return the deployments judged as failed that finished after `begin` and not after `end`, the latest first."""
     found = []
     for state, one in _all(services, DeploymentState):
         place, failure, finished_at = ServiceEnv(state.service, one.env), one.failure, one.finished_at
@@ -270,7 +270,7 @@ def _said(claimant: Claimant) -> str:
 
 
 def incidents(services: ServiceStates, wanted: Callable[[ServiceEnv], bool]) -> list[IncidentSummary]:
-    """Every incident that was opened in a place that is wanted, the latest first."""
+    """Return every incident that was opened in a place that is wanted, the latest first."""
     found = []
     for state, one in _all(services, IncidentState):
         place = ServiceEnv(state.service, one.env or "")
@@ -320,7 +320,7 @@ def gate_coverage(
 
 
 def _passed(state: ServiceState) -> dict[tuple[str | None, str], Micros]:
-    """When each commit first passed each stage, wherever its commit was reported."""
+    """Return when each commit first passed each stage, wherever its commit was reported."""
     earliest: dict[tuple[str | None, str], Micros] = {}
     for change in state.changes():
         for fact in change.facts:
@@ -337,7 +337,7 @@ def oddities(
     wanted: Callable[[ServiceEnv], bool],
     settings: MetricSettings,
 ) -> Oddities:
-    """What happened after `begin` and not after `end` and is in no number."""
+    """Return what happened after `begin` and not after `end` and is in no number."""
     counted: Counter[str] = Counter()
     for state, one in _all(services, DeploymentState):
         if wanted(ServiceEnv(state.service, one.env)):

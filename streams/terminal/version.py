@@ -6,12 +6,12 @@ from streams.core import partition_state
 
 
 def core_form() -> str:
-    """How the core runs here: "compiled" or "pure Python". Both compute the same."""
+    """Return how the core runs here: "compiled" or "pure Python". Both compute the same."""
     return "pure Python" if (partition_state.__file__ or "").endswith(".py") else "compiled"
 
 
 def describe() -> str:
-    """The program, its version and the form of its core, for people."""
+    """Return the program, its version and the form of its core, for people."""
     try:
         number = version("candora")
     except PackageNotFoundError:  # from a checkout that is not installed

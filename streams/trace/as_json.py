@@ -15,7 +15,7 @@ _OF_WORKERS: Final = {"as_of", "judged_at", "observed", "revisions"}
 
 
 def as_json(what: str, at: Micros, services: ServiceStates, chain: TraceChain, notes: CommitNotes) -> dict[str, Any]:
-    """Plain values. Times in ISO 8601, lengths in microseconds, as in the topics."""
+    """Return plain values. Times in ISO 8601, lengths in microseconds, as in the topics."""
     return {
         "what": what,
         "at": _time(at),

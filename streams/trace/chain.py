@@ -31,7 +31,7 @@ class CommitNotes:
         """By service and SHA: what was built of it."""
 
     def listen(self, events: Iterable[EventValue]) -> Iterator[EventValue]:
-        """The same events. Of several that say something of one commit, the first counts."""
+        """Yield the same events. Of several that say something of one commit, the first counts."""
         for event in events:
             key = (event["service"], event["commit_sha"] or "")
             if event["event_type"] == "commit_created":
@@ -53,7 +53,7 @@ class TraceChain(NamedTuple):
 
 
 def chain(services: ServiceStates, found: tuple[NamedRecord, ...]) -> TraceChain:
-    """From a commit or change to its deployments and their incidents; from an incident to its deployment's changes."""
+    """Follow a commit or change to its deployments and incidents, an incident to its deployment's changes."""
     kept = _Kept(services)
     for kind, name, service in found:
         state = services[service]
@@ -82,7 +82,7 @@ def blamed(
 
 
 def gates_of(state: ServiceState, sha: str) -> dict[str, Micros]:
-    """Which stages passed for a commit that was deployed, and when: those of the others with it say nothing of it."""
+    """Return which stages passed for a commit that was deployed, and when; those of other commits do not count."""
     change = state.change(state.commits.change_of(sha) or sha)
     stages = change_value(state, change, NOWHERE)["stages"] if change is not None else []
     return {stage["stage"]: stage["occurred_at"] for stage in stages if stage["commit_sha"] == sha}
@@ -96,7 +96,7 @@ class _Kept:
         self._kept: dict[tuple[str, str], tuple[ServiceState, Counted]] = {}
 
     def of(self, kind: type[_Kind]) -> list[tuple[ServiceState, _Kind]]:
-        """The records of one kind, by when they began, then by name."""
+        """Return the records of one kind, by when they began, then by name."""
         kept = [(state, one) for state, one in self._kept.values() if isinstance(one, kind)]
         return sorted(kept, key=lambda held: (_began(*held), held[0].service, held[1].key))
 

@@ -56,7 +56,7 @@ def run_trace(given: argparse.Namespace, settings: WorkerSettings, now: Micros) 
 
 
 def _services(name: str | None, at: Micros, settings: WorkerSettings, notes: CommitNotes) -> ServiceStates:
-    """The service states as they are when all that had happened by then is known."""
+    """Return the service states as they are when all that had happened by then is known."""
     if name is None:
         with ProgressBar("reading") as bar:
             log = EventTimeLog(settings, bar)
@@ -72,7 +72,7 @@ def _look(events: Iterable[EventValue], at: Micros, settings: MetricSettings, no
 
 
 def _of_services(services: ServiceStates, globs: list[str] | None) -> list[ServiceState]:
-    """Those of the services that were asked for. Raises NotFound if events are of others only."""
+    """Return those of the services that were asked for. Raises NotFound if events are of others only."""
     asked = [state for name, state in services.items() if not globs or any(fnmatchcase(name, glob) for glob in globs)]
     if services and not asked:
         raise NotFound(f"no event is of a service called {' or '.join(globs or ())}")

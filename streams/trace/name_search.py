@@ -60,7 +60,7 @@ def find(services: Iterable[ServiceState], what: str) -> tuple[NamedRecord, ...]
 
 
 def _names(entity: Entity, state: ServiceState) -> Iterator[NamedRecord]:
-    """The names that a record goes by, and those that it speaks of."""
+    """Yield the names that a record goes by, and those that it speaks of."""
     shas: set[str | None] = set()
     if isinstance(entity, ChangeState):
         shas.update(entity.shas(), (fact.body.merge_sha for fact in entity.facts if isinstance(fact.body, CommitFact)))

@@ -21,7 +21,7 @@ _RULES: Final[dict[RuleName, str]] = {
 
 
 def why_verdict(state: ServiceState, one: DeploymentState) -> str:
-    """The rule behind the verdict of a deployment."""
+    """Return the rule behind the verdict of a deployment."""
     settings, timeline = state.settings, state.timeline(one.env)
     window = setting(settings.failure_window)
     match one.verdict:
@@ -66,14 +66,14 @@ def _failure(state: ServiceState, one: DeploymentState) -> str:
 
 
 def _after(one: DeploymentState, at: Micros) -> str:
-    """How long after it had finished, or, before that, after it began."""
+    """Return how long after it had finished, or, before that, after it began."""
     if one.finished_at is not None and at >= one.finished_at:
         return f"{_length(at - one.finished_at)} after it finished"
     return f"{_length(at - (one.begun_at or at))} after it began"
 
 
 def why_put(services: ServiceStates, state: ServiceState, one: IncidentState) -> str:
-    """The rule that put an incident on its deployment, or on none."""
+    """Return the rule that put an incident on its deployment, or on none."""
     if not one.opened:
         return f"lane {one.lane}: in no number" if one.lane not in COUNTED_LANES else "its opening is not known"
     if one.cause is not None and one.cause.kind in NOBODYS:

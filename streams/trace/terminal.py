@@ -127,7 +127,7 @@ def _change(state: ServiceState, one: ChangeState, notes: CommitNotes, asked: se
 
 
 def _commits(service: str, shas: list[str], first: str | None, notes: CommitNotes) -> Iterator[TraceRow]:
-    """The first commit, then the others by time; a squash or merge commit may have no report of its own."""
+    """Yield the first commit, then the others by time; a squash or merge commit may have no report of its own."""
     notes_of = {sha: notes.commits.get((service, sha)) for sha in shas}
     reported = sorted((said[0], sha, said[1]) for sha, said in notes_of.items() if said)
     for at, sha, author in sorted(reported, key=lambda one: one[1] != first)[:_SHOWN]:
