@@ -86,16 +86,16 @@ def of_push(git: Git, head: GitCommit, base: str | None, job: CiJob) -> CommitRa
     is_default = (
         job.branch is not None and job.default_branch is not None and job.branch.value == job.default_branch.value
     )
-    found: list[RangeCommit] = []
+    commits: list[RangeCommit] = []
     gap = None
     for commit in line:
         entry = _on_line(commit, repo)
-        found.append(entry)
+        commits.append(entry)
         if len(commit.parents) > 1 and (is_default or entry.change):
             side = _merged_commits(git, entry)
             gap = gap or side.gap
-            found += side.commits
-    limited = _bounded(found)
+            commits += side.commits
+    limited = _bounded(commits)
     return limited._replace(gap=limited.gap or gap)
 
 

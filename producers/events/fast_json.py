@@ -1,8 +1,8 @@
 """Decode plain JSON events without loading the pydantic models of the contract.
 
-The models cost a pipeline a tenth of a second for each event it reports. This reads by the Avro schema, which is
-loaded anyway, and then runs the contract's rules. It never refuses: what it does not take at once goes to the models,
-which know every notation that is allowed, and say what is wrong.
+Loading the models takes a tenth of a second, which a pipeline would pay for each event. This decodes by the Avro
+schema, which is loaded anyway, and then applies the contract's rules. It rejects nothing itself: whatever is not plain
+goes to the models, which accept every allowed notation and report errors.
 """
 
 import json
@@ -28,7 +28,7 @@ _Read = Callable[[Any], Any]
 
 
 class _NotPlainError(Exception):
-    """The value is for the models to judge."""
+    """The value needs the models."""
 
 
 def plain_event(data: Mapping[str, Any]) -> EventValue | None:
