@@ -4,9 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find schemas producers streams -type f -not -path '*/__pycache__/*' | LC_ALL=C sort)
 PYTEST := $(BIN)/pytest --installed
-# Tests with a broker mostly wait for it: two processes, each with a broker of its own, however many cores there are.
-UNIT := $(PYTEST) -n auto -m "not broker and not prometheus and not browser"
-BROKER := $(PYTEST) -n 2 --dist loadfile -m "(broker or prometheus or browser) and not proof" --durations=10
+UNIT := $(PYTEST) -n auto -m "not broker and not prometheus and not browser and not proof"
+# Tests with real servers mostly wait for them: more processes than cores, one broker for all.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+SERVERS := $(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --one-broker --durations=10
+BROKER := $(SERVERS) -m "(broker or prometheus or browser) and not proof"
+# In one run, so that what computes runs beside what waits.
+TEST := $(SERVERS) -m "not proof"
 PROOF := $(PYTEST) -m proof --durations=10
 
 # The checkout is never on sys.path: what is tested and run is the installed wheel.
@@ -25,8 +29,7 @@ demo: venv ## a simulated company, live in the terminal (ONCE=1: show the table 
 
 .PHONY: test
 test: lint types imports venv jars ## all checks, and all tests but the proofs
-	$(UNIT)
-	$(BROKER)
+	$(TEST)
 
 .PHONY: lint
 lint: .venv/made ## style, by ruff

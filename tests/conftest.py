@@ -1,5 +1,7 @@
 """Fixtures for all tests, and the last lines of a test run: what was not run, and how to get it."""
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -8,22 +10,38 @@ import pytest
 import schemas
 from tests.support import missing
 from tests.support.company_history import company_blocks, company_prometheus
-from tests.support.servers.kafka import kafka, unique
+from tests.support.servers.kafka import SHARED, kafka, own_kafka, running_broker, unique
+from tests.support.servers.kafka_jars import KafkaUnavailable
 from tests.support.servers.processes import processes
 from tests.support.servers.prometheus import prometheus
 
-__all__ = ["company_blocks", "company_prometheus", "kafka", "processes", "prometheus", "unique"]
+__all__ = ["company_blocks", "company_prometheus", "kafka", "own_kafka", "processes", "prometheus", "unique"]
 
 PACKAGES: Final = Path(schemas.__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--installed", action="store_true", help="refuse to test packages that are not the installed ones")
+    parser.addoption("--one-broker", action="store_true", help="share one Kafka between all processes of the run")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--installed") and PACKAGES.name != "site-packages":
         raise pytest.UsageError(f"--installed: the packages come from {PACKAGES}; run `make test`")
+    if config.getoption("--one-broker") and not hasattr(config, "workerinput") and SHARED not in os.environ:
+        _share_a_broker(config)
+
+
+def _share_a_broker(config: pytest.Config) -> None:
+    """Start a broker for the whole run. Where there is none, each test says so."""
+    stack = ExitStack()
+    try:
+        broker = stack.enter_context(running_broker())
+    except KafkaUnavailable:
+        return
+    os.environ[SHARED] = broker.bootstrap
+    stack.callback(os.environ.pop, SHARED)
+    config.add_cleanup(stack.close)
 
 
 def pytest_report_header() -> str:
@@ -34,6 +52,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what wants a real server, so that `-m` can select it."""
     wants = {
         "kafka": pytest.mark.broker,
+        "own_kafka": pytest.mark.broker,
         "prometheus": pytest.mark.prometheus,
         "company_prometheus": pytest.mark.prometheus,
     }

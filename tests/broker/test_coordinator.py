@@ -32,6 +32,12 @@ while time.monotonic() < deadline:
 """
 
 
+@pytest.fixture(scope="module")
+def kafka(own_kafka: KafkaBroker) -> KafkaBroker:
+    """Some tests here take the broker away."""
+    return own_kafka
+
+
 def test_a_broker_that_is_no_coordinator_yet_ends_nobody(kafka: KafkaBroker, unique: str, processes: Processes) -> None:
     """An admin client of librdkafka 2.16.0 is ended by a signal at two of three such restarts."""
     topic = kafka.create_topic(f"{unique}topic", 4)

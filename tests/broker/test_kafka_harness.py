@@ -12,6 +12,14 @@ from tests.support.servers.kafka_jars import kafka_version
 LONG_AGO = 1_000_000_000_000
 """Milliseconds since 1970: September 2001."""
 
+pytestmark = pytest.mark.proof
+
+
+@pytest.fixture(scope="module")
+def kafka(own_kafka: KafkaBroker) -> KafkaBroker:
+    """Some tests here take the broker away."""
+    return own_kafka
+
 
 def send(kafka: KafkaBroker, topic: str, *values: str) -> None:
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "acks": "all", "partitioner": "murmur2_random"})

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -14,6 +15,12 @@ from tests.support.servers.kafka import KafkaBroker
 from tests.support.servers.processes import Processes
 
 API = {"service": "api", "env": "prod"}
+
+
+@pytest.fixture(scope="module")
+def kafka(own_kafka: KafkaBroker) -> KafkaBroker:
+    """Some tests here take the broker away."""
+    return own_kafka
 
 
 def test_the_first_answer_is_the_whole_truth(kafka: KafkaBroker, unique: str, processes: Processes) -> None:

@@ -18,6 +18,12 @@ from tests.support.servers.sidecar import Sidecar
 pytestmark = pytest.mark.broker
 
 
+@pytest.fixture(scope="module")
+def kafka(own_kafka: KafkaBroker) -> KafkaBroker:
+    """Some tests here take the broker away."""
+    return own_kafka
+
+
 @pytest.fixture
 def place(kafka: KafkaBroker, unique: str, processes: Processes, tmp_path: Path) -> Installation:
     return Installation(kafka, unique, processes, tmp_path).create_topics()

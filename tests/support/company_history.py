@@ -17,6 +17,7 @@ from streams.core.settings import MetricSettings
 from streams.demo.company import history
 from streams.replay.loop import event_time
 from tests.support.missing import not_run
+from tests.support.once import built_once
 from tests.support.servers.prometheus import Prometheus, PrometheusStarter
 from tests.tools.mixin import FOLDER
 
@@ -50,9 +51,9 @@ def company_blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a Prometheus that scraped the company for ninety days; a server needs a copy."""
     if shutil.which("promtool") is None:
         not_run("promtool", "It comes with Prometheus (Debian: apt-get install prometheus).")
-    folder = tmp_path_factory.mktemp("company")
-    write_blocks(folder, company_series(), company_grid(), TARGET)
-    return folder
+    return built_once(
+        tmp_path_factory, "company", lambda folder: write_blocks(folder, company_series(), company_grid(), TARGET)
+    )
 
 
 @pytest.fixture(scope="session")

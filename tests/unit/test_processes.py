@@ -13,6 +13,8 @@ from tests.support import missing
 from tests.support.servers.kafka import broker_settings, container_environment
 from tests.support.servers.processes import Processes, ProcessFailed, free_port, packages_env
 
+pytestmark = pytest.mark.proof
+
 READY = "print('ready', flush=True); import time; time.sleep(60)"
 
 

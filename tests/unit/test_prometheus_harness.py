@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.servers.prometheus import PrometheusStarter, QueryRefused
 
+pytestmark = pytest.mark.proof
+
 HOUR = 3600
 PAGE = """\
 # TYPE deployments counter

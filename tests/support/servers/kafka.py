@@ -1,6 +1,7 @@
 """A real Kafka broker for tests: `KAFKA_BOOTSTRAP` if set, else a Docker container, else a JVM process of our own.
 
-One broker serves all tests of a process, which take names of their own (`unique`); with `-n 2` there are two brokers.
+One broker serves all tests of a process, which take names of their own (`unique`). With `--one-broker` it serves all
+processes of the run, and tests that take a broker away have one of their own (`own_kafka`).
 """
 
 import os
@@ -27,6 +28,8 @@ from tests.support.servers.kafka_jars import JAVA_NEEDED, KafkaUnavailable, java
 from tests.support.servers.processes import POLL, Process, free_port, start
 
 START_SECONDS: Final = 90.0
+SHARED: Final = "TESTS_SHARED_KAFKA"
+"""Variable with the address of the broker that all processes of a test run share."""
 HOW_TO_GET_ONE: Final = (
     f"Install a Java runtime (>= {JAVA_NEEDED}) and Maven (Debian: apt-get install default-jre-headless maven), "
     "or start Docker, or set KAFKA_BOOTSTRAP to a broker that may be written to."
@@ -274,8 +277,17 @@ def running_broker() -> Iterator[KafkaBroker]:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[KafkaBroker]:
-    """The real broker of this test process."""
+def kafka(request: pytest.FixtureRequest) -> KafkaBroker:
+    """The real broker of the whole run with `--one-broker`, else of this test process."""
+    if shared := os.environ.get(SHARED):
+        return KafkaBroker(shared, "shared")
+    broker: KafkaBroker = request.getfixturevalue("own_kafka")
+    return broker
+
+
+@pytest.fixture(scope="session")
+def own_kafka() -> Iterator[KafkaBroker]:
+    """A broker of this test process, which a test may take away."""
     with needed_broker() as broker:
         print(f"Kafka ({broker.origin}) at {broker.bootstrap}")
         yield broker

@@ -230,6 +230,7 @@ def test_a_message_is_on_the_disk_before_anybody_is_told(folder: str, monkeypatc
 # --- death ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proof
 def test_a_crash_between_any_two_operations_loses_nothing_and_sends_nothing_half(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "tests.support.spool_crashes", str(tmp_path)]
     root = Path(__file__).parents[4]
