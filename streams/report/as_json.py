@@ -1,4 +1,4 @@
-"""The review for programs: every number with what it was made from, every list whole. Lengths in seconds."""
+"""Render a review as JSON: every number with its sample size, every list complete, durations in seconds."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from streams.report.review import MeasureComparison, Review, ServiceLine, TrendW
 
 
 def as_json(review: Review, refused: int | None = None) -> dict[str, Any]:
-    """The review as plain values; null where there is no value or not enough data for a range."""
+    """Return a review as plain values; None without a value, or without enough data for a range."""
     settings = review.settings.to_value()
     return {
         "period": _period(review.question.pair.now),
@@ -42,7 +42,7 @@ def as_json(review: Review, refused: int | None = None) -> dict[str, Any]:
                 "others": _figure(one.measure, one.rest),
                 "verdict": one.verdict,
             }
-            for one in review.apart
+            for one in review.outliers
         ],
         "gates": [
             {
@@ -51,18 +51,18 @@ def as_json(review: Review, refused: int | None = None) -> dict[str, Any]:
                 **dict(zip(GATES, one.seen, strict=True)),
                 "every": one.every,
             }
-            for place, one in sorted(review.gated.items())
+            for place, one in sorted(review.gate_coverage.items())
         ],
-        "apart_compared": review.apart_of,
+        "apart_compared": review.outlier_comparisons,
         "changed": [
-            {**_place(place), "measure": one.measure.key, **_comparison(one, STRICT)} for place, one in review.moved
+            {**_place(place), "measure": one.measure.key, **_comparison(one, STRICT)} for place, one in review.shifts
         ],
-        "changed_compared": review.moved_of,
+        "changed_compared": review.shift_comparisons,
         "weeks": [_week(one) for one in review.weeks],
         "failed_deployments": [_failed(one) for one in review.failures],
-        "restored": [_trouble(one) for one in review.restored],
-        "open": [_trouble(one) for one in review.open],
-        "unattributed": [_trouble(one) for one in review.unattributed],
+        "restored": [_incident(one) for one in review.restored],
+        "open": [_incident(one) for one in review.open],
+        "unattributed": [_incident(one) for one in review.unattributed],
         "unknown": {
             **review.present._asdict(),
             **review.oddities._asdict(),
@@ -122,7 +122,7 @@ def _failed(one: FailedDeployment) -> dict[str, Any]:
     return {**_place(one.place), **named, **times, "reason": one.reason, "detail": one.detail}
 
 
-def _trouble(one: IncidentSummary) -> dict[str, Any]:
+def _incident(one: IncidentSummary) -> dict[str, Any]:
     return {
         **_place(one.place),
         "incident_id": one.incident_id,

@@ -1,17 +1,17 @@
-"""What a review is laid out in, for every way of showing it: sections of sentences and tables."""
+"""Document model shared by all output formats: sections of sentences and tables."""
 
 from typing import NamedTuple
 
 
 class TableCell(NamedTuple):
-    """What stands in a cell, and in smaller letters under it."""
+    """Text of a cell, with an optional note in smaller print."""
 
     text: str
     note: str = ""
 
 
 class TableColumn(NamedTuple):
-    """The head of a column. `width` is how many characters it has on a terminal; 0: what is left."""
+    """Header of a column. `width` is in terminal characters; 0 means the remaining width."""
 
     head: str
     width: int = 0
@@ -19,7 +19,7 @@ class TableColumn(NamedTuple):
 
 
 class ReportTable(NamedTuple):
-    """Rows under heads; `rest` says how many are not shown."""
+    """Rows and column headers; `rest` tells how many rows are omitted."""
 
     name: str
     columns: tuple[TableColumn, ...]
@@ -28,21 +28,21 @@ class ReportTable(NamedTuple):
 
 
 class ReportSection(NamedTuple):
-    """A heading, sentences, tables."""
+    """A title with sentences and tables."""
 
     key: str
     title: str
     sentences: tuple[str, ...] = ()
     tables: tuple[ReportTable, ...] = ()
     listed: bool = False
-    """Whether the sentences are a list."""
+    """Whether the sentences form a bullet list."""
 
 
 class ReportDocument(NamedTuple):
-    """A whole review."""
+    """A complete review."""
 
     title: str
     subtitle: str
     sections: tuple[ReportSection, ...]
     reading: tuple[str, ...]
-    """How to read it."""
+    """Notes on how to read the review."""

@@ -1,4 +1,4 @@
-"""The pictures of the page: small SVG drawings whose colours the page decides. No text of others is drawn in them."""
+"""Draw the charts of the HTML page as small SVG images, coloured by the page's CSS variables, without foreign text."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ COLOURS: Final = {
     "bad": "#050505",
     "soft": "#060606",
 }
-"""What is drawn, and the page's variable that it becomes."""
+"""CSS variables of the page, and the placeholder colours that are drawn in their place."""
 BUCKETS: Final[tuple[tuple[str, Micros], ...]] = (
     ("1h", HOUR),
     ("4h", 4 * HOUR),
@@ -39,7 +39,7 @@ BUCKETS: Final[tuple[tuple[str, Micros], ...]] = (
     ("14d", 336 * HOUR),
     ("30d", 720 * HOUR),
 )
-"""Upper ends of the lengths that are counted together; the last are longer than all of these."""
+"""Upper bounds of the lead time histogram; a last bucket takes what is longer."""
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _LINK: Final = "{http://www.w3.org/1999/xlink}href"
 _FONT: Final = re.compile(r"font(?:-family)?: [^;]*?([0-9.]+px)?[^;]*;?")
@@ -70,16 +70,16 @@ _SETTINGS: Final[dict[Any, Any]] = {
 
 
 class Chart(NamedTuple):
-    """A drawing, and what it shows in words."""
+    """An SVG image with its description in words."""
 
     key: str
     title: str
-    says: str
+    description: str
     svg: str
 
 
 def trend(weeks: Sequence[TrendWeek]) -> list[Chart]:
-    """The four keys by week, each with its range where there is enough data; without those that no week has."""
+    """Draw the four key metrics by week, with ranges where there is enough data; omit any without data."""
     if not weeks:
         return []
     drawn = [
@@ -99,8 +99,8 @@ def _rates(weeks: Sequence[TrendWeek]) -> Chart | None:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
         _dates(axes, weeks)
 
-    says = "Share of judged deployments that failed, with its 95% range. Hollow: fewer than 10."
-    return _chart("rate", "Change failure rate", says, figures, CHANGE_FAILURE_RATE, draw)
+    description = "Share of judged deployments that failed, with its 95% range. Hollow: fewer than 10."
+    return _chart("rate", "Change failure rate", description, figures, CHANGE_FAILURE_RATE, draw)
 
 
 def _times(key: str, title: str, measure: Measure, weeks: Sequence[TrendWeek]) -> Chart | None:
@@ -112,8 +112,8 @@ def _times(key: str, title: str, measure: Measure, weeks: Sequence[TrendWeek]) -
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} h")
         _dates(axes, weeks)
 
-    says = f"Hours, with the 95% range. Hollow: fewer than {measure.least} {measure.counts}."
-    return _chart(key, title, says, figures, measure, draw)
+    description = f"Hours, with the 95% range. Hollow: fewer than {measure.least} {measure.counts}."
+    return _chart(key, title, description, figures, measure, draw)
 
 
 def _frequency(weeks: Sequence[TrendWeek]) -> Chart:
@@ -124,14 +124,16 @@ def _frequency(weeks: Sequence[TrendWeek]) -> Chart:
         _dates(axes, weeks)
 
     lowest, highest = min(one.judged for one in totals), max(one.judged for one in totals)
-    says = f"Judged deployments a week, between {lowest} and {highest}; the dark part failed."
-    return Chart("frequency", "Deployments a week", says, _svg("frequency", "Deployments a week", says, draw))
+    description = f"Judged deployments a week, between {lowest} and {highest}; the dark part failed."
+    return Chart(
+        "frequency", "Deployments a week", description, _svg("frequency", "Deployments a week", description, draw)
+    )
 
 
 def services(
     weeks: Sequence[TrendWeek], places: Iterable[ServiceEnv], names: Callable[[ServiceEnv], str]
 ) -> list[Chart]:
-    """Deployments a week of each place, failed and not, all on one scale."""
+    """Draw deployments a week per service and environment, failed and not, on a common scale."""
     highest = max((one.judged for week in weeks for one in week.places.values()), default=0)
     charts = []
     for index, place in enumerate(places):
@@ -140,17 +142,19 @@ def services(
         def draw(axes: Axes, totals: Sequence[Cohort] = totals) -> None:
             _stacked(axes, totals)
             axes.set_ylim(0, max(highest, 1) * 1.08)
-            _dates(axes, weeks, few=True)
+            _dates(axes, weeks, sparse=True)
 
         failed, judged = sum(one.failed for one in totals), sum(one.judged for one in totals)
-        says = f"{failed} of {judged} failed in these weeks."
+        description = f"{failed} of {judged} failed in these weeks."
         name = names(place)
-        charts.append(Chart(f"service-{index}", name, says, _svg(f"service-{index}", name, says, draw, (3.1, 1.35))))
+        charts.append(
+            Chart(f"service-{index}", name, description, _svg(f"service-{index}", name, description, draw, (3.1, 1.35)))
+        )
     return charts
 
 
 def distribution(now: Cohort, before: Cohort) -> Chart | None:
-    """How the lead times are spread, as shares, beside those of the period before."""
+    """Draw the distribution of lead times, as shares, next to that of the previous period."""
     if not now.lead:
         return None
     shares = [[100 * count / max(len(one.lead), 1) for count in bucketed(one)] for one in (now, before)]
@@ -166,12 +170,14 @@ def distribution(now: Cohort, before: Cohort) -> Chart | None:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
         axes.tick_params("x", length=0)
 
-    says = f"Share of the {len(now.lead)} changes by lead time." + (" Lines: the period before." if before.lead else "")
-    return Chart("spread", "Lead times", says, _svg("spread", "Lead times", says, draw, (4.6, 2.3)))
+    description = f"Share of the {len(now.lead)} changes by lead time." + (
+        " Lines: the period before." if before.lead else ""
+    )
+    return Chart("spread", "Lead times", description, _svg("spread", "Lead times", description, draw, (4.6, 2.3)))
 
 
 def bucketed(cohort: Cohort) -> list[int]:
-    """How many lead times are in each bucket."""
+    """Count the lead times in each bucket."""
     counts = [0] * (len(BUCKETS) + 1)
     for length in cohort.lead:
         counts[next((index for index, (_, end) in enumerate(BUCKETS) if length <= end), len(BUCKETS))] += 1
@@ -179,7 +185,7 @@ def bucketed(cohort: Cohort) -> list[int]:
 
 
 def reasons(now: Mapping[str, int], before: Mapping[str, int]) -> Chart | None:
-    """Failures by reason, beside the period before."""
+    """Draw failures by reason, next to the previous period."""
     named = sorted({*now, *before})
     if not named:
         return None
@@ -200,12 +206,14 @@ def reasons(now: Mapping[str, int], before: Mapping[str, int]) -> Chart | None:
         axes.spines["bottom"].set_visible(False)
         axes.set_xlim(0, max(*now.values(), *earlier, 1) * 1.12)
 
-    says = f"{sum(now.values())} failed, by what came first." + (" Lines: the period before." if before else "")
-    return Chart("reasons", "Why deployments failed", says, _svg("reasons", "Why deployments failed", says, draw))
+    description = f"{sum(now.values())} failed, by what came first." + (" Lines: the period before." if before else "")
+    return Chart(
+        "reasons", "Why deployments failed", description, _svg("reasons", "Why deployments failed", description, draw)
+    )
 
 
 def _points(axes: Axes, figures: Sequence[Estimate], measure: Measure, scale: float) -> None:
-    """A line through all values; a range and a full point where there is enough data, else a hollow one."""
+    """Plot a line through all values, with a range and a filled point where there is enough data, else a hollow one."""
     values = [(at, one.value * scale) for at, one in enumerate(figures) if one.value is not None]
     axes.plot([at for at, _ in values], [value for _, value in values], color=COLOURS["accent"], linewidth=1.2)
     for at, value in values:
@@ -224,48 +232,50 @@ def _stacked(axes: Axes, totals: Sequence[Cohort]) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
-def _dates(axes: Axes, weeks: Sequence[TrendWeek], *, few: bool = False) -> None:
-    """Some of the weeks' ends, always the last one."""
+def _dates(axes: Axes, weeks: Sequence[TrendWeek], *, sparse: bool = False) -> None:
+    """Label some of the weeks' ends, always including the last."""
     last = len(weeks) - 1
-    step = max(1, -(-len(weeks) // (2 if few else 4)))
+    step = max(1, -(-len(weeks) // (2 if sparse else 4)))
     shown = sorted(range(last, -1, -step))
     axes.set_xticks(shown, [last_day(weeks[at].end) for at in shown])
     axes.set_xlim(-0.6, last + 0.6)
 
 
 def _chart(
-    key: str, title: str, says: str, figures: Sequence[Estimate], measure: Measure, draw: Callable[[Axes], None]
+    key: str, title: str, description: str, figures: Sequence[Estimate], measure: Measure, draw: Callable[[Axes], None]
 ) -> Chart | None:
-    held = [one.value for one in figures if one.value is not None]
-    if not held:
+    values = [one.value for one in figures if one.value is not None]
+    if not values:
         return None
-    told = f" Between {number(measure.unit, min(held))} and {number(measure.unit, max(held))}."
-    return Chart(key, title, says, _svg(key, title, says + told, draw))
+    span = f" Between {number(measure.unit, min(values))} and {number(measure.unit, max(values))}."
+    return Chart(key, title, description, _svg(key, title, description + span, draw))
 
 
-def _svg(key: str, title: str, says: str, draw: Callable[[Axes], None], size: tuple[float, float] = (4.6, 2.1)) -> str:
-    """Draw, and make of it an element that stands in a page and is read aloud as what it says."""
+def _svg(
+    key: str, title: str, description: str, draw: Callable[[Axes], None], size: tuple[float, float] = (4.6, 2.1)
+) -> str:
+    """Draw a chart and return it as an inline SVG element with an accessible title and description."""
     with mpl.rc_context(_SETTINGS):
         drawing = Drawing(figsize=size, layout="constrained")
         draw(drawing.add_subplot())
         file = StringIO()
         drawing.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return _inline(fromstring(file.getvalue()), key, title, says)
+    return _inline(fromstring(file.getvalue()), key, title, description)
 
 
-def _inline(root: Element, key: str, title: str, says: str) -> str:
+def _inline(root: Element, key: str, title: str, description: str) -> str:
     for size in ("width", "height"):
         del root.attrib[size]
     for defs in [one for one in root if one.find(f"{_SVG}style") is not None]:
-        root.remove(defs)  # it would hold for the whole page
-    names = {value: f"{key}-{index}" for index, value in enumerate(_used(root))}
+        root.remove(defs)  # its styles would apply to the whole page
+    names = {value: f"{key}-{index}" for index, value in enumerate(_referenced_ids(root))}
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
         if _LINK in element.attrib:
             element.set("href", "#" + names[element.attrib.pop(_LINK)[1:]])
-        given = element.attrib.pop("id", None)
-        if given in names:
-            element.set("id", names[given])
+        identifier = element.attrib.pop("id", None)
+        if identifier in names:
+            element.set("id", names[identifier])
         if "clip-path" in element.attrib:
             element.set("clip-path", f"url(#{names[element.attrib['clip-path'][5:-1]]})")
         if element.tag == "text":
@@ -274,18 +284,18 @@ def _inline(root: Element, key: str, title: str, says: str) -> str:
                 _FONT.sub(lambda match: f"font-size: {match[1]};" if match[1] else "", element.get("style", "")),
             )
     root.attrib.update({"role": "img", "aria-labelledby": f"{key}-title {key}-says"})
-    for tag, text in (("desc", says), ("title", title)):
-        told = Element(tag, id=f"{key}-{'says' if tag == 'desc' else 'title'}")
-        told.text = text
-        root.insert(0, told)
+    for tag, text in (("desc", description), ("title", title)):
+        node = Element(tag, id=f"{key}-{'says' if tag == 'desc' else 'title'}")
+        node.text = text
+        root.insert(0, node)
     text = tostring(root, encoding="unicode")
     for name, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{name})")
     return text
 
 
-def _used(root: Element) -> list[str]:
-    """The ids that something in the drawing refers to."""
+def _referenced_ids(root: Element) -> list[str]:
+    """Return the ids that are referenced within the image."""
     links = [element.attrib[_LINK][1:] for element in root.iter() if _LINK in element.attrib]
     clips = [element.attrib["clip-path"][5:-1] for element in root.iter() if "clip-path" in element.attrib]
     return list(dict.fromkeys([*links, *clips]))

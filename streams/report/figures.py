@@ -1,9 +1,9 @@
-"""What may be said of a number: its range, and whether it differs from another. Pure statistics.
+"""Statistics of a number: its confidence interval, and whether it differs from another. Pure.
 
-A share has Wilson's score interval, a count per day its counterpart for Poisson counts; a difference of two of these
-has Newcombe's interval, made from theirs. A mean or a quantile has the percentile interval of the bootstrap, and so has
-the difference of two. One rule decides everywhere: two numbers differ if the interval of their difference leaves out
-zero. Chance is seeded with the name of the number, so the same events give the same ranges.
+A share has Wilson's score interval, a count per day the score interval of a Poisson count, and a difference of two of
+either has Newcombe's interval, derived from theirs. Means and quantiles, and differences of two, have the percentile
+interval of the bootstrap. One rule applies everywhere: two numbers differ if the interval of their difference excludes
+zero. Random numbers are seeded with the name of the number, so the same events give the same ranges.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,87 +15,87 @@ from statistics import NormalDist
 from typing import Final, NamedTuple, Protocol
 
 LEVEL: Final = 0.95
-"""Of every range that is shown, and of a change from one period to the next."""
+"""Confidence level of all displayed ranges, and of changes between periods."""
 STRICT: Final = 0.99
-"""Where many services are compared at once."""
+"""Confidence level where many services are compared at once."""
 DRAWS: Final = 2_000
-"""Resamples of a bootstrap: twenty lie beyond the ends of a range at 99 %."""
+"""Number of bootstrap resamples: at 99 %, twenty lie outside the interval."""
 
 
 class Interval(NamedTuple):
-    """A range that the number lies in, as far as these data tell."""
+    """A confidence interval."""
 
     low: float
     high: float
 
     @property
-    def without_zero(self) -> bool:
-        """Whether all of it is on one side of zero."""
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies entirely on one side of zero."""
         return self.low > 0 or self.high < 0
 
 
 class Estimate(Protocol):
-    """A number with what it was made from."""
+    """A statistic with its sample size."""
 
     @property
     def n(self) -> int:
-        """How many things it was made from."""
+        """Sample size."""
 
     @property
     def value(self) -> float | None:
-        """None if there is nothing to make it from."""
+        """The point estimate; None for an empty sample."""
 
     def interval(self, level: float = LEVEL) -> Interval | None:
-        """Its range; None if there is no value."""
+        """Return the confidence interval; None without a value."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many."""
+    """A proportion: `hits` of `n`."""
 
     hits: int
     n: int
 
     @property
     def value(self) -> float | None:
-        """Between 0 and 1."""
+        """The proportion, between 0 and 1."""
         return self.hits / self.n if self.n else None
 
     def interval(self, level: float = LEVEL) -> Interval | None:
-        """Wilson's score interval (1927), without continuity correction."""
+        """Return Wilson's score interval (1927), without continuity correction."""
         if not self.n:
             return None
         z, n, share = _z(level), self.n, self.hits / self.n
         middle = share + z * z / (2 * n)
-        reach = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        half_width = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
         whole = 1 + z * z / n
-        return Interval(max(0.0, (middle - reach) / whole), min(1.0, (middle + reach) / whole))
+        return Interval(max(0.0, (middle - half_width) / whole), min(1.0, (middle + half_width) / whole))
 
 
 @dataclass(frozen=True)
 class PerDay:
-    """A count over some days; no days: the log does not reach over them, so nothing is said a day."""
+    """A count over a number of days; 0 days if the log does not cover them, so that there is no rate."""
 
     n: int
     days: float
 
     @property
     def value(self) -> float | None:
-        """How many a day."""
+        """The count per day."""
         return self.n / self.days if self.days else None
 
     def interval(self, level: float = LEVEL) -> Interval | None:
-        """The score interval of a Poisson count."""
+        """Return the score interval of a Poisson count."""
         if not self.days:
             return None
         z = _z(level)
-        middle, reach = self.n + z * z / 2, z * sqrt(self.n + z * z / 4)
-        return Interval(max(0.0, middle - reach) / self.days, (middle + reach) / self.days)
+        middle, half_width = self.n + z * z / 2, z * sqrt(self.n + z * z / 4)
+        return Interval(max(0.0, middle - half_width) / self.days, (middle + half_width) / self.days)
 
 
 @dataclass(frozen=True)
 class DurationSample:
-    """The quantile `q` of lengths in ascending order; without `q` their mean. `name` seeds the bootstrap."""
+    """The quantile `q`, or without `q` the mean, of durations in ascending order. `name` seeds the bootstrap."""
 
     name: str
     ordered: tuple[float, ...]
@@ -103,23 +103,23 @@ class DurationSample:
 
     @property
     def n(self) -> int:
-        """How many lengths."""
+        """Number of durations."""
         return len(self.ordered)
 
     @property
     def value(self) -> float | None:
-        """In the unit of the lengths; a quantile is the order statistic with linear interpolation (type 7)."""
+        """Mean or quantile, in the unit of the durations; quantiles are interpolated linearly (type 7)."""
         if not self.ordered:
             return None
         return sum(self.ordered) / self.n if self.q is None else quantile(self.ordered, self.q)
 
     def interval(self, level: float = LEVEL) -> Interval | None:
-        """The percentile interval of the bootstrap."""
+        """Return the percentile interval of the bootstrap."""
         return _percentiles(sorted(self.draws), level) if self.ordered else None
 
     @cached_property
     def draws(self) -> tuple[float, ...]:
-        """The statistic of as many resamples, in the order they were drawn."""
+        """The statistic of DRAWS resamples, in the order they were drawn."""
         rng = Random(self.name)  # noqa: S311 - repeatable on purpose
         drawn = self._means(rng) if self.q is None else self._quantiles(rng, self.q)
         return tuple(drawn)
@@ -129,7 +129,7 @@ class DurationSample:
             yield sum(rng.choices(self.ordered, k=self.n)) / self.n
 
     def _quantiles(self, rng: Random, q: float) -> Iterator[float]:
-        """Of a resample only the two order statistics that decide are drawn; they follow beta distributions."""
+        """Draw only the two relevant order statistics of each resample; they follow beta distributions."""
         n = self.n
         rank = (n - 1) * q
         k = int(rank) + 1
@@ -145,7 +145,7 @@ class DurationSample:
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:
-    """The order statistic with linear interpolation (type 7) of at least one value."""
+    """Return a quantile with linear interpolation (type 7) of at least one value."""
     rank = (len(ordered) - 1) * q
     low = int(rank)
     above = ordered[min(low + 1, len(ordered) - 1)]
@@ -153,7 +153,7 @@ def quantile(ordered: Sequence[float], q: float) -> float:
 
 
 def difference(one: Estimate, other: Estimate, level: float) -> Interval | None:
-    """The interval of `one` minus `other`; None if either has no value. Both are of one kind."""
+    """Return the interval of `one` minus `other`, of the same kind; None if either has no value."""
     here, there = one.value, other.value
     if here is None or there is None:
         return None
@@ -169,9 +169,9 @@ def difference(one: Estimate, other: Estimate, level: float) -> Interval | None:
 
 
 def differs(one: Estimate, other: Estimate, level: float) -> bool:
-    """The rule: the interval of the difference leaves out zero."""
-    found = difference(one, other, level)
-    return found is not None and found.without_zero
+    """Return whether two estimates differ: whether the interval of their difference excludes zero."""
+    interval = difference(one, other, level)
+    return interval is not None and interval.excludes_zero
 
 
 def _percentiles(ordered: Sequence[float], level: float) -> Interval:

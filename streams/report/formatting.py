@@ -1,4 +1,4 @@
-"""How numbers, times and names are written."""
+"""Format numbers, times and names."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -17,7 +17,7 @@ _IN_HOURS: Final = 2
 
 
 def number(unit: Unit, value: float | None) -> str:
-    """A value as its measure is written; a dash if there is none."""
+    """Format a value in the unit of its measure; a dash for None."""
     if value is None:
         return NO_VALUE
     if unit == "share":
@@ -26,76 +26,76 @@ def number(unit: Unit, value: float | None) -> str:
 
 
 def span(unit: Unit, interval: Interval | None) -> str:
-    """A range."""
+    """Format a range."""
     return NO_VALUE if interval is None else f"{number(unit, interval.low)} to {number(unit, interval.high)}"
 
 
 def size(figure: Estimate) -> str:
-    """What a figure was made from: "8 of 36", or "n 36"."""
+    """Format a sample size: "8 of 36", or "n 36"."""
     return f"{figure.hits} of {figure.n}" if isinstance(figure, Share) else f"n {figure.n}"
 
 
 def count(how_many: int, what: str) -> str:
-    """As in "1 incident", "2 incidents"."""
+    """Format a count, as in "1 incident", "2 incidents"."""
     return f"{how_many} {what}" if how_many == 1 else f"{how_many} {what}s"
 
 
 def day(at: Micros) -> str:
-    """As in "Mon 30 Mar 2026"."""
+    """Format a date, as in "Mon 30 Mar 2026"."""
     when = _moment(at)
     return f"{_DAYS[when.weekday()]} {short_day(at)} {when.year}"
 
 
 def short_day(at: Micros) -> str:
-    """As in "30 Mar"."""
+    """Format a date without the year, as in "30 Mar"."""
     when = _moment(at)
     return f"{when.day} {_MONTHS[when.month - 1]}"
 
 
 def last_day(end: Micros) -> str:
-    """The day on which something ended that lasted up to `end`: of a midnight, the day before."""
+    """Format the last day before `end`: for a midnight, the day before it."""
     return short_day(end - 1)
 
 
 def clock(at: Micros) -> str:
-    """As in "30 Mar 14:05"."""
+    """Format a time without the year, as in "30 Mar 14:05"."""
     return f"{short_day(at)} {_moment(at):%H:%M}"
 
 
 def moment(at: Micros) -> str:
-    """As in "2026-03-30 14:05"."""
+    """Format a time, as in "2026-03-30 14:05"."""
     return f"{_moment(at):%Y-%m-%d %H:%M}"
 
 
 def iso(at: Micros) -> str:
-    """As in "2026-03-30T14:05:00Z"; a fraction of a second is cut off."""
+    """Format a time, as in "2026-03-30T14:05:00Z", truncated to seconds."""
     return f"{_moment(at):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def stretch(begin: Micros, end: Micros) -> str:
-    """From the first to the last day, if it is whole days; else to the minute."""
+    """Format a period: by days if it is whole days, else by minutes."""
     if begin % DAY or end % DAY:
         return f"{moment(begin)} to {moment(end)} UTC"
     return f"{day(begin)} to {day(end - DAY)}, whole days, UTC"
 
 
 def name_of(place: ServiceEnv, envs: tuple[str, ...]) -> str:
-    """The service; with its environment where there are several."""
+    """Return the service, with its environment if there are several."""
     return plain(place.service if len(envs) == 1 else f"{place.service}/{place.env}")
 
 
 def short(sha: str | None) -> str:
-    """The beginning of a SHA, long enough to find the commit by."""
+    """Abbreviate a SHA to a length that still identifies the commit."""
     return plain(sha[:_SHORT_SHA]) if sha else "no commit"
 
 
 def plain(text: str) -> str:
-    """Text that others wrote, without what would move a cursor or turn the direction of writing."""
+    """Replace non-printable characters of foreign text, such as terminal controls and direction marks."""
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def setting(length: Micros) -> str:
-    """A length that somebody set: "24h", "24h 15m"; in days only if it is many."""
+    """Format a configured duration: "24h", "24h 15m"; in days only above two."""
     days, rest = divmod(length, DAY)
     if not 0 < days <= _IN_HOURS:
         return format_duration(length)

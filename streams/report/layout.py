@@ -1,4 +1,4 @@
-"""What stands in a review and in which order, for every way of showing it: sections of sentences and tables."""
+"""Lay out a review, independent of the output format: sections of sentences and tables, in order."""
 
 from streams.report.bands import YEAR
 from streams.report.blocks import ReportDocument, ReportSection, ReportTable, TableCell, TableColumn
@@ -33,12 +33,12 @@ from streams.terminal.durations import NO_VALUE
 
 
 def document(review: Review, refused: int | None = None) -> ReportDocument:
-    """Lay a review out; `refused` counts the messages of the log that are no events."""
+    """Lay out a review. `refused` is the number of refused messages in the log."""
     question = review.question
     now, before = question.pair
     which = f" of {', '.join(map(plain, question.services))}" if question.services else ""
     short = ReportSection("short", "In short", sentences(review), listed=True)
-    told = (
+    sections = (
         ReportSection("numbers", "The numbers", (), (_numbers(review),)),
         _trend(review),
         _services(review),
@@ -52,7 +52,7 @@ def document(review: Review, refused: int | None = None) -> ReportDocument:
         + f" Compared with {before.name}." * (review.covered and bool(review.lines)),
         sections=(
             short,
-            *(told if review.lines else ()),
+            *(sections if review.lines else ()),
             _unknown(review, refused),
         ),
         reading=_reading(review) if review.lines else (),
@@ -71,17 +71,17 @@ def _numbers(review: Review) -> ReportTable:
 
 
 def comparison(one: MeasureComparison) -> tuple[TableCell, ...]:
-    """A measure with its level, its value, its range, the value before, and the change."""
+    """Return the cells of a measure: name and DORA level, value, range, previous value, change."""
     measure = one.measure
-    said, earlier = value(measure, one.now), value(measure, one.before)
+    current, earlier = value(measure, one.now), value(measure, one.before)
     if one.verdict is MeasureVerdict.UNCOVERED:
         earlier = TableCell(NO_VALUE)
     level = f"DORA {YEAR}: {one.band}" if one.band else ""
-    return TableCell(measure.name, level), said, _range(measure, one.now), earlier, change(one)
+    return TableCell(measure.name, level), current, _range(measure, one.now), earlier, change(one)
 
 
 def value(measure: Measure, figure: Estimate) -> TableCell:
-    """A value and what it was made from; of a few, a share is only that: "1 of 3"."""
+    """Return a value with its sample size. A share of too small a sample is shown as counts only: "1 of 3"."""
     if isinstance(figure, Share) and figure.n and not enough(measure, figure):
         return TableCell(size(figure))
     return TableCell(number(measure.unit, figure.value), size(figure))
@@ -96,7 +96,7 @@ def _range(measure: Measure, figure: Estimate) -> TableCell:
 
 
 def change(one: MeasureComparison) -> TableCell:
-    """The verdict in words, with its direction."""
+    """Return the verdict in words, with its direction."""
     if one.verdict is MeasureVerdict.UNCOVERED:
         return TableCell("not compared", "log too short")
     if one.verdict is MeasureVerdict.FEW:
@@ -146,8 +146,8 @@ def _services(review: Review) -> ReportSection:
     if review.lines:
         rows = tuple(_line(one, name_of(one.place, envs)) for one in review.lines)
         tables.append(ReportTable("Service by service", columns, rows))
-    beside = (TableColumn("service"), TableColumn("measure", 22), TableColumn("now", 11, right=True))
-    if review.apart:
+    columns_before = (TableColumn("service"), TableColumn("measure", 22), TableColumn("now", 11, right=True))
+    if review.outliers:
         rows = tuple(
             (
                 TableCell(name_of(one.place, envs)),
@@ -156,31 +156,33 @@ def _services(review: Review) -> ReportSection:
                 TableCell(number(one.measure.unit, one.rest.value), size(one.rest)),
                 TableCell(one.verdict),
             )
-            for one in review.apart
+            for one in review.outliers
         )
         more = (TableColumn("all others", 11, right=True), TableColumn("", 8, right=True))
-        tables.append(ReportTable("Worst and best: clearly apart from all others together", (*beside, *more), rows))
-    if review.moved:
+        tables.append(
+            ReportTable("Worst and best: clearly apart from all others together", (*columns_before, *more), rows)
+        )
+    if review.shifts:
         rows = tuple(
             (TableCell(name_of(place, envs)), TableCell(one.measure.name), *comparison(one)[1:4:2], change(one))
-            for place, one in review.moved
+            for place, one in review.shifts
         )
         more = (TableColumn("before", 11, right=True), TableColumn("change", 14, right=True))
-        tables.append(ReportTable("What changed: clearly other than before", (*beside, *more), rows))
-    return ReportSection("services", "Services", _said_of_services(review), tuple(tables))
+        tables.append(ReportTable("What changed: clearly other than before", (*columns_before, *more), rows))
+    return ReportSection("services", "Services", _service_sentences(review), tuple(tables))
 
 
-def _said_of_services(review: Review) -> tuple[str, ...]:
+def _service_sentences(review: Review) -> tuple[str, ...]:
     said = []
-    if not review.apart:
-        compared = f"{count(review.apart_of, 'comparison')} had enough data"
+    if not review.outliers:
+        compared = f"{count(review.outlier_comparisons, 'comparison')} had enough data"
         clearly = f"no service stands clearly apart from the others ({compared})"
-        said.append(f"Worst and best: {clearly if review.apart_of else 'not enough data'}.")
+        said.append(f"Worst and best: {clearly if review.outlier_comparisons else 'not enough data'}.")
     if not review.covered:
         said.append(f"What changed: not compared, for {_began(review)}.")
-    elif not review.moved:
-        clearly = f"no service clearly ({count(review.moved_of, 'comparison')} had enough data)"
-        said.append(f"What changed: {clearly if review.moved_of else 'not enough data'}.")
+    elif not review.shifts:
+        clearly = f"no service clearly ({count(review.shift_comparisons, 'comparison')} had enough data)"
+        said.append(f"What changed: {clearly if review.shift_comparisons else 'not enough data'}.")
     return tuple(said)
 
 
@@ -202,7 +204,7 @@ def _line(one: ServiceLine, name: str) -> tuple[TableCell, ...]:
 
 
 def _note(one: ServiceLine) -> str:
-    """What a row of numbers would hide: open incidents, and that there was nothing to count."""
+    """Return what the numbers of a row do not show: open incidents, and why there is nothing to count."""
     notes = [count(one.present.open, "open incident")] if one.present.open else []
     if not one.cohort.judged and not one.present.pending:
         known = one.deployed_at is not None
@@ -248,7 +250,7 @@ def _reading(review: Review) -> tuple[str, ...]:
     age = setting(settings.failure_window + settings.lateness)
     judged = " to ".join(moment(at) for at in review.judged_span)
     severities = plain(" or ".join(settings.failing_severities)) or "a failing severity"
-    misled = round(1 / (1 - STRICT))
+    one_in = round(1 / (1 - STRICT))
     rates = (
         f"A deployment failed if it was rolled back, or if an incident of {severities} was put on it, no later than "
         f"{window} after it finished; it is judged {age} after it finished (lateness {lateness}), so the rates are of "
@@ -257,7 +259,7 @@ def _reading(review: Review) -> tuple[str, ...]:
     ranges = (
         f"A range holds the number with {LEVEL:.0%} confidence (Wilson's for shares, a score interval for deployments "
         f"a day, a bootstrap for times), and a change is called one only if the {LEVEL:.0%} interval of the difference "
-        f"leaves zero out ({STRICT:.0%} for single services, where one comparison in {misled} still misleads); of "
+        f"leaves zero out ({STRICT:.0%} for single services, where one comparison in {one_in} still misleads); of "
         f"fewer than {LEAD_TIME.least} (for nine in ten: {LONG_LEAD_TIME.least}) neither is given."
     )
     levels = (

@@ -1,4 +1,4 @@
-"""The parts of a review that list single things: gates that were lacking, deployments that failed, incidents."""
+"""Lay out the lists of a review: missing gates, failed deployments, incidents."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,23 +11,23 @@ from streams.report.formatting import clock, count, name_of, number, plain, shor
 from streams.report.period_facts import GATES, FailedDeployment, IncidentSummary
 from streams.report.review import Review
 
-_MOST: Final = 20
-"""Rows of a list of deployments."""
-_MOST_INCIDENTS: Final = 8
+_MAX_DEPLOYMENTS: Final = 20
+"""Maximum number of rows in a list of deployments."""
+_MAX_INCIDENTS: Final = 8
 _RULES: Final = {"explicit": "named", "sha": "named by its SHA", "in_force": "in force"}
 
 
 def gates(review: Review) -> ReportSection:
-    """Which gates were reported for the commit that was rolled out, before that began."""
-    held = review.gated.values()
-    deployments, every = sum(one.deployments for one in held), sum(one.every for one in held)
+    """List which gates were reported for the deployed commit before its rollout began."""
+    coverage = review.gate_coverage.values()
+    deployments, every = sum(one.deployments for one in coverage), sum(one.every for one in coverage)
     if not deployments:
         return ReportSection("gates", "Gates", ("No deployment was judged.",))
-    if not any(any(one.seen) for one in held):
+    if not any(any(one.seen) for one in coverage):
         none = f"No gate was reported for the commit of {'a' if deployments > 1 else 'the'} judged deployment"
         return ReportSection("gates", "Gates", (f"{none}: no {', '.join(GATES[:-1])} or {GATES[-1]}.",))
     judged = count(deployments, "judged deployment")
-    said = (f"{every} of {judged} had every gate reported for the commit before the rollout began.",)
+    text = (f"{every} of {judged} had every gate reported for the commit before the rollout began.",)
     columns = (
         TableColumn("service"),
         *(TableColumn(gate.replace("_", " "), len(gate) + 1, right=True) for gate in GATES),
@@ -37,20 +37,20 @@ def gates(review: Review) -> ReportSection:
             TableCell(name_of(place, review.question.envs)),
             *(TableCell(f"{seen} of {one.deployments}") for seen in one.seen),
         )
-        for place, one in sorted(review.gated.items())
+        for place, one in sorted(review.gate_coverage.items())
         if one.every < one.deployments
     )
     return ReportSection(
-        "gates", "Gates", said, (ReportTable("Services that lack a gate", columns, rows),) if rows else ()
+        "gates", "Gates", text, (ReportTable("Services that lack a gate", columns, rows),) if rows else ()
     )
 
 
 def failures(review: Review) -> ReportSection:
-    """The deployments that failed, by reason and one by one."""
+    """List the failed deployments, by reason and one by one."""
     if not review.failures:
-        said = "No judged deployment failed." if review.total.judged else "No deployment was judged."
-        return ReportSection("failures", "Deployments that failed", (said,))
-    shown = review.failures[:_MOST]
+        text = "No judged deployment failed." if review.total.judged else "No deployment was judged."
+        return ReportSection("failures", "Deployments that failed", (text,))
+    shown = review.failures[:_MAX_DEPLOYMENTS]
     columns = (
         TableColumn("finished", 12),
         TableColumn("service", 13),
@@ -86,38 +86,38 @@ def _rest(how_many: int, what: str) -> str:
 
 
 def incidents(review: Review) -> ReportSection:
-    """What is open, what took longest, what is put on no deployment, and what was learned of it."""
+    """List incidents: open, longest to restore, unattributed; and the follow-up to them."""
     envs = review.question.envs
     tables = [
-        _troubles("Open at the end", review.open, envs),
-        _troubles("The longest to restore", review.restored, envs),
-        _troubles("Put on no deployment", review.unattributed, envs),
+        _incident_table("Open at the end", review.open, envs),
+        _incident_table("The longest to restore", review.restored, envs),
+        _incident_table("Put on no deployment", review.unattributed, envs),
     ]
-    held = tuple(table for table in tables if table.rows)
+    filled = tuple(table for table in tables if table.rows)
     restored = len(review.restored)
     opened = count(review.total.incidents, "incident")
-    said = f"{opened} opened, {restored} {'was' if restored == 1 else 'were'} restored."
+    text = f"{opened} opened, {restored} {'was' if restored == 1 else 'were'} restored."
     if not review.total.incidents and not restored:
-        said = "No incident was opened or restored."
-    return ReportSection("incidents", "Incidents", (said, *_learned(review)), held)
+        text = "No incident was opened or restored."
+    return ReportSection("incidents", "Incidents", (text, *_lessons(review)), filled)
 
 
-def _learned(review: Review) -> tuple[str, ...]:
-    """Whether what was restored cannot come back unseen."""
+def _lessons(review: Review) -> tuple[str, ...]:
+    """Summarise regression tests and escaped gates of the restored incidents."""
     if not review.restored:
         return ()
     tested = sum(one.regression_test is not None for one in review.restored)
-    said = f"{tested} of {len(review.restored)} restored named a regression test."
+    text = f"{tested} of {len(review.restored)} restored named a regression test."
     gates = Counter(gate for one in review.restored for gate in one.escaped_gates)
     if not gates:
-        return (said,)
+        return (text,)
     named = ", ".join(
         f"{plain(gate)} {number}" for gate, number in sorted(gates.items(), key=lambda one: (-one[1], one[0]))
     )
-    return (f"{said} Gates they escaped: {named}.",)
+    return (f"{text} Gates they escaped: {named}.",)
 
 
-def _troubles(name: str, troubles: Sequence[IncidentSummary], envs: tuple[str, ...]) -> ReportTable:
+def _incident_table(name: str, incidents: Sequence[IncidentSummary], envs: tuple[str, ...]) -> ReportTable:
     columns = (
         TableColumn("opened", 12),
         TableColumn("service", 13),
@@ -130,12 +130,13 @@ def _troubles(name: str, troubles: Sequence[IncidentSummary], envs: tuple[str, .
             TableCell(name_of(one.place, envs)),
             TableCell("open" if one.length is None else number("length", one.length / SECOND)),
             TableCell(
-                f"{plain(one.severity or 'no severity')} {plain(one.title or 'no title')}", _blamed(one) + _after(one)
+                f"{plain(one.severity or 'no severity')} {plain(one.title or 'no title')}",
+                _blamed(one) + _follow_up(one),
             ),
         )
-        for one in troubles[:_MOST_INCIDENTS]
+        for one in incidents[:_MAX_INCIDENTS]
     )
-    return ReportTable(name, columns, rows, _rest(len(troubles) - len(rows), "more"))
+    return ReportTable(name, columns, rows, _rest(len(incidents) - len(rows), "more"))
 
 
 def _blamed(one: IncidentSummary) -> str:
@@ -146,7 +147,7 @@ def _blamed(one: IncidentSummary) -> str:
     return plain(f"{one.incident_id}; put on {one.blamed} ({_RULES[one.rule]})")
 
 
-def _after(one: IncidentSummary) -> str:
-    """What was done so that it does not come back."""
+def _follow_up(one: IncidentSummary) -> str:
+    """Format regression test and escaped gates of an incident."""
     gates = f"; escaped {plain(', '.join(one.escaped_gates))}" if one.escaped_gates else ""
     return f"; regression test {plain(one.regression_test)}{gates}" if one.regression_test else gates

@@ -1,4 +1,4 @@
-"""The review as GitHub-flavoured Markdown."""
+"""Render a review as GitHub-flavoured Markdown."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _SPECIAL: Final = re.compile(r"([\\`*_\[\]|~#])")
 
 
 def markdown(document: ReportDocument) -> str:
-    """The whole review; ends with a newline."""
+    """Render the document, with a trailing newline."""
     return "\n".join(_lines(document)) + "\n"
 
 
@@ -66,6 +66,6 @@ def _text(cell: TableCell) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that reads as it is written: no markup of Markdown or HTML in it is one."""
+    """Escape Markdown and HTML markup in a text."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", text)

@@ -1,4 +1,4 @@
-"""The measures of a review, as a table: what each is made of, and how few are too few."""
+"""Define the measures of a review: how each is computed, and its minimum sample size."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -12,7 +12,7 @@ Unit = Literal["share", "length", "rate"]
 
 
 class Measure(NamedTuple):
-    """One measure. `counts` is what its n counts, `least` the n below which nothing is said of it."""
+    """One measure. `counts` names what its n counts; `least` is the minimum n for any statement."""
 
     key: str
     name: str
@@ -20,7 +20,7 @@ class Measure(NamedTuple):
     counts: str
     least: int
     figure: Callable[[Cohort, Micros, str], Estimate]
-    """Of a cohort over a window; the text seeds a bootstrap."""
+    """Computes the estimate from a cohort, the length of the window and a seed for the bootstrap."""
     more_is_better: bool = False
 
 
@@ -57,13 +57,13 @@ HEADLINE: Final = (
     CHANGE_FAILURE_RATE, LEAD_TIME, LONG_LEAD_TIME, RESTORE, MEDIAN_RESTORE, RECOVERY, FREQUENCY, REWORK,
 )  # fmt: skip
 BY_SERVICE: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, FREQUENCY)
-"""What is compared service by service with the period before."""
+"""Measures compared with the previous period for each service."""
 APART: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE)
-"""In what a service may stand apart from all others; how often one is deployed is no merit of its own."""
+"""Measures in which a service can be an outlier; deployment frequency alone is no merit."""
 
 
 class MeasureVerdict(StrEnum):
-    """What may be said of two figures."""
+    """Result of comparing two estimates."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -76,13 +76,13 @@ CLEAR: Final = frozenset((MeasureVerdict.BETTER, MeasureVerdict.WORSE))
 
 
 def enough(measure: Measure, figure: Estimate) -> bool:
-    """Whether anything is said of it. A count a day stands for itself, where there are days: few are few."""
+    """Return whether the sample suffices for a statement. Rates need no minimum: a low count is meaningful."""
     return figure.value is not None if measure.unit == "rate" else figure.n >= measure.least
 
 
 def verdict(measure: Measure, one: Estimate, other: Estimate, level: float) -> MeasureVerdict:
-    """How `one` compares with `other`."""
-    if measure.unit == "rate":  # that there was nothing before may be that nothing was reported yet
+    """Compare `one` with `other`."""
+    if measure.unit == "rate":  # no events before may mean that nothing was reported yet
         few = one.n + other.n < measure.least or not other.n
     else:
         few = min(one.n, other.n) < measure.least

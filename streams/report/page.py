@@ -1,4 +1,4 @@
-"""The review as one HTML page that needs nothing else: no script, no font, no address is asked for anything."""
+"""Render a review as one self-contained HTML page: no scripts, fonts or external requests."""
 
 from collections.abc import Iterable
 from importlib.resources import files
@@ -17,12 +17,12 @@ from streams.report.period_facts import Cohort
 from streams.report.review import Review
 
 _KEYS: Final = (CHANGE_FAILURE_RATE, LEAD_TIME, RESTORE, FREQUENCY)
-_MOST_SERVICES: Final = 12
-"""Small pictures of services; the busiest are shown."""
+_MAX_SERVICES: Final = 12
+"""Maximum number of small charts; the services with most deployments are shown."""
 
 
 class ChartWithTable(NamedTuple):
-    """Pictures, and the table that says the same."""
+    """Charts, with a table of the same data."""
 
     charts: tuple[Chart, ...]
     table: ReportTable | None
@@ -30,7 +30,7 @@ class ChartWithTable(NamedTuple):
 
 
 class PageSection(NamedTuple):
-    """A section and what is drawn in it."""
+    """A section with its charts."""
 
     section: ReportSection
     figures: tuple[ChartWithTable, ...]
@@ -38,7 +38,7 @@ class PageSection(NamedTuple):
 
 
 def page(review: Review, document: ReportDocument) -> str:
-    """The whole page."""
+    """Render the page."""
     keys = [one for one in review.headline if one.measure in _KEYS] if review.lines else []
     template = _environment().from_string((files("streams.report") / "page.html").read_text("utf-8"))
     return template.render(
@@ -57,14 +57,14 @@ def _environment() -> Environment:
 
 
 def _drawing(chart: Chart) -> Markup:
-    """Made by us, with every text in it escaped."""
+    """Mark a chart as safe HTML: it is generated here, with all text escaped."""
     return Markup(chart.svg)  # noqa: S704
 
 
 def _figures(section: ReportSection, review: Review) -> tuple[ChartWithTable, ...]:
     match section.key:
         case "trend":
-            return _figure(charts.trend(review.weeks) if review.eventful else [], None)  # its table follows
+            return _figure(charts.trend(review.weeks) if review.eventful else [], None)  # the section has its own table
         case "numbers":
             drawn = charts.distribution(review.total, _compared(review))
             return _figure([drawn] if drawn else [], _spread(review))
@@ -81,48 +81,52 @@ def _figure(drawn: list[Chart], table: ReportTable | None, *, small: bool = Fals
 
 
 def _compared(review: Review) -> Cohort:
-    """The period before, if the log covers it."""
+    """Return the previous period, if the log covers it, else an empty cohort."""
     return review.before if review.covered else Cohort()
 
 
-def _beside(review: Review, name: str, what: str, rows: Iterable[tuple[str, int, int]], whole: int) -> ReportTable:
-    """So many now, the share of all, and, if the log covers it, so many before."""
-    heads = (
+def _comparison_table(
+    review: Review, name: str, what: str, rows: Iterable[tuple[str, int, int]], whole: int
+) -> ReportTable:
+    """Build a table of counts and shares, with counts of the previous period if the log covers it."""
+    columns = (
         TableColumn(what),
         TableColumn("now", right=True),
         TableColumn("share", right=True),
         TableColumn("before", right=True),
     )
-    wanted = len(heads) if review.covered else len(heads) - 1
+    shown_columns = len(columns) if review.covered else len(columns) - 1
     cells = ((one, str(now), number("share", now / whole if whole else None), str(before)) for one, now, before in rows)
-    return ReportTable(name, heads[:wanted], tuple(tuple(map(TableCell, row[:wanted])) for row in cells))
+    return ReportTable(
+        name, columns[:shown_columns], tuple(tuple(map(TableCell, row[:shown_columns])) for row in cells)
+    )
 
 
 def _spread(review: Review) -> ReportTable:
     names = [f"up to {name}" for name, _ in BUCKETS] + [f"over {BUCKETS[-1][0]}"]
     rows = zip(names, bucketed(review.total), bucketed(_compared(review)), strict=True)
-    return _beside(review, "Changes by lead time", "lead time", rows, len(review.total.lead))
+    return _comparison_table(review, "Changes by lead time", "lead time", rows, len(review.total.lead))
 
 
 def _reasons(review: Review) -> ReportTable:
     now, before = dict(review.total.reasons), dict(_compared(review).reasons)
     rows = ((one.replace("_", " "), now.get(one, 0), before.get(one, 0)) for one in sorted({*now, *before}))
-    return _beside(review, "Failures by reason", "what came first", rows, review.total.failed)
+    return _comparison_table(review, "Failures by reason", "what came first", rows, review.total.failed)
 
 
 def _services(review: Review) -> tuple[ChartWithTable, ...]:
     weeks, envs = review.weeks, review.question.envs
     if not weeks or not review.eventful:
         return ()
-    seen = {place for week in weeks for place, held in week.places.items() if held.judged}
+    seen = {place for week in weeks for place, cohort in week.places.items() if cohort.judged}
     drawable = (one for one in review.lines if one.place in seen)
-    busiest = sorted(drawable, key=lambda one: (-one.cohort.judged, one.place))[:_MOST_SERVICES]
+    busiest = sorted(drawable, key=lambda one: (-one.cohort.judged, one.place))[:_MAX_SERVICES]
     places = sorted(one.place for one in busiest)
     drawn = charts.services(weeks, places, lambda place: name_of(place, envs))
-    heads = (TableColumn("week to"), *(TableColumn(name_of(place, envs), right=True) for place in places))
+    columns = (TableColumn("week to"), *(TableColumn(name_of(place, envs), right=True) for place in places))
     rows = []
     for week in weeks:
-        held = [week.places.get(place) for place in places]
-        cells = (TableCell(f"{one.failed} of {one.judged}" if one else "0 of 0") for one in held)
+        cohorts = [week.places.get(place) for place in places]
+        cells = (TableCell(f"{one.failed} of {one.judged}" if one else "0 of 0") for one in cohorts)
         rows.append((TableCell(last_day(week.end)), *cells))
-    return _figure(drawn, ReportTable("Failed of judged deployments, by week", heads, tuple(rows)), small=True)
+    return _figure(drawn, ReportTable("Failed of judged deployments, by week", columns, tuple(rows)), small=True)

@@ -1,4 +1,4 @@
-"""The stretch of time that a review is about, and the one before it. All in UTC."""
+"""Determine the period of a review and the previous one, in UTC."""
 
 import re
 from datetime import UTC, date, datetime
@@ -8,14 +8,14 @@ from schemas.duration import format_duration
 from schemas.values import DAY, HOUR, SECOND, Micros
 
 WEEK: Final[Micros] = 7 * DAY
-_LONGEST: Final = 400 * DAY
-"""As long as the log is kept."""
+_MAX_LENGTH: Final = 400 * DAY
+"""Retention of the log."""
 _WEEK_NAME: Final = re.compile(r"(?:(\d{4})-)?[Ww]?(\d{1,2})")
 _QUARTER_NAME: Final = re.compile(r"(?:(\d{4})-)?[Qq]?([1-4])")
 
 
 class ReviewPeriod(NamedTuple):
-    """From `begin` up to `end`, and what people call it."""
+    """A named period from `begin` up to, not including, `end`."""
 
     name: str
     begin: Micros
@@ -23,22 +23,22 @@ class ReviewPeriod(NamedTuple):
 
     @property
     def length(self) -> Micros:
-        """How long it lasts."""
+        """Length of the period in microseconds."""
         return self.end - self.begin
 
 
 class PeriodPair(NamedTuple):
-    """What a review compares."""
+    """The period of a review and the previous one."""
 
     now: ReviewPeriod
     before: ReviewPeriod
 
 
 def week(name: str | None, now: Micros) -> PeriodPair:
-    """An ISO week, from Monday to Monday: "13", "W13" or "2026-W13"; None: the last one that is over.
+    """Return an ISO week: "13", "W13" or "2026-W13"; for None, the last complete one.
 
     Raises:
-        ValueError: there is no such week, or it is not over.
+        ValueError: no such week, or it is not over.
     """
     if name is None:
         year, number, _ = _moment(now - WEEK).isocalendar()
@@ -52,14 +52,14 @@ def week(name: str | None, now: Micros) -> PeriodPair:
     except ValueError as error:
         raise ValueError(f"{year} has no week {number}") from error
     period = ReviewPeriod(f"week {number} of {year}", begin, begin + WEEK)
-    return _over(PeriodPair(period, ReviewPeriod("the week before", begin - WEEK, begin)), now)
+    return _require_past(PeriodPair(period, ReviewPeriod("the week before", begin - WEEK, begin)), now)
 
 
 def quarter(name: str | None, now: Micros) -> PeriodPair:
-    """A quarter of the calendar year: "1", "Q1" or "2026-Q1"; None: the last one that is over.
+    """Return a quarter of the calendar year: "1", "Q1" or "2026-Q1"; for None, the last complete one.
 
     Raises:
-        ValueError: there is no such quarter, or it is not over.
+        ValueError: no such quarter, or it is not over.
     """
     today = _moment(now)
     if name is None:
@@ -72,36 +72,36 @@ def quarter(name: str | None, now: Micros) -> PeriodPair:
     before = _quarter_before(year, number)
     begin, end = _quarter_begin(year, number), _quarter_begin(year, number + 1)
     period = ReviewPeriod(f"quarter {number} of {year}", begin, end)
-    return _over(PeriodPair(period, ReviewPeriod("the quarter before", _quarter_begin(*before), begin)), now)
+    return _require_past(PeriodPair(period, ReviewPeriod("the quarter before", _quarter_begin(*before), begin)), now)
 
 
 def last(length: Micros, end: Micros) -> PeriodPair:
-    """The time that ends at `end`. Raises ValueError if it is shorter than an hour or longer than the log is kept."""
-    return between(end - length, end, f"the last {_spoken(length)}")
+    """Return the period of a length that ends at `end`. Raises ValueError as `between`."""
+    return between(end - length, end, f"the last {_in_words(length)}")
 
 
 def between(begin: Micros, end: Micros, name: str | None = None) -> PeriodPair:
-    """From one moment to another. Raises ValueError if that is shorter than an hour or longer than the log is kept."""
+    """Return the period from `begin` to `end`. Raises ValueError if it is too short or longer than the retention."""
     if end <= begin:
         raise ValueError("the period must begin before it ends")
     length = end - begin
-    if not HOUR <= length <= _LONGEST:
-        raise ValueError(f"a period lasts an hour at least and {_LONGEST // DAY} days at the most")
-    before = ReviewPeriod(f"the {_spoken(length)} before", begin - length, begin)
-    return PeriodPair(ReviewPeriod(name or _spoken(length), begin, end), before)
+    if not HOUR <= length <= _MAX_LENGTH:
+        raise ValueError(f"a period lasts an hour at least and {_MAX_LENGTH // DAY} days at the most")
+    before = ReviewPeriod(f"the {_in_words(length)} before", begin - length, begin)
+    return PeriodPair(ReviewPeriod(name or _in_words(length), begin, end), before)
 
 
 def whole_hour(now: Micros) -> Micros:
-    """The last full hour: what ends "now" ends there, so that two runs within it say the same."""
+    """Round down to the hour: periods up to "now" end there, so that two runs within an hour agree."""
     return now // HOUR * HOUR
 
 
-def _spoken(length: Micros) -> str:
+def _in_words(length: Micros) -> str:
     days, rest = divmod(length, DAY)
     return format_duration(length) if rest or days == 1 else f"{days} days"
 
 
-def _over(pair: PeriodPair, now: Micros) -> PeriodPair:
+def _require_past(pair: PeriodPair, now: Micros) -> PeriodPair:
     if pair.now.end > now:
         raise ValueError(f"{pair.now.name} is not over: ask for it afterwards, or for --last 7d")
     return pair

@@ -1,4 +1,4 @@
-"""The review in a few sentences: what happened, what changed, who stands apart, what is open. Pure."""
+"""Summarise a review in a few sentences: what happened, what changed, which services are outliers. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -18,7 +18,7 @@ from streams.report.measures import (
 )
 from streams.report.review import MeasureComparison, Outlier, Review
 
-_MOST_NAMED: Final = 4
+_MAX_NAMED: Final = 4
 _APART: Final = {
     (APART[0], MeasureVerdict.BETTER): "fails less often",
     (APART[0], MeasureVerdict.WORSE): "fails more often",
@@ -30,30 +30,30 @@ _APART: Final = {
 
 
 def sentences(review: Review) -> tuple[str, ...]:
-    """Each says one thing, with its numbers."""
+    """Return the sentences, each about one thing, with its numbers."""
     if not review.lines or review.log_begins is None:
         return (f"{_nothing(review)}: not enough data for any number.",)
     by_measure = {one.measure: one for one in review.headline}
-    found = [
+    texts = [
         _failures(by_measure[CHANGE_FAILURE_RATE]),
         _lead_times(by_measure[LEAD_TIME], by_measure[LONG_LEAD_TIME]),
         _restores(by_measure[RESTORE]),
     ]
     if not review.whole:
-        found.insert(0, f"The log began on {day(review.log_begins)}: all numbers are of the time since.")
-    found += _changes(review)
-    found += _standing_apart(review)
-    return tuple(found)
+        texts.insert(0, f"The log began on {day(review.log_begins)}: all numbers are of the time since.")
+    texts += _changes(review)
+    texts += _outliers(review)
+    return tuple(texts)
 
 
 def _nothing(review: Review) -> str:
-    """Why no service is in the review."""
-    asked = review.question
+    """Explain why the review includes no service."""
+    request = review.question
     if review.log_begins is None:
         return "The log is empty"
-    if review.log_begins >= asked.pair.now.end:
+    if review.log_begins >= request.pair.now.end:
         return f"The log began on {day(review.log_begins)}, after this period"
-    where = plain(" or ".join(asked.envs))
+    where = plain(" or ".join(request.envs))
     if review.elsewhere:
         return f"Nothing was heard of in {where}, only in {plain(', '.join(review.elsewhere))} (see --env)"
     return f"Nothing was heard of in {where}"
@@ -62,10 +62,10 @@ def _nothing(review: Review) -> str:
 def _failures(one: MeasureComparison) -> str:
     if not isinstance(one.now, Share) or not one.now.n:
         return "No deployment was judged, so there is no change failure rate."
-    said = f"{one.now.hits} of {count(one.now.n, 'judged deployment')} failed"
+    text = f"{one.now.hits} of {count(one.now.n, 'judged deployment')} failed"
     if not enough(one.measure, one.now):
-        return f"{said}: not enough data for a rate."
-    return f"{said}: {number('share', one.now.value)}, with a range of {span('share', one.now.interval())}."
+        return f"{text}: not enough data for a rate."
+    return f"{text}: {number('share', one.now.value)}, with a range of {span('share', one.now.interval())}."
 
 
 def _lead_times(middle: MeasureComparison, long: MeasureComparison) -> str:
@@ -74,10 +74,10 @@ def _lead_times(middle: MeasureComparison, long: MeasureComparison) -> str:
     if not enough(middle.measure, middle.now):
         return f"{count(middle.now.n, 'change')} reached 100 % of production: not enough data for a lead time."
     half = number("length", middle.now.value)
-    said = f"Half of the {middle.now.n} changes were in production within {half} of their first commit"
+    text = f"Half of the {middle.now.n} changes were in production within {half} of their first commit"
     if not enough(long.measure, long.now):
-        return f"{said}."
-    return f"{said}, nine in ten within {number('length', long.now.value)}."
+        return f"{text}."
+    return f"{text}, nine in ten within {number('length', long.now.value)}."
 
 
 def _restores(one: MeasureComparison) -> str:
@@ -86,8 +86,8 @@ def _restores(one: MeasureComparison) -> str:
     took = f"took {number('length', one.now.value)} to restore"
     if one.now.n == 1:
         return f"1 incident {took}: not enough data to say more."
-    said = f"{one.now.n} incidents {took} on average"
-    return f"{said}." if enough(one.measure, one.now) else f"{said}: not enough data to say more."
+    text = f"{one.now.n} incidents {took} on average"
+    return f"{text}." if enough(one.measure, one.now) else f"{text}: not enough data to say more."
 
 
 def _changes(review: Review) -> Iterator[str]:
@@ -115,17 +115,17 @@ def _from_to(one: MeasureComparison) -> str:
     return f"{number(unit, one.before.value)} to {number(unit, one.now.value)}"
 
 
-def _standing_apart(review: Review) -> Iterator[str]:
-    if len(review.lines) < 2:  # noqa: PLR2004 - one has no others
+def _outliers(review: Review) -> Iterator[str]:
+    if len(review.lines) < 2:  # noqa: PLR2004 - a comparison needs two
         return
-    if not review.apart_of:
+    if not review.outlier_comparisons:
         yield "There is not enough data to say whether a service stands apart from the others."
-    elif not review.apart:
+    elif not review.outliers:
         yield "No service stands clearly apart from the others."
-    for one in review.apart[:_MOST_NAMED]:
+    for one in review.outliers[:_MAX_NAMED]:
         yield _apart(one, review)
-    if len(review.apart) > _MOST_NAMED:
-        yield f"Listed under Services: {len(review.apart) - _MOST_NAMED} more that stand clearly apart."
+    if len(review.outliers) > _MAX_NAMED:
+        yield f"Listed under Services: {len(review.outliers) - _MAX_NAMED} more that stand clearly apart."
 
 
 def _apart(one: Outlier, review: Review) -> str:

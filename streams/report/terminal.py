@@ -1,4 +1,4 @@
-"""The review on a terminal of eighty columns. Nothing is said by colour alone, and a file reads the same."""
+"""Render a review for a terminal of eighty columns, or a file. No information is conveyed by colour alone."""
 
 from io import StringIO
 from typing import IO, Final, Literal
@@ -16,7 +16,7 @@ _DIM: Final = "bright_black"
 
 
 def show(document: ReportDocument, file: IO[str], *, colour: bool = False) -> None:
-    """Print it."""
+    """Print a document."""
     wide = StringIO()
     console = page(wide, colour=colour)
     console.print(Text(document.title, "bold"))

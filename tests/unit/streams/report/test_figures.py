@@ -141,7 +141,7 @@ def test_equal_samples_are_rarely_told_apart() -> None:
 
 
 def test_an_interval_that_touches_zero_does_not_leave_it_out() -> None:
-    assert not Interval(0, 1).without_zero
-    assert not Interval(-1, 1).without_zero
-    assert Interval(0.1, 1).without_zero
-    assert Interval(-1, -0.1).without_zero
+    assert not Interval(0, 1).excludes_zero
+    assert not Interval(-1, 1).excludes_zero
+    assert Interval(0.1, 1).excludes_zero
+    assert Interval(-1, -0.1).excludes_zero

@@ -11,7 +11,7 @@ from schemas.values import DAY, HOUR, MINUTE, SECOND, EventTypeName, EventValue,
 from streams.core.settings import MetricSettings
 from streams.replay.compute import EnvironmentNumbers, compute
 from streams.replay.loop import event_time
-from streams.report.bands import told_apart
+from streams.report.bands import spans_at_most_two_bands
 from streams.report.figures import quantile
 from streams.report.measures import FREQUENCY, MeasureVerdict
 from streams.report.period_facts import (
@@ -64,24 +64,24 @@ def computed(events: Iterable[EventValue], at: Micros, window: Micros) -> dict[s
 
 @pytest.mark.parametrize("pair", PERIODS.values(), ids=list(PERIODS))
 def test_each_number_is_that_of_compute_at_the_end(pair: PeriodPair) -> None:
-    told = review(company_events(), ReviewRequest(pair, ("prod", "staging")), MetricSettings())
+    result = review(company_events(), ReviewRequest(pair, ("prod", "staging")), MetricSettings())
     numbers = computed(company_events(), pair.now.end, pair.now.length)
-    assert {f"{one.place.service}/{one.place.env}" for one in told.lines} == set(numbers)
-    for one in told.lines:
+    assert {f"{one.place.service}/{one.place.env}" for one in result.lines} == set(numbers)
+    for one in result.lines:
         own = numbers[f"{one.place.service}/{one.place.env}"]
         assert same(one.cohort, own)
         assert (one.present.pending, one.present.open) == (own["pending"], own["open"])
     earlier = computed(company_events(), pair.before.end, pair.before.length)
-    assert told.before.judged == sum(one["judged"] for one in earlier.values())
-    assert told.before.failed == sum(one["failed"] for one in earlier.values())
-    assert len(told.before.lead) == sum(one["lead_count"] for one in earlier.values())
-    assert len(told.before.restore) == sum(one["restore_count"] for one in earlier.values())
+    assert result.before.judged == sum(one["judged"] for one in earlier.values())
+    assert result.before.failed == sum(one["failed"] for one in earlier.values())
+    assert len(result.before.lead) == sum(one["lead_count"] for one in earlier.values())
+    assert len(result.before.restore) == sum(one["restore_count"] for one in earlier.values())
 
 
 @pytest.mark.parametrize("number", [0, 5, 11])
 def test_each_week_of_the_trend_is_that_of_compute_at_its_end(number: int) -> None:
-    told = review(company_events(), ReviewRequest(PERIODS["week 13"], ("prod",)), MetricSettings())
-    one = told.weeks[number]
+    result = review(company_events(), ReviewRequest(PERIODS["week 13"], ("prod",)), MetricSettings())
+    one = result.weeks[number]
     numbers = computed(company_events(), one.end, 7 * DAY)
     for place, cohort in one.places.items():
         assert same(cohort, numbers[f"{place.service}/{place.env}"])
@@ -110,36 +110,36 @@ def _asked(events: Iterable[EventValue], days: int = 7, end: Micros = LAST + 10 
 
 def test_the_lists_are_what_the_numbers_count() -> None:
     for pair in PERIODS.values():
-        told = review(company_events(), ReviewRequest(pair, ("prod",)), MetricSettings())
-        assert len(told.failures) == told.total.failed
-        assert len(told.restored) == len(told.total.restore)
-        assert len(told.unattributed) == told.total.unattributed
-        assert len(told.open) == told.present.open
-        assert pooled(one.cohort for one in told.lines) == told.total
-        lengths = [one.length or 0 for one in told.restored]
+        result = review(company_events(), ReviewRequest(pair, ("prod",)), MetricSettings())
+        assert len(result.failures) == result.total.failed
+        assert len(result.restored) == len(result.total.restore)
+        assert len(result.unattributed) == result.total.unattributed
+        assert len(result.open) == result.present.open
+        assert pooled(one.cohort for one in result.lines) == result.total
+        lengths = [one.length or 0 for one in result.restored]
         assert lengths == sorted(lengths, reverse=True)
 
 
 def test_an_empty_log() -> None:
-    told = _asked(())
-    assert (told.lines, told.weeks, told.failures, told.log_begins) == ((), (), (), None)
-    assert told.present == PresentState(0, 0, 0)
-    assert {one.verdict for one in told.headline} == {MeasureVerdict.UNCOVERED}
+    result = _asked(())
+    assert (result.lines, result.weeks, result.failures, result.log_begins) == ((), (), (), None)
+    assert result.present == PresentState(0, 0, 0)
+    assert {one.verdict for one in result.headline} == {MeasureVerdict.UNCOVERED}
 
 
 def test_one_deployment_is_not_enough_for_a_word_about_it() -> None:
     old = commit("c0", DAY_1 - 100 * DAY)
-    told = _asked([old, commit("c1", "09:00"), promoted("D1", "12:00", sha="c1")], 30)
-    assert (told.total.judged, told.total.failed, len(told.total.lead)) == (1, 0, 1)
-    assert {one.verdict for one in told.headline} == {MeasureVerdict.FEW}
-    assert (told.apart, told.apart_of, told.moved, told.moved_of) == ((), 0, (), 0)
+    result = _asked([old, commit("c1", "09:00"), promoted("D1", "12:00", sha="c1")], 30)
+    assert (result.total.judged, result.total.failed, len(result.total.lead)) == (1, 0, 1)
+    assert {one.verdict for one in result.headline} == {MeasureVerdict.FEW}
+    assert (result.outliers, result.outlier_comparisons, result.shifts, result.shift_comparisons) == ((), 0, (), 0)
 
 
 def test_rehearsals_enter_no_number() -> None:
     rehearsed = [rollback("10:00", env="prod", lane="rehearsal"), started("D1", "09:00", lane="synthetic")]
-    told = _asked(rehearsed)
-    assert told.total == Cohort()
-    assert (told.failures, told.restored) == ((), ())
+    result = _asked(rehearsed)
+    assert result.total == Cohort()
+    assert (result.failures, result.restored) == ((), ())
 
 
 def test_what_is_unknown_is_counted() -> None:
@@ -156,8 +156,8 @@ def test_what_is_unknown_is_counted() -> None:
         resolved("i2", "d4 13:00"),
         started("D5", "d5 09:00", sha="c9"),
     ]
-    told = _asked(events, 14)
-    assert told.oddities._asdict() == {
+    result = _asked(events, 14)
+    assert result.oddities._asdict() == {
         "without_commits": 1,
         "clock_skew": 1,
         "conflicts": 1,
@@ -165,17 +165,17 @@ def test_what_is_unknown_is_counted() -> None:
         "abandoned": 1,
         "late_failures": 1,
     }
-    assert [one.incident_id for one in told.unattributed] == ["i2"]
-    assert [one.incident_id for one in told.open] == ["i1"]
-    assert told.silent == ()
+    assert [one.incident_id for one in result.unattributed] == ["i2"]
+    assert [one.incident_id for one in result.open] == ["i1"]
+    assert result.silent == ()
     assert [one.service for one in _asked(events, 7).silent] == ["shop"]
 
 
 def test_only_the_services_and_environments_that_were_asked_for() -> None:
     question = ReviewRequest(PERIODS["thirty days"], ("prod",), ("se*", "payments"))
-    told = review(company_events(), question, MetricSettings())
-    assert [one.place.service for one in told.lines] == ["payments", "search"]
-    assert {one.place.service for one in told.failures} == {"search"}
+    result = review(company_events(), question, MetricSettings())
+    assert [one.place.service for one in result.lines] == ["payments", "search"]
+    assert {one.place.service for one in result.failures} == {"search"}
 
 
 def test_the_week_is_the_clear_change_that_was_put_into_it() -> None:
@@ -186,12 +186,12 @@ def test_the_week_is_the_clear_change_that_was_put_into_it() -> None:
         if number >= 30:
             events.append(rollback(begun + MINUTE, deployment=f"D{number}", env="prod"))
     end = DAY_1 - 6 * DAY + 60 * 5 * HOUR + DAY + 15 * MINUTE
-    told = review(sorted(events, key=event_time), ReviewRequest(last(6 * DAY, end), ("prod",)), MetricSettings())
-    rate = told.headline[0]
+    result = review(sorted(events, key=event_time), ReviewRequest(last(6 * DAY, end), ("prod",)), MetricSettings())
+    rate = result.headline[0]
     assert rate.now.value == 1.0
     assert (rate.before.value or 0) < 0.1
     assert rate.verdict is MeasureVerdict.WORSE
-    assert MeasureVerdict.WORSE in {one.comparison.verdict for one in told.moved}
+    assert MeasureVerdict.WORSE in {one.comparison.verdict for one in result.shifts}
 
 
 def _daily(service: str, begin: Micros, count: int, step: Micros = DAY) -> list[EventValue]:
@@ -231,7 +231,7 @@ def test_deployments_a_day_have_a_level_only_where_there_is_enough_to_tell_it(
 
 
 @pytest.mark.parametrize(
-    ("measure", "low", "high", "told"),
+    ("measure", "low", "high", "expected"),
     [
         ("change_failure_rate", 0.018, 0.404, False),
         ("change_failure_rate", 0.143, 0.289, True),
@@ -240,13 +240,13 @@ def test_deployments_a_day_have_a_level_only_where_there_is_enough_to_tell_it(
         ("rework_rate", 0.0, 1.0, True),  # has no levels
     ],
 )
-def test_a_range_over_more_than_two_levels_tells_none(measure: str, low: float, high: float, told: bool) -> None:
-    assert told_apart(measure, low, high) == told
+def test_a_range_over_more_than_two_levels_tells_none(measure: str, low: float, high: float, expected: bool) -> None:
+    assert spans_at_most_two_bands(measure, low, high) == expected
 
 
 def test_nothing_before_may_be_that_nothing_was_reported_then() -> None:
-    told = _asked([BEFORE, *_daily("shop", LAST - 15 * DAY, 20, 12 * HOUR)], 30)
-    assert {one.verdict for one in told.headline} == {MeasureVerdict.FEW}
+    result = _asked([BEFORE, *_daily("shop", LAST - 15 * DAY, 20, 12 * HOUR)], 30)
+    assert {one.verdict for one in result.headline} == {MeasureVerdict.FEW}
     stopped = _asked([BEFORE, *_daily("shop", LAST - 45 * DAY, 20, 12 * HOUR)], 30)
     assert [one.measure.key for one in stopped.headline if one.verdict is MeasureVerdict.WORSE] == ["frequency"]
 
@@ -276,6 +276,6 @@ def test_a_gate_counts_for_the_commit_that_was_deployed_and_before_that_began() 
         promoted("D3", "14:00"),  # of no known commit
         started("D4", LAST + 9 * DAY, sha="c1"),  # not judged
     ]
-    told = _asked(events, 30)
-    assert told.gated == {ServiceEnv("shop", "prod"): GateCoverage(3, (2, 2, 1, 1), 1)}
-    assert sum(one.deployments for one in told.gated.values()) == told.total.judged
+    result = _asked(events, 30)
+    assert result.gate_coverage == {ServiceEnv("shop", "prod"): GateCoverage(3, (2, 2, 1, 1), 1)}
+    assert sum(one.deployments for one in result.gate_coverage.values()) == result.total.judged
