@@ -1,4 +1,4 @@
-"""What the world does to events on their way: repeats, disorder, and messages that no reader should take."""
+"""Disturb events in transit: duplicates, disorder, and invalid messages that every reader must refuse."""
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
@@ -12,8 +12,8 @@ from schemas.ids import pinned_encoder
 from schemas.values import DAY, EventValue
 
 _REPEATED: Final = 0.08
-_HELD_BACK: Final = 0.15
-_HELD_LONG: Final = 0.003
+_DELAYED: Final = 0.15
+_DELAYED_LONG: Final = 0.003
 _SHORT, _LONG = 40, 600
 _POISON_EVERY: Final = 110
 _FOREIGN_SCHEMA: Final = 7_000_001
@@ -21,7 +21,7 @@ _FAR_AHEAD: Final = 3 * 366 * DAY
 
 
 class Poison(NamedTuple):
-    """A message that the worker has to refuse, and why; `misplaced` sends it to a partition that is not its key's."""
+    """A message that the worker must refuse, and why. `misplaced`: sent to a partition that is not its key's."""
 
     reason: DeadLetterReason
     key: bytes
@@ -33,32 +33,32 @@ Poisoner = Callable[[EventValue, Random], Poison]
 
 
 def disturb(events: Iterable[EventValue], seed: int) -> Iterator[EventValue | Poison]:
-    """The same events, some twice, many late, with every kind of poison between them; no event is lost.
+    """Yield the same events, some duplicated, many delayed, with every kind of invalid message among them.
 
-    An event moves back by at most 600 places, as when a spool delivers after an outage.
+    No event is lost. One is delayed by at most 600 positions, as when a spool delivers after an outage.
     """
     rng = Random(f"{seed}/disturb")
     waiting: list[tuple[int, int, EventValue]] = []
     kinds = _poisoners(rng)
-    told = 0
-    for place, event in enumerate(events):
+    sequence = 0
+    for position, event in enumerate(events):
         for delay in _delays(rng):
-            heappush(waiting, (place + delay, told, event))
-            told += 1
-        while waiting and waiting[0][0] <= place:
+            heappush(waiting, (position + delay, sequence, event))
+            sequence += 1
+        while waiting and waiting[0][0] <= position:
             yield heappop(waiting)[2]
-        if place % _POISON_EVERY == _POISON_EVERY // 2:
+        if position % _POISON_EVERY == _POISON_EVERY // 2:
             yield next(kinds)(event, rng)
     while waiting:
         yield heappop(waiting)[2]
 
 
 def _delays(rng: Random) -> list[int]:
-    """By how many places each copy of an event comes late."""
+    """Draw the delay, in positions, of each copy of an event."""
     dice = rng.random()
-    if dice < _HELD_LONG:
+    if dice < _DELAYED_LONG:
         first = rng.randrange(_SHORT, _LONG)
-    elif dice < _HELD_BACK:
+    elif dice < _DELAYED:
         first = rng.randrange(1, _SHORT)
     else:
         first = 0
@@ -69,13 +69,13 @@ def _delays(rng: Random) -> list[int]:
 
 # --- poison -----------------------------------------------------------------------------------------------------------
 def _poisoners(rng: Random) -> Iterator[Poisoner]:
-    """Every kind once before any comes again."""
+    """Yield the kinds in random order, each once before any is repeated."""
     while True:
         yield from rng.sample(POISONERS, len(POISONERS))
 
 
 def _variant(event: EventValue, rng: Random) -> EventValue:
-    """The event under an identity of its own, so that what is refused can never stand for what is good."""
+    """Copy an event with a new id, so that a refused message is never taken for the valid event."""
     copy = event.copy()
     copy["event_id"] = str(new_event_id(f"poison|{rng.getrandbits(64)}"))
     return copy
@@ -129,9 +129,9 @@ POISONERS: Final[tuple[Poisoner, ...]] = (
     _other_key,
     _other_partition,
 )
-"""Every kind of message that has to be refused."""
+"""One function for every kind of message that must be refused."""
 
 
 def poison(event: EventValue, rng: Random) -> Poison:
-    """One bad message made from a good event, of any kind."""
+    """Make an invalid message of a random kind from a valid event."""
     return rng.choice(POISONERS)(event, rng)

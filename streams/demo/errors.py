@@ -1,5 +1,5 @@
-"""What can go wrong in a demo."""
+"""Errors of the demo."""
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message says which part failed and what that part said."""
+    """The demo cannot continue; the message names the part that failed and its error."""

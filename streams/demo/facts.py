@@ -1,4 +1,4 @@
-"""Plausible events: one function per kind of fact, giving the record as Avro holds it. Pure; chance comes as `rng`."""
+"""Build plausible events, with one function per sub-record, as Avro values. Pure; randomness comes from `rng`."""
 
 from collections.abc import Sequence
 from random import Random
@@ -39,7 +39,7 @@ _REPORTING_DELAY: Final = 2 * SECOND
 
 
 class EventFields(TypedDict, total=False):
-    """What an event may say beside its type, its time and its service."""
+    """Optional fields of an event, besides its type, time and service."""
 
     env: str | None
     commit_sha: str | None
@@ -60,7 +60,7 @@ class EventFields(TypedDict, total=False):
 
 
 def fact(event_type: EventTypeName, at: Micros, service: str, facts: EventFields) -> EventValue:
-    """One event; its id follows from what it is about, so that the same fact told again is the same event."""
+    """Build an event. Its id is derived from its content, so that a repeated fact is the same event."""
     names = (facts.get(name) for name in ("env", "commit_sha", "change_id", "deployment_id", "incident_id"))
     natural_key = "|".join(["demo", event_type, str(at), service, *(str(name or "") for name in names)])
     plain = plain_event(event_type, str(new_event_id(natural_key)), at, service)
@@ -68,17 +68,17 @@ def fact(event_type: EventTypeName, at: Micros, service: str, facts: EventFields
 
 
 def new_sha(rng: Random) -> str:
-    """A commit's SHA-1, as git prints it."""
+    """Draw a SHA-1 in hexadecimal digits, as git prints it."""
     return rng.randbytes(20).hex()
 
 
 def source(system: str, run: int | None, actor: str | None) -> SourceValue:
-    """Where the event comes from: the system, its run and who started it."""
+    """Build the source of an event: the system, its run and who started it."""
     return {"system": system, "run_id": None if run is None else str(run), "attempt": 1, "url": None, "actor": actor}
 
 
 def commit(author: str, branch: str, *, merge_sha: str | None = None, critical: Sequence[str] = ()) -> CommitValue:
-    """What git says of a commit; `merge_sha` is the squash or merge commit that took it to the main branch."""
+    """Build the data of a commit; `merge_sha` is the squash or merge commit on the main branch."""
     return {
         "author": author,
         "branch": branch,
@@ -90,7 +90,7 @@ def commit(author: str, branch: str, *, merge_sha: str | None = None, critical: 
 
 
 def artifact(rng: Random, service: str, slsa_level: int | None) -> ArtifactValue:
-    """An image with its provenance; without a level there is neither provenance nor a signature."""
+    """Build a container image with its provenance; without a level, it has neither provenance nor signature."""
     signed = slsa_level is not None
     return {
         "kind": "container",
@@ -102,7 +102,7 @@ def artifact(rng: Random, service: str, slsa_level: int | None) -> ArtifactValue
 
 
 def tests(rng: Random, module: str, *, thorough: bool) -> TestsValue:
-    """Suites and coverage of the risky module; a legacy service has neither contract tests nor mutation."""
+    """Build test results with coverage of the critical module; legacy services lack contract and mutation tests."""
     suites = [_suite(rng, "unit", 900)]
     if thorough:
         suites += [_suite(rng, "integration", 140), _suite(rng, "contract", 36)]
@@ -125,7 +125,7 @@ def _suite(rng: Random, kind: str, size: int) -> SuiteValue:
 
 
 def scan(rng: Random, at: Micros, *, thorough: bool) -> ScanValue:
-    """A clean scan: nothing critical, some noise; an old scanner does not count what it could not rate."""
+    """Build a clean scan with some minor findings; an old scanner does not count unrated ones."""
     counts: ScanCountsValue = {
         "critical": 0,
         "high": 0,
@@ -138,7 +138,7 @@ def scan(rng: Random, at: Micros, *, thorough: bool) -> ScanValue:
 
 
 def policy(rng: Random, *, thorough: bool) -> PolicyValue:
-    """The rules that were evaluated; the legacy service lives on exceptions."""
+    """Build the results of policy rules; the legacy service depends on exceptions."""
     ids = ("no-latest-tag", "read-only-root", "resource-limits", "signed-image")
     rules: list[PolicyRuleValue] = [
         {
@@ -153,7 +153,7 @@ def policy(rng: Random, *, thorough: bool) -> PolicyValue:
 
 
 def canary(shas: Sequence[str], weight: int, *, by: str | None = None, healthy: bool = True) -> CanaryValue:
-    """A canary at `weight` per cent with everything since the last good deployment, and its analysis."""
+    """Build a canary at `weight` per cent with its commits and its analysis."""
     value = 0.004 if healthy else 0.061
     analysis: list[AnalysisValue] = [
         {"metric": "error-rate", "verdict": "pass" if healthy else "fail", "value": value, "threshold": 0.02, "n": 5},
@@ -164,14 +164,14 @@ def canary(shas: Sequence[str], weight: int, *, by: str | None = None, healthy: 
 def rollback(
     trigger: Literal["auto", "manual"], to_sha: str | None, reason: str, *, path: str | None = None
 ) -> RollbackValue:
-    """Back to `to_sha`; a rehearsed `path` says which way was practised."""
+    """Build a rollback to `to_sha`; `path` is the hash of a rehearsed rollback path."""
     return {"trigger": trigger, "to_sha": to_sha, "reason": reason, "path_sha256": path, "succeeded": True}
 
 
 def cause(
     kind: CauseKindName, *, service: str | None = None, deployment: str | None = None, sha: str | None = None
 ) -> CauseValue:
-    """What a review found to be the cause."""
+    """Build the cause found by a review."""
     return {"service": service, "deployment_id": deployment, "commit_sha": sha, "kind": kind}
 
 
@@ -184,7 +184,7 @@ def incident(
     found: CauseValue | None = None,
     regression_test: str | None = None,
 ) -> IncidentValue:
-    """What the pager and the review say of an incident."""
+    """Build the data of an incident from pager and review."""
     return {
         "severity": severity,
         "title": title,
@@ -197,10 +197,10 @@ def incident(
 
 
 def spread(rng: Random, low: Micros, high: Micros) -> Micros:
-    """A length between two others, to the second, since no clock of a person is finer."""
+    """Draw a time between two others, in whole seconds."""
     return rng.randrange(low // SECOND, max(high // SECOND, low // SECOND + 1)) * SECOND
 
 
 def around(rng: Random, median: Micros, *, sigma: float = 0.7) -> Micros:
-    """A length as people's times are: usually near the median, now and then many times it; at least a minute."""
+    """Draw a log-normal duration with the given median, at least a minute."""
     return max(MINUTE, round(rng.lognormvariate(0, sigma) * median / SECOND) * SECOND)

@@ -1,4 +1,4 @@
-"""The simulated company: three teams, six services, each with habits that its numbers should show."""
+"""The simulated company: three teams, six services, each with habits that its metrics should show."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from schemas.values import HOUR, MINUTE, Micros
 
 
 class Cadence(StrEnum):
-    """When merged work goes to production."""
+    """How often merged work is released."""
 
     EVERY_MERGE = "every merge"
     DAILY = "daily"
@@ -17,7 +17,7 @@ class Cadence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TeamHabits:
-    """How a team works on a service. Chances are between 0 and 1; times of the day are local to the team."""
+    """How a team works on a service. Probabilities are between 0 and 1; times of day are local to the team."""
 
     service: str
     team: str
@@ -35,7 +35,7 @@ class TeamHabits:
     """Time of day of a daily or weekly release."""
     canaries: bool = True
     thorough: bool = True
-    """Signs, scans and tests as the gates ask; else the evidence is thin."""
+    """Whether it signs, scans and tests as the gates require; otherwise evidence is incomplete."""
     rehearses: bool = True
     canary_fails: float = 0.0
     canary_stalls: float = 0.0

@@ -1,4 +1,4 @@
-"""The numbers of one scrape of /metrics, as the table shows them. Pure: text in, values out."""
+"""Extract the values of the demo's table from the text of /metrics. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from streams.exporter.metrics import MetricSpec
 WINDOW: Final = "90d"
 
 _Samples = Mapping[tuple[str, str], float]
-"""By name and service, of production, in `WINDOW` where there are windows."""
+"""Production samples by metric name and service; those with a window, for `WINDOW` only."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSummary:
-    """One service in production. What has no value is None; lengths in seconds."""
+    """One service in production: None without a value, durations in seconds."""
 
     service: str
     judged: int
@@ -45,7 +45,7 @@ class MetricsSummary:
 
     @property
     def empty(self) -> bool:
-        """No service has come to production yet."""
+        """Whether no service has reached production yet."""
         return not self.lines
 
 

@@ -1,4 +1,4 @@
-"""The other processes of a demo: started with settings of their own, watched, and stopped whatever happens."""
+"""Run the demo's child processes: isolated settings, health checks, and a guaranteed stop."""
 
 import os
 import re
@@ -14,32 +14,32 @@ from typing import Final, Self
 
 from streams.demo.errors import DemoError
 
-_STOPPING: Final = 15.0
+_STOP_TIMEOUT: Final = 15.0
 _TAIL: Final = 6
 _ERROR: Final = re.compile(r"\b(ERROR|CRITICAL)\b")
-_OURS: Final = ("CANDORA_", "KAFKA_")
+_OUR_PREFIXES: Final = ("CANDORA_", "KAFKA_")
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """How to call a command of this installation: `main` of its module, with this Python."""
+    """Return the arguments that run `main` of a module of this installation with this Python."""
     return [sys.executable, "-c", f"import sys; from {module} import main; sys.exit(main())", *arguments]
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with these settings and no others: a demo never meets a real cluster's settings."""
-    rest = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    """Return the environment with only these settings, so that a demo never uses those of a real cluster."""
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(_OUR_PREFIXES)}
     return {**rest, **settings, "PYTHONUNBUFFERED": "1"}
 
 
 def free_port() -> int:
-    """A local port that nobody listens on now."""
+    """Return a free local port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class ChildProcess:
-    """A process in a session of its own, so that Ctrl-C reaches only its parent; what it says goes to a file."""
+    """A process in its own session, so that Ctrl-C reaches only its parent. Its output goes to a file."""
 
     def __init__(self, name: str, arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
         self.name = name
@@ -61,9 +61,9 @@ class ChildProcess:
         return self
 
     def check(self) -> None:
-        """Raises DemoError if the process has ended, with what its log says of it."""
+        """Raise DemoError, with an excerpt of the log, if the process has ended."""
         if self._process is not None and self._process.poll() is not None:
-            said = "\n  ".join(_telling(self._log.read_text(errors="replace")) or ["(nothing)"])
+            said = "\n  ".join(_excerpt(self._log.read_text(errors="replace")) or ["(nothing)"])
             raise DemoError(f"the {self.name} ended with code {self._process.returncode}. Its log says:\n  {said}")
 
     def __exit__(
@@ -74,18 +74,18 @@ class ChildProcess:
             return
         process.terminate()
         try:
-            process.wait(_STOPPING)
+            process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             pass
-        finally:  # also when somebody is impatient and presses Ctrl-C again
+        finally:  # also on a second Ctrl-C
             if process.poll() is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
 
-def _telling(log: str) -> list[str]:
-    """The first error of a log, which is mostly the cause of the others, and its last lines."""
+def _excerpt(log: str) -> list[str]:
+    """Return the first error of a log, usually the cause of the others, and its last lines."""
     lines = [line for line in log.splitlines() if line.strip()]
     last = lines[-_TAIL:]
     first = next((line for line in lines if _ERROR.search(line)), None)

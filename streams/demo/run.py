@@ -1,7 +1,7 @@
-"""The demo: broker, worker, serving process, ninety days of history in seconds, then the table, live.
+"""Run the demo: broker, worker, exporter, ninety days of history in seconds, then a live table.
 
-Everything but the broker is the real thing: events go through `candora-ci emit`, the worker and the serving process
-are processes of their own, and what the table shows was scraped from /metrics.
+Everything but the broker is real: events go through `candora-ci emit`, worker and exporter are separate processes, and
+the table shows values scraped from /metrics.
 """
 
 import signal
@@ -38,19 +38,19 @@ from streams.demo.watch import LogWatch, scrape
 _GROUP: Final = "candora-demo"
 _LATENESS: Final = 2.0
 _TICK: Final = 1.0
-_AT_ONCE: Final = 500
+_BATCH_SIZE: Final = 500
 """Messages per call of `candora-ci emit`."""
-_PATIENCE: Final = 120.0
-_LOOK: Final = 0.25
-_SAME_FOR: Final = 1.5
+_TIMEOUT: Final = 120.0
+_POLL_INTERVAL: Final = 0.25
+_STABLE_FOR: Final = 1.5
 _INTERRUPTED: Final = 130
 _NEWS: Final = 2
 _MOST_DAYS: Final = 180
-"""With more, the embedded broker would forget the oldest messages."""
+"""With more, the embedded broker would drop the oldest messages."""
 
 
 def run_demo(*, once: bool = False, seed: int = 1, days: int = 90, console: Console | None = None) -> int:
-    """Show the table; with `once` a single time, else live until Ctrl-C. Returns the exit code.
+    """Show the table, once or live until Ctrl-C, and return the exit code.
 
     0 means that it was shown, 1 that something failed (the reason goes to standard error), 130 that it was interrupted
     before there was anything to show.
@@ -59,11 +59,11 @@ def run_demo(*, once: bool = False, seed: int = 1, days: int = 90, console: Cons
     try:
         _check_days(days)
         with _stop_signals(), ExitStack() as stack:
-            stage = set_stage(stack)
-            summary = play(stage, console, list(disturb(history(seed, _now(), days), seed)))
+            demo = start_stack(stack)
+            summary = play(demo, console, list(disturb(history(seed, _now(), days), seed)))
             if not once:
-                summary = _go_on(stage, console, summary, seed)
-            console.print(render(summary, stage.watch.dead_letters, stage.url))
+                summary = _run_live(demo, console, summary, seed)
+            console.print(render(summary, demo.watch.dead_letters, demo.url))
     except DemoError as error:
         Console(stderr=True).print(f"[bold red]candora demo:[/] {escape(str(error))}", soft_wrap=True)
         return 1
@@ -79,7 +79,7 @@ def _check_days(days: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DemoStack:
-    """Everything that runs, and the ways to it."""
+    """All running parts of the demo, and access to them."""
 
     url: str
     children: tuple[ChildProcess, ...]
@@ -87,13 +87,13 @@ class DemoStack:
     watch: LogWatch
 
     def check(self) -> None:
-        """Raises DemoError if a process has ended."""
+        """Raise DemoError if a process has ended."""
         for child in self.children:
             child.check()
 
 
-def set_stage(stack: ExitStack) -> DemoStack:
-    """Start the broker and the processes; the stack stops them, the last one first."""
+def start_stack(stack: ExitStack) -> DemoStack:
+    """Start the broker and the processes; the exit stack stops them in reverse order."""
     home = Path(stack.enter_context(TemporaryDirectory(prefix="candora-demo-")))
     broker = stack.enter_context(EmbeddedBroker())
     broker.create([topic.name for topic in load_topics()])
@@ -123,11 +123,11 @@ def set_stage(stack: ExitStack) -> DemoStack:
 
 
 # --- the history ------------------------------------------------------------------------------------------------------
-def play(stage: DemoStack, console: Console, items: Sequence[EventValue | Poison]) -> MetricsSummary:
-    """Send the items, wait until all are counted or refused, and return the numbers.
+def play(demo: DemoStack, console: Console, items: Sequence[EventValue | Poison]) -> MetricsSummary:
+    """Send the items, wait until all are counted or refused, and return the metrics.
 
     Raises:
-        DemoError: a part of it failed, or has not done its work within `_PATIENCE` seconds.
+        DemoError: a part of it failed, or has not done its work within `_TIMEOUT` seconds.
     """
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
@@ -141,87 +141,87 @@ def play(stage: DemoStack, console: Console, items: Sequence[EventValue | Poison
         sent = progress.add_task("sent by candora-ci", total=total, of=f"{total:,} messages")
         read = progress.add_task("read by the worker", total=total, of="")
         settled = progress.add_task("judged and on /metrics", total=None, of="")
-        for start in range(0, total, _AT_ONCE):
-            stage.check()
-            stage.sender.send(items[start : start + _AT_ONCE])
-            progress.advance(sent, _AT_ONCE)
-            progress.update(read, completed=min(sum(stage.watch.read().values()), total - 1))
-        ends = stage.watch.ends()
-        _wait(stage, "the worker has not read everything", lambda: _read_up_to(stage, ends))
+        for start in range(0, total, _BATCH_SIZE):
+            demo.check()
+            demo.sender.send(items[start : start + _BATCH_SIZE])
+            progress.advance(sent, _BATCH_SIZE)
+            progress.update(read, completed=min(sum(demo.watch.read().values()), total - 1))
+        ends = demo.watch.ends()
+        _wait(demo, "the worker has not read everything", lambda: _read_up_to(demo, ends))
         progress.update(read, completed=total)
-        summary = _settle(stage, sum(isinstance(item, Poison) for item in items))
+        summary = _wait_until_stable(demo, sum(isinstance(item, Poison) for item in items))
         progress.update(settled, total=1, completed=1)
     return summary
 
 
-def _read_up_to(stage: DemoStack, ends: dict[int, int]) -> bool:
-    read = stage.watch.read()
+def _read_up_to(demo: DemoStack, ends: dict[int, int]) -> bool:
+    read = demo.watch.read()
     return all(read[partition] >= end for partition, end in ends.items())
 
 
-def _settle(stage: DemoStack, poisons: int) -> MetricsSummary:
-    """The numbers once the clock is past everybody's grace and they have stopped to change."""
+def _wait_until_stable(demo: DemoStack, poisons: int) -> MetricsSummary:
+    """Return the metrics once the lateness has passed and they no longer change."""
     threading.Event().wait(_LATENESS + 2 * _TICK)
     _wait(
-        stage,
+        demo,
         f"the worker has not refused all of {poisons} bad messages",
-        lambda: _refused(stage) >= poisons,
+        lambda: _refused(demo) >= poisons,
     )
     last: tuple[float, MetricsSummary | None] = (time.monotonic(), None)
 
     def same() -> bool:
         nonlocal last
-        now, summary = time.monotonic(), scrape(stage.url)
+        now, summary = time.monotonic(), scrape(demo.url)
         if summary != last[1]:
             last = (now, summary)
-        return summary is not None and not summary.empty and now - last[0] >= _SAME_FOR
+        return summary is not None and not summary.empty and now - last[0] >= _STABLE_FOR
 
-    _wait(stage, "the numbers on /metrics have not settled", same)
+    _wait(demo, "the numbers on /metrics have not settled", same)
     if last[1] is None:
         raise DemoError("/metrics stopped answering")
     return last[1]
 
 
-def _refused(stage: DemoStack) -> int:
-    stage.watch.read_dead_letters()
-    return stage.watch.dead_letters.total()
+def _refused(demo: DemoStack) -> int:
+    demo.watch.read_dead_letters()
+    return demo.watch.dead_letters.total()
 
 
-def _wait(stage: DemoStack, problem: str, done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
+def _wait(demo: DemoStack, problem: str, done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _TIMEOUT
     while not done():
-        stage.check()
+        demo.check()
         if time.monotonic() > deadline:
-            raise DemoError(f"{problem} within {_PATIENCE:g} s")
-        time.sleep(_LOOK)
+            raise DemoError(f"{problem} within {_TIMEOUT:g} s")
+        time.sleep(_POLL_INTERVAL)
 
 
-# --- what comes after -------------------------------------------------------------------------------------------------
-def _go_on(stage: DemoStack, console: Console, summary: MetricsSummary, seed: int) -> MetricsSummary:
-    """Live until Ctrl-C, which is how it ends well; returns the last summary."""
+# --- live -------------------------------------------------------------------------------------------------------------
+def _run_live(demo: DemoStack, console: Console, summary: MetricsSummary, seed: int) -> MetricsSummary:
+    """Run live until Ctrl-C, the regular end, and return the last summary."""
     stories = live(seed, _now())
-    following = next(stories)
+    upcoming = next(stories)
     news: deque[str] = deque(maxlen=_NEWS)
     try:
         with Live(console=console, auto_refresh=False, transient=True) as screen:
             while True:
                 due = []
-                while following.at <= _now():
-                    due.append(following.item)
-                    following = next(stories)
-                stage.check()
-                stage.sender.send(due)
-                news.extend(_told(item) for item in due)
-                stage.watch.read_dead_letters()
-                summary = scrape(stage.url) or summary
-                screen.update(render(summary, stage.watch.dead_letters, stage.url, news, live=True), refresh=True)
-                time.sleep(_LOOK)
+                while upcoming.at <= _now():
+                    due.append(upcoming.item)
+                    upcoming = next(stories)
+                demo.check()
+                demo.sender.send(due)
+                news.extend(_describe(item) for item in due)
+                demo.watch.read_dead_letters()
+                summary = scrape(demo.url) or summary
+                screen.update(render(summary, demo.watch.dead_letters, demo.url, news, live=True), refresh=True)
+                time.sleep(_POLL_INTERVAL)
     except KeyboardInterrupt:
         return summary
 
 
-def _told(item: EventValue | Poison) -> str:
-    """One line of news."""
+def _describe(item: EventValue | Poison) -> str:
+    """Describe an event in one line."""
     clock = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
     if isinstance(item, Poison):
         return f"{clock}  {item.key.decode():<13}  refused: {item.reason}"
@@ -235,7 +235,7 @@ def _now() -> Micros:
 
 @contextmanager
 def _stop_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does, so that no process is left behind."""
+    """Handle SIGTERM and SIGHUP like Ctrl-C, so that no process is left behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

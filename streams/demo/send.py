@@ -1,4 +1,4 @@
-"""How events get into the log: good ones through the real command, `candora-ci emit`; poison as a stranger would."""
+"""Send events to the log: valid ones through `candora-ci emit`, invalid messages with a raw producer."""
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,22 +16,22 @@ from streams.demo.processes import command
 
 TOPIC: Final = "deploy_events"
 _EMIT: Final = command("producers.cli", "emit", "--file", "-", "--strict")
-_PATIENCE: Final = 60.0
-_FLUSH: Final = 10.0
+_TIMEOUT: Final = 60.0
+_FLUSH_TIMEOUT: Final = 10.0
 
 
 class EventSender:
-    """Sends to one cluster. `environ` is the environment of the commands it runs."""
+    """Sender to one cluster. `environ` is the environment of the commands it runs."""
 
     def __init__(self, bootstrap: str, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._stranger = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
+        self._raw_producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
 
     def send(self, items: Iterable[EventValue | Poison]) -> None:
-        """Send all and wait until the broker has them; the good ones keep their order.
+        """Send all items and wait for the broker's confirmation; valid events keep their order.
 
         Raises:
-            DemoError: something was not delivered; with what the command said.
+            DemoError: a message was not delivered; with the output of the command.
         """
         events = []
         for item in items:
@@ -40,7 +40,7 @@ class EventSender:
             else:
                 events.append(item)
         self._emit(events)
-        if self._stranger.flush(_FLUSH):
+        if self._raw_producer.flush(_FLUSH_TIMEOUT):
             raise DemoError("the embedded broker does not take messages")
 
     def _emit(self, events: Sequence[EventValue]) -> None:
@@ -54,17 +54,17 @@ class EventSender:
                 env=self._environ,
                 capture_output=True,
                 check=False,
-                timeout=_PATIENCE,
+                timeout=_TIMEOUT,
                 start_new_session=True,
             )
         except subprocess.TimeoutExpired as error:
-            raise DemoError(f"candora-ci emit has not ended within {_PATIENCE:g} s") from error
+            raise DemoError(f"candora-ci emit has not ended within {_TIMEOUT:g} s") from error
         if done.returncode:
             raise DemoError(f"candora-ci emit ended with code {done.returncode}: {done.stderr.decode().strip()}")
 
     def _poison(self, poison: Poison) -> None:
         if poison.misplaced:
             partition = (partition_of(poison.key, PARTITIONS) + 1) % PARTITIONS
-            self._stranger.produce(TOPIC, key=poison.key, value=poison.value, partition=partition)
+            self._raw_producer.produce(TOPIC, key=poison.key, value=poison.value, partition=partition)
         else:
-            self._stranger.produce(TOPIC, key=poison.key, value=poison.value)
+            self._raw_producer.produce(TOPIC, key=poison.key, value=poison.value)

@@ -1,4 +1,4 @@
-"""Render the summary for a terminal of eighty columns, each number with its parts under it. Pure."""
+"""Render the table of the demo for a terminal of eighty columns: each value with its parts below it. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -37,9 +37,9 @@ def render(
     *,
     live: bool = False,
 ) -> RenderableType:
-    """Everything the demo shows at one moment; `news` are the last events, the newest last.
+    """Render everything the demo shows. `news` are the latest events, newest last.
 
-    `live`: it goes on, so that the metrics can be looked at.
+    `live`: the demo continues, so the address of the metrics is shown.
     """
     parts: list[RenderableType] = [_title(), _table(summary), _refused(dead_letters)]
     parts += [Text(line, _DIM, no_wrap=True, overflow="ellipsis") for line in news]

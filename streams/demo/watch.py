@@ -1,4 +1,4 @@
-"""What the demo looks at: /metrics, the dead letters, and how far the worker has read."""
+"""Observe the demo: scrape /metrics, read dead letters, and query the worker's committed offsets."""
 
 from collections import Counter
 from http.client import HTTPException
@@ -12,14 +12,14 @@ from streams.demo.broker import PARTITIONS
 from streams.demo.metrics_summary import MetricsSummary, read_summary
 from streams.demo.send import TOPIC
 
-_ANSWER = 5.0
+_TIMEOUT = 5.0
 _DEAD = "deploy_events_dead"
 
 
 def scrape(url: str) -> MetricsSummary | None:
     """Return the summary as /metrics has it now; None while it does not answer, or not yet with numbers."""
     try:
-        with urlopen(url, timeout=_ANSWER) as answer:  # noqa: S310 - our own address
+        with urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310 - our own address
             return read_summary(answer.read().decode())
     except HTTPError as error:
         error.close()
@@ -29,7 +29,7 @@ def scrape(url: str) -> MetricsSummary | None:
 
 
 class LogWatch:
-    """Reads the dead letters as they come, and the committed offsets of the worker's group."""
+    """Reader of dead letters and of the committed offsets of the worker's group."""
 
     def __init__(self, bootstrap: str, group: str) -> None:
         self._consumer = Consumer(
@@ -44,27 +44,27 @@ class LogWatch:
         self._consumer.assign([TopicPartition(_DEAD, partition, 0) for partition in range(PARTITIONS)])
         self._decoder = pinned_decoder("dead_letter")
         self.dead_letters = Counter[str]()
-        """By reason, as far as read."""
+        """Number of dead letters read so far, by reason."""
 
     def read_dead_letters(self) -> None:
-        """Take in the dead letters that are there by now."""
+        """Read the dead letters that are available now."""
         for message in self._consumer.consume(1000, timeout=0.05):
             value = message.value()
             if message.error() is None and value is not None:
                 self.dead_letters[self._decoder.decode(value)["reason"]] += 1
 
     def ends(self) -> dict[int, int]:
-        """The next offset of each partition of the log."""
+        """Return the end offset of each partition of the log."""
         return {
-            partition: self._consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=_ANSWER)[1]
+            partition: self._consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=_TIMEOUT)[1]
             for partition in range(PARTITIONS)
         }
 
     def read(self) -> dict[int, int]:
-        """The offset up to which the worker has read each partition and committed; 0 for nothing yet."""
-        asked = [TopicPartition(TOPIC, partition) for partition in range(PARTITIONS)]
-        return {at.partition: max(at.offset, 0) for at in self._consumer.committed(asked, timeout=_ANSWER)}
+        """Return the worker's committed offset of each partition; 0 if it has none."""
+        partitions = [TopicPartition(TOPIC, partition) for partition in range(PARTITIONS)]
+        return {at.partition: max(at.offset, 0) for at in self._consumer.committed(partitions, timeout=_TIMEOUT)}
 
     def close(self) -> None:
-        """Leave."""
+        """Close the consumer."""
         self._consumer.close()

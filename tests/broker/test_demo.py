@@ -14,7 +14,7 @@ from streams.demo.company import history
 from streams.demo.disturb import Poison, disturb
 from streams.demo.habits import COMPANY
 from streams.demo.metrics_summary import ServiceSummary
-from streams.demo.run import play, run_demo, set_stage
+from streams.demo.run import play, run_demo, start_stack
 from streams.replay.compute import EnvironmentNumbers, compute
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -30,9 +30,9 @@ def test_the_table_shows_what_the_events_say() -> None:
     end = now()
     items = list(disturb(history(SEED, end), SEED))
     with ExitStack() as stack:
-        stage = set_stage(stack)
-        summary = play(stage, Console(file=io.StringIO()), items)
-        refused = stage.watch.dead_letters
+        demo = start_stack(stack)
+        summary = play(demo, Console(file=io.StringIO()), items)
+        refused = demo.watch.dead_letters
     assert refused.total() == sum(isinstance(item, Poison) for item in items)
     assert [line.service for line in summary.lines] == sorted(habits.service for habits in COMPANY)
     at_first, at_last = truth(end, end), truth(end, now())

@@ -34,7 +34,7 @@ def test_a_child_ends_with_its_block(tmp_path: Path) -> None:
 
 
 def test_a_child_that_ignores_sigterm_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.demo.processes._STOPPING", 0.2)
+    monkeypatch.setattr("streams.demo.processes._STOP_TIMEOUT", 0.2)
     with ChildProcess("stubborn", STUBBORN, environment({}), tmp_path / "log") as child:
         process = child._process
     assert process is not None
