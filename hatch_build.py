@@ -32,11 +32,11 @@ class CustomBuildHook(BuildHookInterface[Any]):
     """Hatchling's name for the hook of a project."""
 
     def dependencies(self) -> list[str]:
-        """What has to be there to build."""
+        """Return the build requirements."""
         return ["fastavro>=1.13", "mypy>=2.4", "setuptools>=65", "typing-extensions>=4.12"] if _wanted() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and tell hatchling what to put where."""
+        """Compile, and register the results with hatchling."""
         if not _wanted() or version == "editable":
             return
         self._folder = Path(mkdtemp(prefix="candora-compiled-"))
@@ -46,7 +46,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
         build_data["infer_tag"] = True
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Clear up."""
+        """Remove temporary files."""
         if _wanted() and version != "editable":
             shutil.rmtree(self._folder)
 

@@ -50,7 +50,7 @@ class Undecodable(ContractError):
 
 
 class UnknownSchema(ContractError):
-    """The frame names a schema that this reader has not got; once it has, the same bytes are good."""
+    """The frame names a schema unknown to this reader; once it is known, the same bytes are valid."""
 
     reason = "unknown_schema"
 
@@ -86,7 +86,7 @@ class WrongKey(ContractError):
 
 
 class WrongPartition(ContractError):
-    """The message stands in a partition that its key does not hash to (murmur2), so its facts would be split."""
+    """The message is in a partition that its key does not hash to (murmur2), so its facts would be split."""
 
     reason = "wrong_partition"
 

@@ -20,11 +20,11 @@ _WITHIN: Final = 10.0
 
 
 class NoAnswerError(Exception):
-    """Prometheus does not answer, or what answers is none."""
+    """Prometheus does not answer, or the answer is not from a Prometheus."""
 
 
 def run_doctor(given: argparse.Namespace) -> int:
-    """0: nothing wrong; 1: something is; 2: wrong usage; 3: Prometheus does not answer."""
+    """Run the checks. Returns 0 without problems, 1 with, 2 for wrong usage, 3 if Prometheus does not answer."""
     if not given.url.startswith(("http://", "https://")):
         print(f"candora: {given.url!r} is no URL: write http://prometheus:9090", file=sys.stderr)
         return USAGE

@@ -21,7 +21,7 @@ _RECORDED: Final = "env_window:delivery_change_failure:ratio"
 
 
 class PrometheusFinding(NamedTuple):
-    """One thing that was looked at, and what to do about it if it is not well."""
+    """Result of one check, with advice if there is a problem."""
 
     status: Level
     text: str
@@ -30,7 +30,7 @@ class PrometheusFinding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PrometheusStatus:
-    """What Prometheus says of itself, as its HTTP API has it."""
+    """Configuration and state of a Prometheus, as returned by its HTTP API."""
 
     version: str
     flags: Mapping[str, str]
@@ -44,7 +44,7 @@ class PrometheusStatus:
 
 
 def examine(said: PrometheusStatus, job: str) -> Iterator[PrometheusFinding]:
-    """Every finding, in the order in which a person would look."""
+    """Yield all findings, in the order in which a person would check."""
     yield _version(said.version)
     scrape = next((one for one in said.config.get("scrape_configs") or () if one.get("job_name") == job), None)
     if scrape is None:
@@ -183,5 +183,5 @@ def _rules(groups: Sequence[Mapping[str, Any]]) -> Iterator[PrometheusFinding]:
 
 
 def seconds(text: str) -> float:
-    """A length of time as Prometheus writes it, such as 1d12h."""
+    """Parse a Prometheus duration, such as 1d12h, into seconds."""
     return sum(int(number) * _UNITS[unit] for number, unit in _LENGTH.findall(text))
