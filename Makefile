@@ -98,6 +98,11 @@ fuzz: venv ## look for inputs that do harm, guided by coverage (SECONDS=60: for 
 	    -max_total_time=$(or $(SECONDS),60) -max_len=4096 -verbosity=0 -print_final_stats=1 .cache/fuzz/$$target || exit 1; \
 	done
 
+.PHONY: mutation
+mutation: .venv/made ## change one token of the core at a time: which test notices? (SAMPLE=40 SEED=1 ONLY=streams/core/windows.py JOBS=2)
+	PYTHONSAFEPATH= $(BIN)/python -m tests.tools.mutation --jobs $(or $(JOBS),2) --seed $(or $(SEED),1) \
+	  $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(ONLY),--only $(ONLY))
+
 .PHONY: fmt
 fmt: .venv/made ## put the code in shape
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ from schemas.values import EventValue, Micros
 from streams.core.change import ChangeState, CommitIndex
 from streams.core.claim_index import ClaimIndex
 from streams.core.claims import Claim, Claimant, LinkedIncidentClaim, RollbackClaim
-from streams.core.cross_service import link_event
+from streams.core.cross_service import Link, link_event
 from streams.core.deployment import DeploymentState
 from streams.core.facts import AnyFact, CommitFact, Fact, StageFact
 from streams.core.incident import IncidentState
@@ -95,8 +95,13 @@ class Joins:
         overruled[prior.mark] = owner.key
         owner.overruled.append(prior)
         cast("list[AnyFact]", owner.facts).remove(prior)
+        incidents = {one.key: one for one in (owner, self.entity(key)) if isinstance(one, IncidentState)}
+        before, linked = [(one, one.link) for one in incidents.values()], len(self.links)
         self._read(owner, prior, fact.offset, learned=False)
         self._learn(key, fact)
+        del self.links[linked:]  # a link between the two contents never held, and both would have one version
+        for incident, link in before:
+            self._tell(incident, link, fact.offset)
         return MergeResult.REPLACING
 
     def save(self, entity: Entity) -> None:
@@ -276,12 +281,18 @@ class Joins:
     def _read_incident(self, incident: IncidentState, offset: int) -> None:
         link = incident.link
         incident.read_facts(self.service)
-        if incident.link != link:
-            if link is not None and (incident.link is None or incident.link[0] != link[0]):
-                self.links.append(link_event(self.service, incident.name, link, offset, holds=False))
-            if incident.link is not None:
-                self.links.append(link_event(self.service, incident.name, incident.link, offset, holds=True))
+        self._tell(incident, link, offset)
         self._file(incident)
+
+    def _tell(self, incident: IncidentState, before: Link | None, offset: int) -> None:
+        """Tell the services of its cause, the one before and the one now, what changed with the message at `offset`."""
+        now = incident.link
+        if now == before:
+            return
+        if before is not None and (now is None or now[0] != before[0]):
+            self.links.append(link_event(self.service, incident.name, before, offset, holds=False))
+        if now is not None:
+            self.links.append(link_event(self.service, incident.name, now, offset, holds=True))
 
     def _file(self, claimant: Claimant) -> None:
         """File a claim that may have changed, and look again at what it is put on."""

@@ -77,7 +77,12 @@ class TestRehearsals:
         records = Records.of(played(history, at, SETTINGS))
         rehearsed: dict[tuple[str, str], Micros] = {}
         for event in one_per_id(accepted(history, at + SETTINGS.max_future)):
-            if event["lane"] == "rehearsal" and event["event_type"] == "rollback_triggered" and event["env"]:
+            failed = event["rollback"] is not None and event["rollback"]["succeeded"] is False
+            if (
+                (event["lane"], event["event_type"]) == ("rehearsal", "rollback_triggered")
+                and event["env"]
+                and not failed
+            ):
                 rehearsed[event["service"], event["env"]] = event["occurred_at"]
         shown = {key: one["state"]["rehearsed_at"] for key, one in records.metrics.items()}
         assert {key: at for key, at in shown.items() if at is not None} == rehearsed

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from producers.spool.message_file import DamagedMessageFile, SpooledMessage, pack, unpack
-from producers.spool.spool import Spool, SpoolBusy, SpoolFull, SpoolLimits, SpoolUnusable
+from producers.spool.spool import Spool, SpoolBusy, SpoolEntry, SpoolFull, SpoolLimits, SpoolUnusable
+from producers.spool.usage import SpoolUsage
 from tests.support.servers.processes import packages_env
 
 DAY = 86_400.0
@@ -124,6 +126,95 @@ def test_age_counts_from_the_time_of_putting(folder: str) -> None:
         assert spool.too_old(entry)
 
 
+def test_as_many_as_are_ever_put_together_come_out_in_order(folder: str) -> None:
+    every = [f"n{number:03}" for number in range(200)]
+    with Spool(folder, clock=lambda: 1.0) as spool:
+        spool.put_all([parcel(name) for name in every])
+
+        assert names(spool) == every
+        assert spool.usage() == SpoolUsage(200, sum(len(pack(parcel(name))) for name in every))
+
+
+def test_nothing_at_all_may_be_put(folder: str) -> None:
+    with Spool(folder, SpoolLimits(max_files=0, max_bytes=0)) as spool:
+        spool.put_all([])
+        assert spool.usage() == SpoolUsage(0, 0)
+        with pytest.raises(SpoolFull):
+            spool.put(parcel("one"))
+
+
+def test_a_disk_that_takes_a_byte_at_a_time_gets_all_of_them(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, view: write(descriptor, view[:1]))
+    with Spool(folder) as spool:
+        spool.put(parcel("one"))
+        assert [spool.read(entry) for entry in spool.entries()] == [parcel("one")]
+
+
+def test_the_oldest_is_the_one_that_was_put_first(folder: str) -> None:
+    clock = iter([10.0, 9.0, 30.0])
+    with Spool(folder, clock=lambda: next(clock)) as spool:
+        assert spool.oldest() is None
+        spool.put(parcel("b"))
+        spool.put(parcel("a"))
+
+        assert spool.oldest() == SpoolEntry(10.0, "10000-b")
+        assert spool.entries()[1] == SpoolEntry(10.001, "10001-a")
+        assert spool.age(spool.entries()[0]) == 20.0
+
+
+def test_a_clock_that_was_put_back_makes_nothing_younger_than_new(folder: str) -> None:
+    now = [10.0]
+    with Spool(folder, clock=lambda: now[0]) as spool:
+        spool.put(parcel("one"))
+        [entry] = spool.entries()
+        now[0] = 5.0
+        assert spool.age(entry) == 0.0
+        now[0] = 10.5
+        assert spool.age(entry) == 0.5
+
+
+def test_what_is_gone_or_cannot_be_read(folder: str) -> None:
+    with Spool(folder) as spool:
+        spool.put(parcel("one"))
+        [entry] = spool.entries()
+        Path(folder, "2000-folder").mkdir()
+        with pytest.raises(DamagedMessageFile, match="cannot be read: Is a directory"):
+            spool.read(spool.entries()[0])
+        spool.remove(entry)
+        spool.remove(entry)
+        assert spool.read(entry) is None
+        spool.quarantine(entry, "gone")
+        assert spool.quarantined().files == 0
+
+
+@pytest.mark.parametrize("how", ["remove", "quarantine"])
+def test_the_count_follows_what_goes(folder: str, how: str) -> None:
+    with Spool(folder, clock=lambda: 1.0) as spool:
+        spool.put_all([parcel("one", 10), parcel("two", 20)])
+        first = spool.entries()[0]
+        if how == "remove":
+            spool.remove(first)
+        else:
+            spool.quarantine(first, "the reason")
+
+        assert spool.usage() == SpoolUsage(1, len(pack(parcel("two", 20))))
+
+
+def test_nobody_else_may_look_into_it(folder: str) -> None:
+    """The messages may tell what is not public."""
+    with Spool(folder) as spool:
+        spool.put(parcel("one"))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in Path(folder).iterdir()}
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+        assert {modes["tmp"], modes["quarantine"]} == {0o700}
+        assert modes[spool.entries()[0].name] == 0o600
+        with spool.draining():
+            assert Path(folder, ".drain").stat().st_mode & 0o777 == 0o600
+        assert Path(spool._writer).stat().st_mode & 0o777 == 0o700
+        assert Path(spool._writer, ".lease").stat().st_mode & 0o777 == 0o600
+
+
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +264,29 @@ def test_what_somebody_else_took_out_of_the_folder_is_room_again(folder: str) ->
         assert names(spool) == ["two"]
 
 
+@pytest.mark.parametrize("files", [1, 2])
+def test_the_quarantine_takes_as_much_as_the_spool(folder: str, files: int) -> None:
+    size = len(pack(parcel("n0")))
+    limits = [
+        SpoolLimits(max_files=files),
+        SpoolLimits(max_bytes=files * size),
+        SpoolLimits(max_bytes=files * size - 1),
+    ]
+    for number, limit in enumerate(limits):
+        with Spool(f"{folder}-{number}") as spool:
+            spool.put_all([parcel(f"n{one}") for one in range(4)])
+        with Spool(f"{folder}-{number}", limit) as spool:
+            for _ in range(files):
+                spool.quarantine(spool.entries()[0], "the reason")
+            with pytest.raises(SpoolFull, match="quarantine"):
+                spool.quarantine(spool.entries()[0], "the reason")
+            assert spool.quarantined() == SpoolUsage(files, files * size)
+
+
+def test_by_default_it_takes_64_mebibytes_ten_thousand_files_and_thirty_days() -> None:
+    assert SpoolLimits() == SpoolLimits(max_bytes=67_108_864, max_files=10_000, max_age=2_592_000.0)
+
+
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 
@@ -195,8 +309,68 @@ def test_a_disk_that_is_full_is_told_and_leaves_nothing_half(folder: str, monkey
                 spool.check_writable()
 
         assert spool.entries() == []
-        assert spool.usage().files == 0
+        assert spool.usage() == SpoolUsage(0, 0)
+        assert [path.name for path in Path(spool._writer).iterdir()] == [".lease"]
         spool.check_writable()
+        assert [path.name for path in Path(spool._writer).iterdir()] == [".lease"]
+
+
+@pytest.mark.parametrize("name", ["ftruncate", "fsync", "rename"])
+def test_what_is_kept_of_several_when_the_disk_fails_is_whole(
+    folder: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    calls: list[object] = []
+    operation = getattr(os, name)
+
+    def second_fails(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return operation(*args)
+
+    with Spool(folder) as spool:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, second_fails)
+            with pytest.raises(SpoolUnusable, match="No space left"):
+                spool.put_all([parcel("one"), parcel("two"), parcel("three")])
+
+        kept = ["one"] if name == "rename" else []
+        assert names(spool) == kept
+        assert spool.usage() == SpoolUsage(len(kept), sum(len(pack(parcel(one))) for one in kept))
+        assert [path.name for path in Path(spool._writer).iterdir()] == [".lease"]
+
+
+def threads_of(spool: Spool) -> ThreadPoolExecutor | None:
+    return spool._pool
+
+
+def test_one_message_is_synced_without_threads_and_several_with_the_same_ones(folder: str) -> None:
+    with Spool(folder) as spool:
+        spool.put(parcel("one"))
+        assert threads_of(spool) is None
+        spool.put_all([parcel("two"), parcel("three")])
+        pool = threads_of(spool)
+        spool.put_all([parcel("four"), parcel("five")])
+        assert threads_of(spool) is pool
+    assert pool is not None
+    with pytest.raises(RuntimeError, match="shutdown"):
+        pool.submit(print)
+
+
+def test_a_new_folder_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut could take all of it."""
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with Spool(f"{tmp_path}/a/spool"):
+        assert synced == [Path(tmp_path, "a").stat().st_ino]
+    with Spool(f"{tmp_path}/a/spool"):
+        assert len(synced) == 1
 
 
 def test_only_one_drains_at_a_time(folder: str) -> None:
