@@ -25,7 +25,19 @@ from typing_extensions import override
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = ("schemas", "producers", "streams", "tests", "docs", "deploy", "pyproject.toml", "README.md")
-PYTEST: Final = ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line")
+PYTEST: Final = (
+    "-m",
+    "pytest",
+    "-x",
+    "-q",
+    "--no-header",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "--tb=line",
+    "--timeout=0",
+)
 PROFILE: Final = "--hypothesis-profile=mutation"
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "streams/core": (
@@ -308,7 +320,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], help="files (default: streams/core/*.py)")
     parser.add_argument("--at", default="", help="only changes whose FILE:LINE:COLUMN begins so")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--limit", type=int, default=240, help="seconds of a processor for one change")
+    parser.add_argument("--limit", type=int, default=150, help="seconds of a processor for one change")
     parser.add_argument("--list", action="store_true", help="only say what would be changed")
     asked = parser.parse_args()
     paths = asked.only or sorted(str(path.relative_to(ROOT)) for path in (ROOT / "streams/core").glob("*.py"))

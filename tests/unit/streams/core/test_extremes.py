@@ -8,7 +8,7 @@ import pytest
 from schemas.values import DAY, HOUR, MINUTE, SECOND, EventValue, Micros
 from streams.core.partition_state import PartitionState
 from streams.core.settings import MetricSettings
-from tests.support.events import DAY_1, commit, opened, promoted, resolved, rollback, sha, stage, started, told
+from tests.support.events import DAY_1, cause, commit, opened, promoted, resolved, rollback, sha, stage, started, told
 from tests.support.log_replay import Line, Records
 from tests.support.oracle.beside import follow
 
@@ -131,3 +131,22 @@ class TestEqualTimes:
         ticks = [Line(None, T + days * DAY) for days in (1, 2, 6, 7, 8, 9, 30, 32, 90, 92)]
         follow([*first, Line(moved, T + DAY), *ticks], SETTINGS)
         follow([*first, *ticks[:3], Line(moved, T + 6 * DAY), *ticks[3:]], SETTINGS)
+
+
+class TestCausesElsewhere:
+    """A cause in another service (`cause.service`) is followed there."""
+
+    def test_told_once_and_taken_back_where_it_no_longer_is(self) -> None:
+        events = [promoted(name, T, service=service) for service in ("bank", "cart") for name in ("D1", "D2")]
+        blamed = [("bank", "D1"), ("bank", "D2"), ("cart", "D2"), ("cart", "D2"), ("cart", None), ("bank", "D1")]
+        for number, (service, name) in enumerate(blamed):
+            said = cause(service=service, deployment=name)
+            events.append(opened("i1", T + number * HOUR, service="shop", cause=said, severity="sev2"))
+        events.append(resolved("i1", T + 9 * HOUR, service="shop", severity="sev1"))
+        events.append(resolved("i1", T + 10 * HOUR, service="shop", cause=cause(kind="infra")))
+        records = read(*events)
+        assert [one["verdict"] for one in records.deployments.values()] == ["succeeded"] * 4
+        events.append(resolved("i1", T + 11 * HOUR, service="shop", cause=cause(service="bank", deployment="D2")))
+        verdicts = {key[::2]: one["verdict"] for key, one in read(*events).deployments.items()}
+        assert verdicts["bank", "D2"] == "failed"
+        assert sorted(verdicts.values()) == ["failed", "succeeded", "succeeded", "succeeded"]
