@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import settings
 
 import schemas
 from tests.support import missing
@@ -26,6 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("loaded", deadline=None)  # how busy the machine is says nothing of the code
+    settings.load_profile("loaded")
     if config.getoption("--installed") and PACKAGES.name != "site-packages":
         raise pytest.UsageError(f"--installed: the packages come from {PACKAGES}; run `make test`")
     if config.getoption("--one-broker") and not hasattr(config, "workerinput") and SHARED not in os.environ:

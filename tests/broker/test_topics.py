@@ -42,11 +42,13 @@ def topics(installation: Installation, *args: str) -> tuple[int, str]:
 
 
 def alter(admin: AdminClient, topic: str, name: str, value: str) -> None:
-    """Change one setting of a topic."""
+    """Change one setting of a topic, and wait until the broker shows it: the controller answers before it does."""
     entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     [done] = admin.incremental_alter_configs([resource]).values()
     done.result(30)
+    asked = ConfigResource(ResourceType.TOPIC, topic)
+    assert wait_for(lambda: admin.describe_configs([asked])[asked].result(30)[name].value == value)
 
 
 def test_what_was_created_is_right(installation: Installation, admin: AdminClient) -> None:
