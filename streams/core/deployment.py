@@ -206,20 +206,27 @@ class DeploymentState:
         """Set the verdict at this clock; answer when the clock alone can next change it."""
         due = self._due(settings)
         waiting = due is not None and clock < due
-        holds: dict[Condition, bool] = {
-            "newer began": newer,
-            "timed out": not waiting,
-            "not due": waiting,
-            "failure": self.failure is not None,
-            "otherwise": True,
-        }
         for condition, verdict in LIFE[self.phase]:
-            if holds[condition]:
+            if self._holds(condition, waiting=waiting, newer=newer):
                 self.verdict = verdict
                 break
         pending = self.verdict == "pending"
         self.failing = pending and self.failure is not None
         return due if pending else None
+
+    def _holds(self, condition: Condition, *, waiting: bool, newer: bool) -> bool:
+        """Whether a condition of the table is met; `waiting`: the clock has not yet come to the end of the phase."""
+        match condition:
+            case "newer began":
+                return newer
+            case "timed out":
+                return not waiting
+            case "not due":
+                return waiting
+            case "failure":
+                return self.failure is not None
+            case "otherwise":
+                return True
 
     @property
     def phase(self) -> Phase:
