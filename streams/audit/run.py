@@ -21,9 +21,7 @@ from streams.core.settings import MetricSettings
 from streams.errors import Inconclusive
 from streams.kafka.cluster import Cluster, open_consumer
 from streams.settings.installation import WorkerSettings
-
-Tick = Callable[[int, int], None]
-"""Called now and then with how many messages of how many have been read."""
+from streams.terminal.progress import Tick
 
 _ATTEMPTS: Final = 3
 _ASK_EVERY: Final = 0.2

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +19,10 @@ from streams.replay.history import replay_history
 from streams.replay.log_source import EventTimeLog
 from streams.settings.installation import WorkerSettings
 from streams.terminal.os_errors import in_words
-from streams.terminal.progress import ProgressBar
+from streams.terminal.progress import ProgressBar, Tick
 
 USAGE: Final = 2
 UNREACHABLE: Final = 3
-Tick = Callable[[int, int], None]
 
 
 def run_backfill(given: argparse.Namespace, settings: WorkerSettings) -> int:

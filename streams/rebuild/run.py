@@ -29,11 +29,9 @@ from streams.kafka.admin import KafkaAdmin, reason_of
 from streams.kafka.cluster import Cluster, open_consumer
 from streams.kafka.topics import TopicsUnreachable, create_topics, wanted_topics
 from streams.settings.installation import WorkerSettings
+from streams.terminal.progress import Tick
 from streams.worker.preflight import TopicsError, event_partitions
 from streams.worker.run import GC_THRESHOLDS, WorkerThread
-
-Tick = Callable[[int, int], None]
-"""Called now and then with how many messages of how many have been read."""
 
 NEARLY: Final = 2_000
 """Messages that may be left to read when the audit begins: it waits for what comes meanwhile."""

@@ -2,11 +2,15 @@
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+Tick = Callable[[int, int], None]
+"""Called now and then with how many messages of how many have been read."""
 
 SHOW_AFTER: Final = 2.0
 
